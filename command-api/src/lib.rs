@@ -1,0 +1,1 @@
+//! Writers, and asking them over HTTP and NATS.

@@ -1,0 +1,3 @@
+//! The drip command.
+
+fn main() {}

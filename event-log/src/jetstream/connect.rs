@@ -1,0 +1,93 @@
+//! The connection.
+
+use std::error::Error;
+use std::time::Duration;
+
+use async_nats::jetstream::context::ContextBuilder;
+use async_nats::{Client, ConnectOptions, Event};
+
+use super::{Context, JetStreamOptions};
+use crate::OpenError;
+
+/// A connection of its own, to a server that is new enough. Only the first connecting fails; a connection
+/// that is lost later comes back by itself.
+pub(super) async fn connect(options: &JetStreamOptions) -> Result<(Client, Context), OpenError> {
+    let url = without_password(&options.url);
+    let servers: Vec<&str> = options.url.split(',').map(str::trim).collect();
+    let client = settings(options).await?.connect(servers).await;
+    let client = client
+        .map_err(|error| OpenError::Unreachable { url: url.clone(), reason: innermost(&error).to_string() })?;
+    // Older servers lose or double commits when a proposal fails or a leader changes.
+    if !client.is_server_compatible(2, 14, 4) {
+        return Err(OpenError::ServerTooOld { found: client.server_info().version, url });
+    }
+    let context = ContextBuilder::new().timeout(options.timeout).build(client.clone());
+    Ok((client, context))
+}
+
+async fn settings(options: &JetStreamOptions) -> Result<ConnectOptions, OpenError> {
+    let settings = match &options.credentials {
+        None => ConnectOptions::new(),
+        Some(file) => ConnectOptions::with_credentials_file(file)
+            .await
+            .map_err(|source| OpenError::Credentials { file: file.clone(), source })?,
+    };
+    Ok(settings
+        .name("drip-log")
+        .custom_inbox_prefix(&options.inbox_prefix)
+        .reconnect_delay_callback(|attempts| Duration::from_millis(100).saturating_mul(attempts as u32).min(MOST))
+        .event_callback(|event| async move { report(&event) }))
+}
+
+const MOST: Duration = Duration::from_secs(2);
+
+/// A publish that the server does not permit is answered by an event alone, so events must be seen.
+fn report(event: &Event) {
+    match event {
+        Event::Connected => tracing::info!("connected to NATS"),
+        Event::Disconnected => tracing::warn!("lost the connection to NATS; connecting again"),
+        Event::ServerError(error) => tracing::error!(%error, "NATS reported an error"),
+        Event::ClientError(error) => tracing::warn!(%error, "the NATS client reported an error"),
+        Event::SlowConsumer(_) => tracing::warn!("messages were dropped: reading is too slow; they are read again"),
+        Event::LameDuckMode => tracing::info!("the NATS server is about to stop; moving to another one"),
+        Event::Draining | Event::Closed => tracing::debug!(%event, "the NATS connection ends"),
+    }
+}
+
+/// What really happened, below the layers that only pass it on.
+fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost
+}
+
+/// The address as it may be shown.
+pub(super) fn without_password(url: &str) -> String {
+    let hide = |server: &str| match (server.split_once("://"), server.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        (None, Some((_, host))) => host.to_owned(),
+        (_, None) => server.to_owned(),
+    };
+    url.split(',').map(hide).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_address_holds_no_password() {
+        let cases = [
+            ("nats://a:4222", "nats://a:4222"),
+            ("a:4222", "a:4222"),
+            ("nats://user:p@ss@a:4222", "nats://a:4222"),
+            ("token@a:4222", "a:4222"),
+            ("nats://u:p@a,tls://u:p@b", "nats://a,tls://b"),
+        ];
+        for (url, shown) in cases {
+            assert_eq!(without_password(url), shown);
+        }
+    }
+}

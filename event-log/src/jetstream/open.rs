@@ -1,0 +1,121 @@
+//! Creating the streams, and opening them only if they are as they must be.
+
+use async_nats::jetstream::Context;
+use ledger_core::PartitionId;
+use serde_json::Value;
+
+use super::{JetStreamLog, JetStreamOptions, config, connect, durability, stream_name};
+use crate::error::Cause;
+use crate::{LogIdentity, OpenError};
+
+/// The server's code for a stream that does not exist.
+const STREAM_NOT_FOUND: u64 = 10059;
+const REMEDY: &str = "Check that JetStream is enabled, and that this user may use it";
+
+impl JetStreamLog {
+    /// Creates the streams of a log. Those that exist are left as they are: the id of the first one is the
+    /// log's, so a creation that was cut off can be repeated with any id. Answers the identity of the log
+    /// that is there now. `replicas`: 1, or 3 or 5 in a cluster.
+    ///
+    /// Errors: NATS can not be reached or refuses; a stream exists with another configuration.
+    pub async fn create(
+        options: &JetStreamOptions,
+        wanted: LogIdentity,
+        replicas: u8,
+    ) -> Result<LogIdentity, OpenError> {
+        wanted.check()?;
+        let (_, context) = connect::connect(options).await?;
+        let first = ensure(&context, &config::wanted(wanted, PartitionId(0), replicas.into())).await?;
+        let found = config::identity(&first).unwrap_or(wanted);
+        if found.partitions != wanted.partitions {
+            return Err(OpenError::OtherPartitions { found: found.partitions, wanted: wanted.partitions });
+        }
+        compare(found, PartitionId(0), replicas.into(), &first)?;
+        for partition in found.partitions().skip(1) {
+            let stream = ensure(&context, &config::wanted(found, partition, replicas.into())).await?;
+            compare(found, partition, replicas.into(), &stream)?;
+        }
+        Ok(found)
+    }
+
+    /// Opens the log, over a new connection.
+    ///
+    /// Errors: NATS can not be reached, is too old or refuses; there is no log; a stream's configuration
+    /// differs in any field from what is needed; acknowledged does not mean on the disk, or nobody can tell.
+    pub async fn open(options: &JetStreamOptions) -> Result<Self, OpenError> {
+        let (client, context) = connect::connect(options).await?;
+        let not_created = || OpenError::NotCreated { place: format!("on {}", connect::without_password(&options.url)) };
+        let first = existing(&context, &stream_name(PartitionId(0))).await?.ok_or_else(not_created)?;
+        let stranger = || OpenError::Configuration {
+            stream: stream_name(PartitionId(0)),
+            differences: vec!["its metadata does not say which log it belongs to".to_owned()],
+        };
+        let identity = config::identity(&first).ok_or_else(stranger)?;
+        let replicas = config::replicas(&first).unwrap_or(1);
+        for partition in identity.partitions() {
+            let stream = existing(&context, &stream_name(partition)).await?.ok_or_else(not_created)?;
+            compare(identity, partition, replicas, &stream)?;
+        }
+        if options.allow_unsafe_durability {
+            tracing::warn!("durability is not checked: acknowledged commits may be lost in a power cut");
+        } else {
+            durability::check(options, &client.server_info().server_id).await?;
+        }
+        Ok(Self { identity, context })
+    }
+}
+
+fn compare(identity: LogIdentity, partition: PartitionId, replicas: u64, found: &Value) -> Result<(), OpenError> {
+    let differences = config::differences(&config::wanted(identity, partition, replicas), found);
+    match differences.is_empty() {
+        true => Ok(()),
+        false => Err(OpenError::Configuration { stream: stream_name(partition), differences }),
+    }
+}
+
+/// The configuration of the stream, created if it is not there. Two may do this at once: whoever comes second
+/// finds what the first one made.
+async fn ensure(context: &Context, wanted: &Value) -> Result<Value, OpenError> {
+    let name = wanted["name"].as_str().unwrap_or_default();
+    if let Some(found) = existing(context, name).await? {
+        return Ok(found);
+    }
+    let created = request(context, &format!("STREAM.CREATE.{name}"), wanted).await;
+    match (created, existing(context, name).await?) {
+        (_, Some(found)) => Ok(found),
+        (Err(error), None) => Err(refused("create", name, &error)),
+        (Ok(_), None) => Err(refused("create", name, &"it was created and is not there".into())),
+    }
+}
+
+/// The configuration of a stream, if it exists.
+async fn existing(context: &Context, stream: &str) -> Result<Option<Value>, OpenError> {
+    match info(context, stream).await {
+        Ok(mut info) => Ok(Some(info["config"].take())),
+        Err(error) if is_not_found(&error) => Ok(None),
+        Err(error) => Err(refused("inspect", stream, &error)),
+    }
+}
+
+fn is_not_found(error: &Cause) -> bool {
+    let error = error.downcast_ref::<async_nats::jetstream::Error>();
+    error.is_some_and(|error| error.error_code().0 == STREAM_NOT_FOUND)
+}
+
+fn refused(doing: &'static str, stream: &str, error: &Cause) -> OpenError {
+    OpenError::Refused { doing, stream: stream.to_owned(), reason: error.to_string(), remedy: REMEDY }
+}
+
+/// All the server says about a stream, as it says it: a typed answer would hide fields that the client
+/// library does not know.
+pub(super) async fn info(context: &Context, stream: &str) -> Result<Value, Cause> {
+    request(context, &format!("STREAM.INFO.{stream}"), &Value::Null).await
+}
+
+async fn request(context: &Context, subject: &str, body: &Value) -> Result<Value, Cause> {
+    let mut answer: Value = context.request(subject.to_owned(), body).await?;
+    match answer["error"].take() {
+        Value::Null => Ok(answer),
+        error => Err(serde_json::from_value::<async_nats::jetstream::Error>(error)?.into()),
+    }
+}

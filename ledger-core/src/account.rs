@@ -1,0 +1,264 @@
+//! An account as its writer knows it: what `decide` looks at and `evolve` changes.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::charge::Carry;
+use crate::digest::KeyFingerprint;
+use crate::event::Slice;
+use crate::ids::Position;
+use crate::keys::UsedKey;
+use crate::level::{Level, Line};
+use crate::money::Usdc;
+use crate::policy::{OnDecline, Policy};
+
+/// Where the money of a lot came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LotKind {
+    /// Paid in by the user.
+    Paid,
+    /// Given by the developer.
+    Promo,
+}
+
+impl LotKind {
+    /// The priority a lot of this kind gets: promo burns before paid. Numbers between are left for later kinds.
+    pub fn priority(self) -> u8 {
+        match self {
+            Self::Promo => 50,
+            Self::Paid => 100,
+        }
+    }
+}
+
+/// What one deposit or grant brought in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lot {
+    /// Counted from 1 in each account.
+    pub number: u32,
+    /// Paid or given.
+    pub kind: LotKind,
+    /// Lots of a lower priority are burned first.
+    pub priority: u8,
+    /// The event that made it.
+    pub position: Position,
+    /// What is left of it, never zero: an empty lot is forgotten here.
+    pub left: Usdc,
+}
+
+/// How the account is shown to people. Derived, never stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It has credit.
+    Active,
+    /// It has little credit.
+    LowCredit,
+    /// It has no credit.
+    Paused,
+    /// It is closed.
+    Closed,
+}
+
+impl Status {
+    /// The status of an account without a container.
+    pub fn of(level: Level, closed: bool) -> Self {
+        match (closed, level) {
+            (true, _) => Self::Closed,
+            (false, Level::Healthy) => Self::Active,
+            (false, Level::Low) => Self::LowCredit,
+            (false, Level::Exhausted) => Self::Paused,
+        }
+    }
+}
+
+/// The state of one account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    pub(crate) opened: Position,
+    pub(crate) last: Position,
+    pub(crate) balance: Usdc,
+    pub(crate) baseline: Usdc,
+    pub(crate) level: Level,
+    pub(crate) epoch: u32,
+    pub(crate) dusted: bool,
+    pub(crate) closed: bool,
+    pub(crate) carry: Carry,
+    /// In 1/10,000 credit.
+    pub(crate) fee_carry: u16,
+    /// The smallest positive charge of this epoch, and of the last one before it that had any.
+    pub(crate) smallest: Option<Usdc>,
+    pub(crate) smallest_before: Option<Usdc>,
+    /// In the order in which they burn.
+    pub(crate) lots: Vec<Lot>,
+    pub(crate) lots_made: u32,
+    /// Keys of opening, money in and closing, kept for ever.
+    pub(crate) kept_keys: Vec<(KeyFingerprint, UsedKey)>,
+}
+
+/// Where a change of balance takes the level.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Movement {
+    pub(crate) level: Level,
+    pub(crate) epoch: u32,
+    /// The new epoch, when the level rose.
+    pub(crate) epoch_started: Option<u32>,
+    /// The lines passed, when it fell.
+    pub(crate) lines: Vec<Line>,
+}
+
+impl Account {
+    /// A new account at its opening.
+    pub(crate) fn new(opened: Position, initial_balance: Usdc, level: Level) -> Self {
+        Self {
+            opened,
+            last: opened,
+            balance: initial_balance,
+            baseline: initial_balance,
+            level,
+            epoch: 1,
+            dusted: false,
+            closed: false,
+            carry: Carry::default(),
+            fee_carry: 0,
+            smallest: None,
+            smallest_before: None,
+            lots: Vec::new(),
+            lots_made: 0,
+            kept_keys: Vec::new(),
+        }
+    }
+
+    /// The event that opened it.
+    pub fn opened(&self) -> Position {
+        self.opened
+    }
+
+    /// Its last event.
+    pub fn last(&self) -> Position {
+        self.last
+    }
+
+    /// The sum of its lots.
+    pub fn balance(&self) -> Usdc {
+        self.balance
+    }
+
+    /// What debits may spend. The only definition of it.
+    pub fn available(&self) -> Usdc {
+        self.balance
+    }
+
+    /// What counts as 100 %.
+    pub fn baseline(&self) -> Usdc {
+        self.baseline
+    }
+
+    /// How it stands.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Counts the rises of the level, from 1.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// What is left can not pay for what the user is used to.
+    pub fn is_dusted(&self) -> bool {
+        self.dusted
+    }
+
+    /// It refuses debits for ever.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// What remains below one credit of its itemised charges.
+    pub fn carry(&self) -> Carry {
+        self.carry
+    }
+
+    /// How it is shown to people.
+    pub fn status(&self) -> Status {
+        Status::of(self.level, self.closed)
+    }
+
+    /// The lots that have something left, in the order in which they burn.
+    pub fn lots(&self) -> &[Lot] {
+        &self.lots
+    }
+
+    pub(crate) fn kept_key(&self, fingerprint: KeyFingerprint) -> Option<UsedKey> {
+        self.kept_keys.iter().find(|(kept, _)| *kept == fingerprint).map(|(_, used)| *used)
+    }
+
+    /// The level after a change, and what that means.
+    pub(crate) fn movement(&self, balance: Usdc, baseline: Usdc, dusted: bool, policy: &Policy) -> Movement {
+        let level = Level::of(balance, baseline, dusted, policy.low_percent);
+        let epoch_started = (level > self.level).then(|| self.epoch + 1);
+        Movement {
+            level,
+            epoch: epoch_started.unwrap_or(self.epoch),
+            epoch_started,
+            lines: self.level.lines_down_to(level).collect(),
+        }
+    }
+
+    /// Whether a debit declined for want of credit exhausts the account. An exhausted one can not fall further.
+    pub(crate) fn is_dusted_by_decline(&self, policy: &Policy) -> bool {
+        let dusts = match policy.on_decline {
+            OnDecline::Ignore => false,
+            OnDecline::Exhaust => true,
+            OnDecline::Dust => {
+                self.smallest.or(self.smallest_before).is_some_and(|least| self.balance < least)
+            }
+        };
+        dusts && self.level != Level::Exhausted
+    }
+
+    /// What a charge takes from which lots. The account must have that much.
+    pub(crate) fn slices(&self, charged: Usdc) -> Vec<Slice> {
+        let mut due = charged;
+        let mut slices = Vec::new();
+        for lot in &self.lots {
+            if due.is_zero() {
+                break;
+            }
+            let amount = due.min(lot.left);
+            slices.push(Slice { lot: lot.number, amount });
+            due -= amount;
+        }
+        assert!(due.is_zero(), "lots always hold the whole balance, and a charge is at most that");
+        slices
+    }
+
+    pub(crate) fn add_lot(&mut self, lot: Lot) {
+        let place = self
+            .lots
+            .partition_point(|other| (other.priority, other.position) < (lot.priority, lot.position));
+        self.lots.insert(place, lot);
+        self.lots_made = lot.number;
+    }
+
+    /// Takes one slice. `None` when the lot does not have that much.
+    pub(crate) fn burn(&mut self, slice: Slice) -> Option<()> {
+        let place = self.lots.iter().position(|lot| lot.number == slice.lot)?;
+        let lot = &mut self.lots[place];
+        if !slice.amount.is_positive() || slice.amount > lot.left {
+            return None;
+        }
+        lot.left -= slice.amount;
+        if lot.left.is_zero() {
+            self.lots.remove(place);
+        }
+        Some(())
+    }
+
+    pub(crate) fn start_epoch(&mut self, epoch: u32) {
+        self.epoch = epoch;
+        self.smallest_before = self.smallest.or(self.smallest_before);
+        self.smallest = None;
+    }
+}

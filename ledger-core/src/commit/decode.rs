@@ -1,0 +1,339 @@
+//! Reading a commit: every byte is checked, nothing panics, and old versions are read for ever.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Hash, PREFIX_LEN, Prefix, VERSION, wire};
+use crate::charge::{Charge, Item, Quantity, UnitPrice};
+use crate::event::{
+    AccountClosed, AccountOpened, Crossed, CrossingReason, Debited, Declined, Event, Genesis, MoneyIn,
+    PolicySet, Slice, SourceItem, SourceMarked, TermOpened, Usage,
+};
+use crate::ids::{
+    AccountId, AppId, InvalidName, Key, LogId, PartitionId, Position, Sequence, TermNonce, UserId,
+};
+use crate::level::{Level, Line};
+use crate::money::Usdc;
+use crate::policy::{OnDecline, Policy};
+use crate::rejection::Code;
+use crate::sealed::Sealed;
+use crate::slots::{SlotMap, SlotRange};
+use crate::time::Timestamp;
+
+/// A commit as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Its first bytes.
+    pub prefix: Prefix,
+    /// The SHA-256 of its bytes.
+    pub hash: Hash,
+    /// The sequence of the last valid commit before it.
+    pub previous: Sequence,
+    /// And its hash.
+    pub previous_hash: Hash,
+    /// The term it was written in.
+    pub term: TermNonce,
+    /// Its time.
+    pub time: Timestamp,
+    /// What happened.
+    pub events: Arc<[Event]>,
+}
+
+/// Bytes that are not a commit this program can read.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// They do not begin as a commit does.
+    #[error("does not begin with the prefix of a commit")]
+    NoPrefix,
+    /// They were written by a newer program.
+    #[error("needs a program that reads format {0}; this one reads up to {VERSION}: upgrade it")]
+    TooNew(u16),
+    /// They are not the MessagePack of a body.
+    #[error("is not readable: {0}")]
+    Malformed(#[from] rmp_serde::decode::Error),
+    /// A value that no writer writes.
+    #[error("holds an impossible {0}")]
+    Impossible(&'static str),
+}
+
+impl From<InvalidName> for DecodeError {
+    fn from(invalid: InvalidName) -> Self {
+        Self::Impossible(invalid.what)
+    }
+}
+
+impl Commit {
+    /// Reads the exact bytes of a commit.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let prefix = Prefix::read(bytes).ok_or(DecodeError::NoPrefix)?;
+        let body = bytes.get(PREFIX_LEN..).unwrap_or_default();
+        if prefix.version > VERSION {
+            return Err(DecodeError::TooNew(oldest_reader(body).unwrap_or(prefix.version)));
+        }
+        let body = wire::read_body(body)?;
+        if body.min_reader > VERSION {
+            return Err(DecodeError::TooNew(body.min_reader));
+        }
+        let tables = Tables::read(body.texts, body.accounts)?;
+        let events = body.events.into_iter().map(|event| tables.event(event)).collect::<Result<_, _>>()?;
+        Ok(Self {
+            prefix,
+            hash: Hash::of(bytes),
+            previous: body.previous,
+            previous_hash: Hash(body.previous_hash.into_array()),
+            term: TermNonce(body.term.into_array()),
+            time: Timestamp(body.time),
+            events,
+        })
+    }
+
+    /// Its events with their positions.
+    pub fn positioned(&self) -> impl Iterator<Item = (Position, &Event)> {
+        let Prefix { partition, sequence, .. } = self.prefix;
+        (0..)
+            .zip(self.events.iter())
+            .map(move |(index, event)| (Position { partition, sequence, index }, event))
+    }
+}
+
+/// `min_reader` of a body whose other fields may be unknown.
+fn oldest_reader(body: &[u8]) -> Option<u16> {
+    #[derive(serde::Deserialize)]
+    struct OnlyReader {
+        r: u16,
+    }
+    rmp_serde::from_slice::<OnlyReader>(body).ok().map(|only| only.r)
+}
+
+/// The texts and accounts that the events of one commit point at.
+struct Tables {
+    texts: Vec<String>,
+    accounts: Vec<AccountId>,
+}
+
+impl Tables {
+    fn read(texts: Vec<String>, accounts: Vec<(u32, String)>) -> Result<Self, DecodeError> {
+        let mut tables = Self { texts, accounts: Vec::with_capacity(accounts.len()) };
+        let mut app: Option<(u32, AppId)> = None;
+        for (app_index, user) in accounts {
+            let known = app.take().filter(|(index, _)| *index == app_index);
+            let (_, id) =
+                app.insert(known.map_or_else(|| tables.app(app_index).map(|id| (app_index, id)), Ok)?);
+            let account = AccountId { app: id.clone(), user: UserId::new(&user)? };
+            tables.accounts.push(account);
+        }
+        Ok(tables)
+    }
+
+    fn text(&self, index: u32) -> Result<&str, DecodeError> {
+        self.texts.get(index as usize).map(String::as_str).ok_or(DecodeError::Impossible("text index"))
+    }
+
+    fn app(&self, index: u32) -> Result<AppId, DecodeError> {
+        Ok(AppId::new(self.text(index)?)?)
+    }
+
+    fn name<T: std::str::FromStr<Err = InvalidName>>(&self, index: u32) -> Result<T, DecodeError> {
+        Ok(self.text(index)?.parse()?)
+    }
+
+    fn account(&self, index: u32) -> Result<AccountId, DecodeError> {
+        self.accounts.get(index as usize).cloned().ok_or(DecodeError::Impossible("account index"))
+    }
+
+    fn event(&self, event: wire::Event) -> Result<Event, DecodeError> {
+        Ok(match event {
+            wire::Event::Genesis(event) => Event::Genesis(genesis(event)?),
+            wire::Event::TermOpened(event) => Event::TermOpened(TermOpened {
+                nonce: TermNonce(event.nonce.into_array()),
+                head: event.head,
+                program: event.program.parse()?,
+            }),
+            wire::Event::PolicySet(event) => Event::PolicySet(self.policy_set(&event)?),
+            wire::Event::AccountOpened(event) => Event::AccountOpened(AccountOpened {
+                account: self.account(event.account)?,
+                key: event.key.as_ref().map(key).transpose()?,
+                initial_balance: amount(event.initial_balance)?,
+                level: level(event.level)?,
+                actor: self.name(event.actor)?,
+                profile: event.profile.map(sealed),
+            }),
+            wire::Event::Granted(event) => Event::Granted(self.money_in(event)?),
+            wire::Event::Deposited(event) => Event::Deposited(self.money_in(event)?),
+            wire::Event::Debited(event) => Event::Debited(self.debited(event)?),
+            wire::Event::Declined(event) => Event::Declined(self.declined(event)?),
+            wire::Event::Crossed(event) => Event::Crossed(self.crossed(&event)?),
+            wire::Event::AccountClosed(event) => Event::AccountClosed(AccountClosed {
+                account: self.account(event.account)?,
+                key: event.key.as_ref().map(key).transpose()?,
+                balance: amount(event.balance)?,
+                actor: self.name(event.actor)?,
+            }),
+            wire::Event::SourceMarked(event) => Event::SourceMarked(SourceMarked {
+                app: self.app(event.app)?,
+                source: self.name(event.source)?,
+                to: event.to,
+                digest: Hash(event.digest.into_array()),
+            }),
+        })
+    }
+
+    fn policy_set(&self, event: &wire::PolicySet) -> Result<PolicySet, DecodeError> {
+        let policy = Policy {
+            fee_bps: event.fee_bps,
+            low_percent: event.low_percent,
+            on_decline: match event.on_decline {
+                1 => OnDecline::Dust,
+                2 => OnDecline::Exhaust,
+                3 => OnDecline::Ignore,
+                _ => return Err(DecodeError::Impossible("on_decline")),
+            },
+            key_window_hours: event.key_window_hours,
+        };
+        policy.check().map_err(|invalid| DecodeError::Impossible(invalid.field))?;
+        Ok(PolicySet { app: self.app(event.app)?, number: event.number, policy })
+    }
+
+    fn money_in(&self, event: wire::MoneyIn) -> Result<MoneyIn, DecodeError> {
+        Ok(MoneyIn {
+            account: self.account(event.account)?,
+            key: key(&event.key)?,
+            amount: amount(event.amount)?,
+            lot: event.lot,
+            priority: event.priority,
+            balance: amount(event.balance)?,
+            baseline: amount(event.baseline)?,
+            level: level(event.level)?,
+            epoch_started: event.epoch_started,
+            actor: self.name(event.actor)?,
+            metadata: event.metadata.map(sealed),
+        })
+    }
+
+    fn debited(&self, event: wire::Debited) -> Result<Debited, DecodeError> {
+        let charged = amount(event.charged)?;
+        let slices = match event.lot {
+            Some(lot) => vec![Slice { lot, amount: charged }],
+            None => event
+                .slices
+                .iter()
+                .map(|(lot, taken)| Ok(Slice { lot: *lot, amount: amount(*taken)? }))
+                .collect::<Result<_, DecodeError>>()?,
+        };
+        let charge = match event.items {
+            Some(items) => self.items(&items)?,
+            None => Charge::Amount(charged),
+        };
+        let usage = Usage {
+            account: self.account(event.account)?,
+            key: event.key.as_ref().map(key).transpose()?,
+            item: self.source_item(event.item)?,
+            charge,
+            meter: self.name(event.meter)?,
+            scope: event.scope.map(|scope| self.name(scope)).transpose()?,
+            occurred_at: event.occurred_at.map(Timestamp),
+            metadata: event.metadata.map(sealed),
+        };
+        Ok(Debited {
+            usage,
+            charged,
+            fee: amount(event.fee)?,
+            slices,
+            balance: amount(event.balance)?,
+            level: level(event.level)?,
+            epoch_started: event.epoch_started,
+        })
+    }
+
+    fn declined(&self, event: wire::Declined) -> Result<Declined, DecodeError> {
+        let charge = match (event.items, event.amount) {
+            (Some(items), None) => self.items(&items)?,
+            (None, Some(credits)) => Charge::Amount(Usdc::from_credits(credits)),
+            _ => return Err(DecodeError::Impossible("charge")),
+        };
+        let usage = Usage {
+            account: self.account(event.account)?,
+            key: event.key.as_ref().map(key).transpose()?,
+            item: self.source_item(event.item)?,
+            charge,
+            meter: self.name(event.meter)?,
+            scope: event.scope.map(|scope| self.name(scope)).transpose()?,
+            occurred_at: event.occurred_at.map(Timestamp),
+            metadata: event.metadata.map(sealed),
+        };
+        let code: Code = event.code.parse().map_err(|()| DecodeError::Impossible("rejection code"))?;
+        Ok(Declined { usage, code, dusted: event.dusted, balance: amount(event.balance)? })
+    }
+
+    fn crossed(&self, event: &wire::Crossed) -> Result<Crossed, DecodeError> {
+        Ok(Crossed {
+            account: self.account(event.account)?,
+            line: match event.line {
+                1 => Line::Low,
+                2 => Line::Exhausted,
+                _ => return Err(DecodeError::Impossible("line")),
+            },
+            balance: amount(event.balance)?,
+            baseline: amount(event.baseline)?,
+            epoch: event.epoch,
+            reason: match event.reason {
+                1 => CrossingReason::Debit,
+                2 => CrossingReason::Decline,
+                3 => CrossingReason::Policy,
+                _ => return Err(DecodeError::Impossible("crossing reason")),
+            },
+        })
+    }
+
+    fn source_item(&self, item: Option<(u32, u64)>) -> Result<Option<SourceItem>, DecodeError> {
+        item.map(|(source, number)| Ok(SourceItem { source: self.name(source)?, number })).transpose()
+    }
+
+    fn items(&self, items: &[wire::Item]) -> Result<Charge, DecodeError> {
+        let item = |(name, quantity, unit_price): &wire::Item| {
+            Ok(Item {
+                name: self.name(*name)?,
+                quantity: Quantity::from_units(*quantity).ok_or(DecodeError::Impossible("quantity"))?,
+                unit_price: UnitPrice::from_units(*unit_price)
+                    .ok_or(DecodeError::Impossible("unit price"))?,
+            })
+        };
+        items.iter().map(item).collect::<Result<_, _>>().map(Charge::Items)
+    }
+}
+
+fn genesis(event: wire::Genesis) -> Result<Genesis, DecodeError> {
+    let range = |(first, partition)| SlotRange { first, partition: PartitionId(partition) };
+    let ranges = event.slots.into_iter().map(range).collect();
+    Ok(Genesis {
+        log: LogId(event.log.into_array()),
+        format: event.format,
+        partitions: event.partitions,
+        slots: SlotMap::from_ranges(ranges).ok_or(DecodeError::Impossible("slot map"))?,
+    })
+}
+
+/// Amounts in a log are never negative and stay within the range in which sums do not overflow.
+fn amount(credits: i64) -> Result<Usdc, DecodeError> {
+    let amount = Usdc::from_credits(credits);
+    let in_range = (Usdc::ZERO..=crate::money::BALANCE_MAX).contains(&amount);
+    if in_range { Ok(amount) } else { Err(DecodeError::Impossible("amount")) }
+}
+
+fn key(key: &wire::Key) -> Result<Key, DecodeError> {
+    Ok(Key::new(&key.0)?)
+}
+
+fn sealed(sealed: wire::Sealed) -> Sealed {
+    Sealed { key_id: sealed.0, bytes: Bytes::from(sealed.1.into_vec()) }
+}
+
+fn level(number: u8) -> Result<Level, DecodeError> {
+    match number {
+        0 => Ok(Level::Healthy),
+        1 => Ok(Level::Low),
+        2 => Ok(Level::Exhausted),
+        _ => Err(DecodeError::Impossible("level")),
+    }
+}

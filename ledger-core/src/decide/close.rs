@@ -1,0 +1,27 @@
+//! Closing an account.
+
+use super::{Accepted, account_of, policy_of};
+use crate::command::Close;
+use crate::digest::ContentDigest;
+use crate::event::{AccountClosed, Event};
+use crate::ledger::Ledger;
+use crate::rejection::Rejection;
+
+pub(super) fn close(ledger: &Ledger, command: &Close) -> Result<Accepted, Rejection> {
+    policy_of(ledger, &command.account.app)?;
+    let account = account_of(ledger, &command.account)?;
+    if let Some(key) = &command.key
+        && let Some(position) = ledger.used_key(&command.account, account, key, ContentDigest::of_close())?
+    {
+        return Ok(Accepted::Duplicate(position));
+    }
+    if account.is_closed() {
+        return Ok(Accepted::Unchanged);
+    }
+    Ok(Accepted::Events(vec![Event::AccountClosed(AccountClosed {
+        account: command.account.clone(),
+        key: command.key.clone(),
+        balance: account.balance(),
+        actor: command.actor.clone(),
+    })]))
+}

@@ -1,0 +1,138 @@
+//! Debits: admission. Spending to exactly zero is allowed, a credit more is not.
+
+use super::{Decided, Outcome, account_of, crossings, policy_of};
+use crate::account::Account;
+use crate::charge::{Charge, ITEMS_MAX};
+use crate::digest::ContentDigest;
+use crate::event::{CrossingReason, Debited, Declined, Event, Usage};
+use crate::ids::Position;
+use crate::ledger::Ledger;
+use crate::level::Level;
+use crate::money::Usdc;
+use crate::policy::Policy;
+use crate::rejection::{Code, Details, Rejection};
+
+pub(super) fn debit(ledger: &Ledger, usage: &Usage, dry_run: bool) -> Decided {
+    match admit(ledger, usage) {
+        Ok(Admitted::Before(position)) => {
+            Decided { outcome: Ok(Outcome::Duplicate(position)), events: vec![] }
+        }
+        Ok(Admitted::Now(admission)) if dry_run => {
+            let charged = admission.charged;
+            let balance = admission.account.balance() - charged;
+            Decided { outcome: Ok(Outcome::WouldCharge { charged, balance }), events: vec![] }
+        }
+        Ok(Admitted::Now(admission)) => {
+            Decided { outcome: Ok(Outcome::Applied), events: admission.events(usage) }
+        }
+        Err(rejection) if dry_run => Decided { outcome: Err(rejection), events: vec![] },
+        Err(rejection) => {
+            let events = declined(ledger, usage, &rejection);
+            Decided { outcome: Err(rejection), events }
+        }
+    }
+}
+
+enum Admitted<'a> {
+    Before(Position),
+    Now(Admission<'a>),
+}
+
+struct Admission<'a> {
+    account: &'a Account,
+    policy: &'a Policy,
+    charged: Usdc,
+}
+
+fn admit<'a>(ledger: &'a Ledger, usage: &Usage) -> Result<Admitted<'a>, Rejection> {
+    let id = &usage.account;
+    let policy = policy_of(ledger, &id.app)?;
+    let account = account_of(ledger, id)?;
+    if let Some(key) = &usage.key {
+        if let Some(position) = ledger.used_key(id, account, key, ContentDigest::of_debit(usage))? {
+            return Ok(Admitted::Before(position));
+        }
+        ledger.check_key_time(&id.app, key)?;
+    }
+    if account.is_closed() {
+        return Err(Code::AccountClosed.into());
+    }
+    let charged = check_charge(&usage.charge, account)?;
+    check_credit(account, charged)?;
+    Ok(Admitted::Now(Admission { account, policy, charged }))
+}
+
+/// The whole credits that are due.
+fn check_charge(charge: &Charge, account: &Account) -> Result<Usdc, Rejection> {
+    if charge.atto() <= 0 {
+        return Err(Code::AmountNotPositive.into());
+    }
+    let (charged, _) = charge.split(account.carry()).ok_or(Code::AmountTooLarge)?;
+    if let Charge::Items(items) = charge
+        && !(1..=ITEMS_MAX).contains(&items.len())
+    {
+        return Err(Code::ItemsCount.into());
+    }
+    Ok(charged)
+}
+
+/// A charge of no whole credit still needs some credit: else an empty account could be used for ever.
+fn check_credit(account: &Account, charged: Usdc) -> Result<(), Rejection> {
+    let available = account.available();
+    let needed = charged.max(Usdc::from_credits(1));
+    if needed > available {
+        let details = Details::Credit { needed, available };
+        return Err(Rejection { code: Code::InsufficientCredit, details });
+    }
+    Ok(())
+}
+
+impl Admission<'_> {
+    fn events(&self, usage: &Usage) -> Vec<Event> {
+        let account = self.account;
+        let balance = account.balance() - self.charged;
+        let movement = account.movement(balance, account.baseline(), account.is_dusted(), self.policy);
+        let (fee, _) = self.policy.fee(self.charged, account.fee_carry);
+        let mut events = Vec::with_capacity(1 + movement.lines.len());
+        events.push(Event::Debited(Debited {
+            usage: usage.clone(),
+            charged: self.charged,
+            fee,
+            slices: account.slices(self.charged),
+            balance,
+            level: movement.level,
+            epoch_started: movement.epoch_started,
+        }));
+        events.extend(crossings(
+            &usage.account,
+            &movement,
+            balance,
+            account.baseline(),
+            CrossingReason::Debit,
+        ));
+        events
+    }
+}
+
+/// A refusal is kept only when it changes something: it dusts the account, or it is a source's item, whose outcome
+/// is final. All others cost nothing, so nobody can grow the log for free.
+fn declined(ledger: &Ledger, usage: &Usage, rejection: &Rejection) -> Vec<Event> {
+    let account = ledger.account(&usage.account);
+    let policy = ledger.policy(&usage.account.app).map(|(_, policy)| policy);
+    let short = rejection.code == Code::InsufficientCredit;
+    let dusted =
+        short && account.zip(policy).is_some_and(|(account, policy)| account.is_dusted_by_decline(policy));
+    if !dusted && usage.item.is_none() {
+        return vec![];
+    }
+    let balance = account.map_or(Usdc::ZERO, Account::balance);
+    let event = Declined { usage: usage.clone(), code: rejection.code, dusted, balance };
+    let mut events = vec![Event::Declined(event)];
+    if dusted && let Some((account, policy)) = account.zip(policy) {
+        let movement = account.movement(balance, account.baseline(), true, policy);
+        debug_assert_eq!(movement.level, Level::Exhausted, "a dusted account is exhausted");
+        let reason = CrossingReason::Decline;
+        events.extend(crossings(&usage.account, &movement, balance, account.baseline(), reason));
+    }
+    events
+}

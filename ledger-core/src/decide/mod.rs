@@ -1,0 +1,120 @@
+//! Decide: a command against the state gives events, or a reason not to.
+//!
+//! Each command is a column of early returns, one rule a line, in the order of [`Code`]; after the last of them
+//! nothing can fail. Nothing here changes the state: the caller evolves it with the events.
+
+mod close;
+mod debit;
+mod money_in;
+mod open;
+mod source;
+
+#[cfg(test)]
+mod tests;
+
+use crate::account::{Account, Movement};
+use crate::command::Command;
+use crate::event::{Crossed, CrossingReason, Event};
+use crate::ids::{AccountId, AppId, Position};
+use crate::ledger::Ledger;
+use crate::money::{AMOUNT_MAX, Usdc};
+use crate::policy::Policy;
+use crate::rejection::{Code, Rejection};
+
+pub use source::{BatchHead, BatchItem, SourceBatch};
+
+/// What was decided. The events are to be appended even when the outcome is a rejection: a decline may dust.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// What the caller is told once the events are durable.
+    pub outcome: Result<Outcome, Rejection>,
+    /// What happened; the first of them is the answer.
+    pub events: Vec<Event>,
+}
+
+/// An accepted command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It happened: see the first event.
+    Applied,
+    /// It had happened before, there.
+    Duplicate(Position),
+    /// There was nothing to do: the account is open already, or closed already.
+    Unchanged,
+    /// A dry run: this is what it would charge and leave.
+    WouldCharge {
+        /// The whole credits.
+        charged: Usdc,
+        /// The balance after.
+        balance: Usdc,
+    },
+}
+
+/// Decides one command.
+pub fn decide(ledger: &Ledger, command: &Command) -> Decided {
+    match command {
+        Command::Open(command) => open::open(ledger, command).into(),
+        Command::Grant(command) => money_in::grant(ledger, command).into(),
+        Command::Deposit(command) => money_in::deposit(ledger, command).into(),
+        Command::Debit(command) => debit::debit(ledger, &command.usage, command.dry_run),
+        Command::Close(command) => close::close(ledger, command).into(),
+    }
+}
+
+/// What the commands without events of their own on refusal give.
+enum Accepted {
+    Events(Vec<Event>),
+    Duplicate(Position),
+    Unchanged,
+}
+
+impl From<Result<Accepted, Rejection>> for Decided {
+    fn from(result: Result<Accepted, Rejection>) -> Self {
+        match result {
+            Ok(Accepted::Events(events)) => Self { outcome: Ok(Outcome::Applied), events },
+            Ok(Accepted::Duplicate(position)) => {
+                Self { outcome: Ok(Outcome::Duplicate(position)), events: vec![] }
+            }
+            Ok(Accepted::Unchanged) => Self { outcome: Ok(Outcome::Unchanged), events: vec![] },
+            Err(rejection) => Self { outcome: Err(rejection), events: vec![] },
+        }
+    }
+}
+
+fn policy_of<'a>(ledger: &'a Ledger, app: &AppId) -> Result<&'a Policy, Rejection> {
+    ledger.policy(app).map(|(_, policy)| policy).ok_or(Code::AppUnknown.into())
+}
+
+fn account_of<'a>(ledger: &'a Ledger, id: &AccountId) -> Result<&'a Account, Rejection> {
+    ledger.account(id).ok_or(Code::AccountUnknown.into())
+}
+
+fn check_amount(amount: Usdc) -> Result<(), Rejection> {
+    if !amount.is_positive() {
+        return Err(Code::AmountNotPositive.into());
+    }
+    if amount > AMOUNT_MAX {
+        return Err(Code::AmountTooLarge.into());
+    }
+    Ok(())
+}
+
+/// One event for each line that a movement passed.
+fn crossings<'a>(
+    account: &'a AccountId,
+    movement: &'a Movement,
+    balance: Usdc,
+    baseline: Usdc,
+    reason: CrossingReason,
+) -> impl Iterator<Item = Event> + 'a {
+    movement.lines.iter().map(move |line| {
+        Event::Crossed(Crossed {
+            account: account.clone(),
+            line: *line,
+            balance,
+            baseline,
+            epoch: movement.epoch,
+            reason,
+        })
+    })
+}

@@ -1,0 +1,1 @@
+//! The Rust client of Drip: HTTP, with keys and deadlines.

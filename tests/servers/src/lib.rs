@@ -1,0 +1,25 @@
+//! Real nats-server and Postgres for tests: started on free loopback ports, stopped, killed, started again.
+//!
+//! Each server lives in a folder of its own and dies with the test process, however that ends: a small watcher
+//! notices the end, stops the server and removes its folder. So a killed test run leaves nothing behind.
+//!
+//! What it deliberately does not do: it speaks neither protocol (tests bring their own clients), it knows nothing of
+//! Drip, and it never fetches anything: `./test` brings the programs where the machine has none.
+//!
+//! A server that can not be started is a broken test machine, so everything here panics with a sentence and the end of
+//! the server's log.
+//!
+//! In reading order: [`NatsServer`], [`Postgres`], then the private parts: `programs` finds the binaries, `cluster`
+//! keeps the ready-made data folder, `process` starts and watches, `ports` picks ports.
+
+mod cluster;
+mod nats;
+mod ports;
+mod postgres;
+mod process;
+mod programs;
+#[cfg(test)]
+mod tests;
+
+pub use nats::{NatsBuilder, NatsServer};
+pub use postgres::Postgres;

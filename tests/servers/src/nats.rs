@@ -1,0 +1,198 @@
+//! A single nats-server with JetStream.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::ports::free_port;
+use crate::process::{End, Process, tick};
+use crate::programs;
+
+/// How long a start or a stop may take before the test fails.
+const BOUND: Duration = Duration::from_secs(20);
+/// Another program may take a free port before the server does; then other ports are tried.
+const START_ATTEMPTS: u32 = 5;
+
+/// What a [`NatsServer`] should be like; made by [`NatsServer::builder`].
+#[derive(Clone, Debug)]
+pub struct NatsBuilder {
+    sync_always: bool,
+    config: String,
+}
+
+impl NatsBuilder {
+    /// The server's own `sync_interval` (minutes) instead of `always`: the setting that loses acknowledged data.
+    #[must_use]
+    pub fn default_sync(mut self) -> Self {
+        self.sync_always = false;
+        self
+    }
+
+    /// More text for the configuration file: users and permissions, `max_payload`. May be called again to add more.
+    #[must_use]
+    pub fn config(mut self, text: &str) -> Self {
+        self.config.push_str(text);
+        self.config.push('\n');
+        self
+    }
+
+    /// Starts the server and waits until it is healthy.
+    ///
+    /// # Panics
+    ///
+    /// If there is no nats-server on the machine, or it does not become healthy; with the end of its log.
+    pub async fn start(self) -> NatsServer {
+        for _ in 1..START_ATTEMPTS {
+            let mut server = NatsServer::on_free_ports(&self);
+            if server.run().await.is_ok() {
+                return server;
+            }
+        }
+        let mut server = NatsServer::on_free_ports(&self);
+        server.run().await.unwrap_or_else(|reason| panic!("{reason}"));
+        server
+    }
+}
+
+/// A nats-server with JetStream on free loopback ports, its store in a folder of its own. Dropping it kills it and
+/// removes the folder.
+#[derive(Debug)]
+pub struct NatsServer {
+    process: Process,
+    port: u16,
+    monitor_port: u16,
+}
+
+impl NatsServer {
+    /// One server as production wants it: replication 1, `sync_interval: always`, no users.
+    ///
+    /// # Panics
+    ///
+    /// As [`NatsBuilder::start`].
+    pub async fn start() -> Self {
+        Self::builder().start().await
+    }
+
+    /// Says first what the server should be like.
+    #[must_use]
+    pub fn builder() -> NatsBuilder {
+        NatsBuilder { sync_always: true, config: String::new() }
+    }
+
+    /// Where clients connect: `nats://127.0.0.1:PORT`. The same after a restart.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// The monitoring endpoint: `http://127.0.0.1:PORT` (`/healthz`, `/jsz`, `/varz`). The same after a restart.
+    #[must_use]
+    pub fn monitor_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.monitor_port)
+    }
+
+    /// The folder of the streams' files.
+    #[must_use]
+    pub fn store_dir(&self) -> std::path::PathBuf {
+        self.process.folder().join("store")
+    }
+
+    /// SIGKILL; returns when the process is gone. Nothing happens if it does not run.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// SIGTERM; returns when the process is gone. Nothing happens if it does not run.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end in time.
+    pub async fn stop(&mut self) {
+        self.process.stop("TERM", BOUND).await;
+    }
+
+    /// Starts it again on the same ports and store, after a SIGTERM if it still runs, and waits until it is healthy.
+    ///
+    /// # Panics
+    ///
+    /// If it does not become healthy.
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        self.run().await.unwrap_or_else(|reason| panic!("{reason}"));
+    }
+
+    /// SIGSTOP: connections stay open, nothing is answered.
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    pub fn pause(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// SIGCONT: goes on after [`Self::pause`].
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    pub fn resume(&self) {
+        self.process.signal("CONT");
+    }
+
+    fn on_free_ports(wanted: &NatsBuilder) -> Self {
+        let process = Process::new("nats", End::Kill, &std::env::temp_dir());
+        let (port, monitor_port) = (free_port(), free_port());
+        let text = configuration(wanted, port, monitor_port, process.folder());
+        fs::write(process.folder().join("nats.conf"), text).expect("the folder was just made by us");
+        Self { process, port, monitor_port }
+    }
+
+    /// Starts the process and waits until it is healthy; says why not.
+    async fn run(&mut self) -> Result<(), String> {
+        let mut command = Command::new(programs::nats_server());
+        command.arg("-c").arg(self.process.folder().join("nats.conf"));
+        self.process.spawn(command);
+        let begin = Instant::now();
+        while !self.healthy().await {
+            if let Some(status) = self.process.exited() {
+                return Err(format!("nats-server ended at start: {status}\n{}", self.process.log()));
+            }
+            if begin.elapsed() > BOUND {
+                return Err(format!("nats-server is not healthy after {BOUND:?}\n{}", self.process.log()));
+            }
+            tick().await;
+        }
+        Ok(())
+    }
+
+    async fn healthy(&self) -> bool {
+        let answer = tokio::time::timeout(Duration::from_secs(2), healthz(self.monitor_port)).await;
+        answer.is_ok_and(|text| text.is_ok_and(|text| text.starts_with("HTTP/1.0 200")))
+    }
+}
+
+/// The monitoring server's answer to `GET /healthz`.
+async fn healthz(port: u16) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").await?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await?;
+    Ok(text)
+}
+
+fn configuration(wanted: &NatsBuilder, port: u16, monitor_port: u16, folder: &Path) -> String {
+    let sync = if wanted.sync_always { "sync_interval: always" } else { "" };
+    let store = folder.join("store");
+    format!(
+        "server_name: test-{port}\n\
+         listen: \"127.0.0.1:{port}\"\n\
+         http: \"127.0.0.1:{monitor_port}\"\n\
+         jetstream {{ store_dir: {store:?}, max_file: 10GB, max_mem: 256MB\n {sync} }}\n\
+         {}",
+        wanted.config
+    )
+}

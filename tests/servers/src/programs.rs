@@ -1,0 +1,102 @@
+//! Where the servers' programs are: named by the environment, brought by `./test`, or installed on the machine.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The oldest nats-server that counts: before it, a proposal was not fenced by the leader's term.
+const NATS_MIN: [u32; 3] = [2, 14, 4];
+/// The oldest Postgres that counts.
+const POSTGRES_MIN: [u32; 3] = [15, 0, 0];
+
+/// The nats-server to run.
+pub(crate) fn nats_server() -> &'static Path {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let fits = |path: &PathBuf| version(path).is_some_and(|version| version >= NATS_MIN);
+        if let Some(path) = env::var_os("DRIP_NATS_SERVER").map(PathBuf::from) {
+            assert!(fits(&path), "DRIP_NATS_SERVER={} is not a nats-server of 2.14.4 or later", path.display());
+            return path;
+        }
+        let brought = children(&tools()).into_iter().map(|folder| folder.join("nats-server"));
+        let installed = search_path().into_iter().map(|folder| folder.join("nats-server"));
+        brought.chain(installed).find(fits).expect(
+            "no nats-server of 2.14.4 or later is on this machine: run ./test once, which brings it into .tools",
+        )
+    })
+}
+
+/// The folder with Postgres' programs `initdb`, `postgres` and `psql`.
+pub(crate) fn postgres_bin() -> &'static Path {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        if let Some(path) = env::var_os("DRIP_PG_BIN").map(PathBuf::from) {
+            assert!(is_postgres(&path), "DRIP_PG_BIN={} holds no Postgres of 15 or later", path.display());
+            return path;
+        }
+        let brought = children(&tools()).into_iter().map(|folder| folder.join("bin"));
+        // A link in the search path leads to the real folder, where the other programs are.
+        let searched = search_path()
+            .into_iter()
+            .filter_map(|folder| folder.join("initdb").canonicalize().ok()?.parent().map(Path::to_path_buf));
+        let debian = children(Path::new("/usr/lib/postgresql")).into_iter().map(|folder| folder.join("bin"));
+        brought.chain(searched).chain(debian).find(|folder| is_postgres(folder)).expect(
+            "no Postgres of 15 or later is on this machine: run ./test once, which brings it into .tools",
+        )
+    })
+}
+
+/// The git-ignored folder for what is brought or made once for all tests.
+pub(crate) fn tools() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools")
+}
+
+/// The version a program states as `… 1.2.3 …` or `… v1.2`, if it runs at all.
+pub(crate) fn version(program: &Path) -> Option<[u32; 3]> {
+    let output = Command::new(program).arg("--version").output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    text.split_whitespace().find_map(parse_version)
+}
+
+fn parse_version(word: &str) -> Option<[u32; 3]> {
+    let (major, rest) = word.trim_start_matches('v').split_once('.')?;
+    let number = |text: Option<&str>| {
+        let text = text.unwrap_or("0");
+        let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        text[..end].parse::<u32>().ok()
+    };
+    let mut rest = rest.split('.');
+    Some([major.parse::<u32>().ok()?, number(rest.next())?, number(rest.next()).unwrap_or(0)])
+}
+
+fn is_postgres(folder: &Path) -> bool {
+    let complete = ["initdb", "psql"].iter().all(|program| folder.join(program).exists());
+    complete && version(&folder.join("postgres")).is_some_and(|version| version >= POSTGRES_MIN)
+}
+
+fn search_path() -> Vec<PathBuf> {
+    env::var_os("PATH").map(|paths| env::split_paths(&paths).collect()).unwrap_or_default()
+}
+
+/// What lies in a folder, last name first, so that newer versions win.
+fn children(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort_by(|a, b| b.cmp(a));
+    paths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_version;
+
+    #[test]
+    fn a_version_is_read_as_each_server_states_it() {
+        assert_eq!(parse_version("v2.15.1"), Some([2, 15, 1]));
+        assert_eq!(parse_version("15.18"), Some([15, 18, 0]));
+        assert_eq!(parse_version("v2.14.4-RC.1"), Some([2, 14, 4]));
+        assert_eq!(parse_version("(PostgreSQL)"), None);
+        assert_eq!(parse_version("nats-server:"), None);
+    }
+}
