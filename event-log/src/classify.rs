@@ -90,6 +90,9 @@ mod tests {
         [&prefix.to_bytes()[..], b"payload"].concat()
     }
 
+    /// Header, id, body, and what comes out.
+    type Case<'a> = (Option<&'a str>, Option<&'a str>, &'a [u8], &'a str);
+
     fn judge(header: Option<&str>, id: Option<&str>, body: &[u8]) -> String {
         let body = Bytes::copy_from_slice(body);
         match classify(PLACE, Found { prefix: header, id, body, stored_at: None }) {
@@ -114,7 +117,7 @@ mod tests {
         let no_prefix = "damaged: its bytes do not begin with its prefix";
         let no_hash = "damaged: its bytes do not hash to its id";
         let flipped = [&ours[..ours.len() - 1], b"D"].concat();
-        let cases: [(Option<&str>, Option<&str>, &[u8], &str); 14] = [
+        let cases: [Case<'_>; 14] = [
             (Some(&header), Some(&id), &ours, "commit 5"),
             (None, Some(&id), &ours, "foreign: it has no Drip-Prefix header"),
             (None, None, b"", "foreign: it has no Drip-Prefix header"),

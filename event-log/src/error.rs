@@ -24,7 +24,9 @@ pub enum ReadError {
         reason: String,
     },
     /// No answer for now; trying again can help.
-    #[error("the log can not be read now: {doing} failed. Check that its storage is up; it can be tried again")]
+    #[error(
+        "the log can not be read now: {doing} failed. Check that its storage is up; it can be tried again"
+    )]
     Unavailable {
         /// What was tried.
         doing: &'static str,

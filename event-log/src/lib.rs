@@ -10,8 +10,8 @@
 //! `contract` (feature `contract-tests`: the tests every backend must pass).
 
 mod classify;
-//C
-//pub mod contract;
+#[cfg(feature = "contract-tests")]
+pub mod contract;
 pub mod error;
 mod jetstream;
 mod sqlite;
@@ -81,8 +81,9 @@ impl LogIdentity {
 ///   most one gets `Stored`, whatever happens on the way.
 /// - **Order.** A partition is a gapless row from sequence 1. What stands in it never changes or moves, and
 ///   all readers see the same, in the same order. Partitions know nothing of each other.
-/// - **What was `Stored` can be read**, by all, from then on. What is still on its way can appear later: that
-///   nothing stands at a sequence is never a proof that nothing is coming.
+/// - **What was `Stored` can be read** by all. What is still on its way can appear later, and a replica that
+///   was away can answer from an old state for a moment: that nothing stands at a sequence is never a proof
+///   that nothing was stored or nothing is coming.
 /// - Dropping the future of an append leaves its outcome unknown, like [`Unknown`](AppendOutcome::Unknown).
 #[async_trait]
 pub trait EventLog: Send + Sync + 'static {
@@ -109,7 +110,8 @@ pub trait EventLog: Send + Sync + 'static {
     /// Outages are waited for. The stream ends by an error item alone: the log is damaged, or unusable until
     /// somebody acts. A follower that begins behind the end of the log waits until the log has grown so far:
     /// who knows a position must first ask [`head`](Self::head) whether the log still has it.
-    fn follow(&self, partition: PartitionId, after: Sequence) -> BoxStream<'static, Result<Entry, ReadError>>;
+    fn follow(&self, partition: PartitionId, after: Sequence)
+    -> BoxStream<'static, Result<Entry, ReadError>>;
 }
 
 /// What became of an append.

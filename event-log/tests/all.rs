@@ -1,1 +1,33 @@
-//! tests
+//! Both backends, on real files and a real nats-server: the contract, and what only one of them promises.
+
+mod faults;
+mod jetstream;
+mod opening;
+mod setup;
+mod sqlite;
+
+/// One test for each function of the contract that takes nothing but a fresh log.
+macro_rules! contract {
+    () => {
+        crate::contract!(
+            an_appended_commit_is_read_back_and_is_the_head,
+            the_same_bytes_again_are_stored_or_conflict_with_themselves,
+            other_bytes_at_a_taken_sequence_conflict,
+            an_append_behind_a_gap_conflicts,
+            partitions_are_independent,
+            a_follower_sees_history_then_live_from_any_point,
+            a_waiting_follower_is_woken_by_each_append,
+            what_does_not_belong_to_the_log_is_fatal,
+        );
+    };
+    ($($name:ident),+ $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                let fresh = super::fresh().await;
+                event_log::contract::$name(fresh.log()).await;
+            }
+        )+
+    };
+}
+use contract;

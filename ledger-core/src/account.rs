@@ -256,6 +256,14 @@ impl Account {
         Some(())
     }
 
+    /// Every position the account knows.
+    pub(crate) fn positions_mut(&mut self) -> impl Iterator<Item = &mut Position> {
+        let own = [&mut self.opened, &mut self.last];
+        let lots = self.lots.iter_mut().map(|lot| &mut lot.position);
+        let keys = self.kept_keys.iter_mut().map(|(_, used)| &mut used.position);
+        own.into_iter().chain(lots).chain(keys)
+    }
+
     pub(crate) fn start_epoch(&mut self, epoch: u32) {
         self.epoch = epoch;
         self.smallest_before = self.smallest.or(self.smallest_before);

@@ -133,11 +133,11 @@ impl Carry {
 }
 
 impl Charge {
-    /// The exact sum in 10^-18 USDC.
+    /// The exact sum in 10^-18 USDC. Far above every limit it stops at the end of the range.
     pub fn atto(&self) -> i128 {
         match self {
             Self::Amount(amount) => i128::from(amount.credits()) * ATTO_PER_CREDIT,
-            Self::Items(items) => items.iter().map(Item::atto).sum(),
+            Self::Items(items) => items.iter().fold(0, |sum, item| sum.saturating_add(item.atto())),
         }
     }
 

@@ -68,6 +68,11 @@ impl KeyWindow {
         newest.keys.insert(fingerprint, used);
     }
 
+    /// Every position it knows.
+    pub(crate) fn positions_mut(&mut self) -> impl Iterator<Item = &mut Position> {
+        self.generations.iter_mut().flat_map(|generation| generation.keys.values_mut()).map(|used| &mut used.position)
+    }
+
     /// Moves the horizon to `window` before `now` and drops the generations that no accepted key can be in.
     ///
     /// A key may have been used up to [`KEY_AHEAD_MAX`] before its own time, so a generation outlives the horizon

@@ -3,7 +3,7 @@
 use crate::account::Account;
 use crate::commit::{Commit, Hash};
 use crate::digest::{ContentDigest, KeyFingerprint};
-use crate::ids::{AccountId, AppId, Key, PartitionId, Position, SourceName};
+use crate::ids::{AccountId, AppId, Key, PartitionId, Position, Sequence, SourceName};
 use crate::keys::{KEY_AHEAD_MAX, KeyWindow, uuid_v7_time};
 use crate::map::Map;
 use crate::policy::Policy;
@@ -66,6 +66,18 @@ impl Ledger {
             if let Some((_, policy)) = self.policies.get(app) {
                 window.advance(self.time, policy.key_window());
             }
+        }
+    }
+
+    /// A foreign message took the place `taken`: events that were taken in for that place or a later one, and are
+    /// not durable yet, stand one further. Walks the whole state, which is fine for what must never happen.
+    pub fn renumber(&mut self, taken: Sequence) {
+        let bump = |position: &mut Position| position.sequence += u64::from(position.sequence >= taken);
+        for account in self.accounts.values_mut() {
+            account.positions_mut().for_each(bump);
+        }
+        for window in self.keys.values_mut() {
+            window.positions_mut().for_each(bump);
         }
     }
 

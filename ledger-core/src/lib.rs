@@ -37,6 +37,11 @@ pub mod sealed;
 pub mod slots;
 pub mod time;
 
+#[cfg(test)]
+mod model_tests;
+#[cfg(test)]
+mod testing;
+
 pub use chain::Chain;
 pub use charge::Charge;
 pub use command::Command;

@@ -1,1 +1,40 @@
-//! Views folded from the log: Postgres and SQLite.
+//! Views folded from the log: balances, lots, the journal, usage by the hour, in Postgres or SQLite.
+//!
+//! A pure fold turns commits into a delta; a store applies it, rows and position in one transaction that is guarded
+//! by the position it expects. So a crash, a retry or a second projector neither loses nor doubles anything. What
+//! this crate deliberately does not do: it decides nothing, has no side effects, and never writes to the log.
+//!
+//! In reading order: [`rows`] and [`delta`] (what the views hold, and what changes them), [`fold`] (commits in, a
+//! delta out), [`store`] (the port to the views), `columns`, `writes` and `words` (a delta as SQL), [`postgres`] and
+//! [`sqlite`] (the two stores, each with its `schema`), [`projector`] (the task that follows the log), [`query`]
+//! and `record` (reading the views).
+
+mod columns;
+pub mod delta;
+mod error;
+pub mod fold;
+mod outage;
+pub mod positions;
+pub mod postgres;
+pub mod projector;
+pub mod query;
+mod record;
+pub mod rows;
+mod schema;
+pub mod sqlite;
+pub mod store;
+mod words;
+mod writes;
+
+pub use delta::Delta;
+pub use error::{Error, ProjectorError};
+pub use fold::Fold;
+pub use positions::Positions;
+pub use postgres::PostgresViews;
+pub use projector::{Config, run};
+pub use query::{JournalFilter, Lagging, Order, Views};
+pub use rows::{
+    AccountRow, ChainPosition, JournalKind, JournalRow, LotRow, SourceReport, SourceRow, UsageRow,
+};
+pub use sqlite::SqliteViews;
+pub use store::{Applied, Record, Select, Value, ViewStore};

@@ -148,8 +148,9 @@ impl Supervisor {
     }
 
     fn stop_because(&self, reason: StopReason) {
-        let cause = reason.source().map(ToString::to_string);
-        tracing::error!(cause, "{reason}");
+        let causes = std::iter::successors(reason.source(), |error| (**error).source());
+        let causes: Vec<String> = causes.map(ToString::to_string).collect();
+        tracing::error!(cause = causes.join(": "), "{reason}");
         lock(&self.0.reason).get_or_insert(reason);
         self.shutdown();
     }

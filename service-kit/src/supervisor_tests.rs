@@ -14,6 +14,12 @@ async fn until_stopped(token: CancellationToken) -> Result<(), Infallible> {
     Ok(())
 }
 
+/// How the process ends, which it must do within an hour of the stopped clock.
+async fn end_of(supervisor: &Supervisor) -> Result<(), StopReason> {
+    let hour = Duration::from_secs(3600);
+    tokio::time::timeout(hour, supervisor.run_until_stopped()).await.expect("it stops within the hour")
+}
+
 /// What a process ends with whose one well-behaved task runs next to the given one.
 async fn stopped_by<F>(task: F) -> StopReason
 where
@@ -22,7 +28,7 @@ where
     let supervisor = Supervisor::new(GRACE);
     supervisor.spawn("good", until_stopped(supervisor.token()));
     supervisor.spawn("bad", task);
-    supervisor.run_until_stopped().await.expect_err("the bad task stops the process")
+    end_of(&supervisor).await.expect_err("the bad task stops the process")
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,7 +60,7 @@ async fn a_job_may_end_but_not_fail() {
     let running = tokio::time::timeout(Duration::from_secs(3600), supervisor.run_until_stopped()).await;
     assert!(running.is_err(), "it still runs after an hour");
     supervisor.spawn_job("answer", async { Err("no") });
-    let reason = supervisor.run_until_stopped().await.unwrap_err();
+    let reason = end_of(&supervisor).await.unwrap_err();
     assert_eq!(reason.to_string(), "the task \"answer\" failed");
 }
 
@@ -70,7 +76,7 @@ async fn a_stop_waits_for_tasks_that_finish_in_time() {
         Ok::<(), Infallible>(())
     });
     supervisor.shutdown();
-    assert!(supervisor.run_until_stopped().await.is_ok());
+    assert!(end_of(&supervisor).await.is_ok());
     assert!(done.load(Ordering::Relaxed));
 }
 
@@ -82,7 +88,7 @@ async fn a_task_that_does_not_stop_is_aborted_after_the_grace_time() {
     supervisor.spawn("deaf", pending::<io::Result<()>>());
     let begin = Instant::now();
     supervisor.shutdown();
-    let reason = supervisor.run_until_stopped().await.unwrap_err();
+    let reason = end_of(&supervisor).await.unwrap_err();
     assert_eq!(begin.elapsed(), GRACE);
     let text = "still running when the stop was cut short (at the latest after 10s): deaf, stubborn";
     assert_eq!(reason.to_string(), text);
@@ -98,7 +104,7 @@ async fn the_first_reason_is_told_also_when_others_follow() {
     });
     supervisor.spawn("stubborn", pending::<io::Result<()>>());
     supervisor.spawn("first", async { Err("the disk is full") });
-    let reason = supervisor.run_until_stopped().await.unwrap_err();
+    let reason = end_of(&supervisor).await.unwrap_err();
     assert_eq!(reason.to_string(), "the task \"first\" failed");
 }
 
@@ -111,7 +117,7 @@ async fn a_failure_while_stopping_is_told() {
         Err("the last rows were not written")
     });
     supervisor.shutdown();
-    let reason = supervisor.run_until_stopped().await.unwrap_err();
+    let reason = end_of(&supervisor).await.unwrap_err();
     assert_eq!(reason.to_string(), "the task \"flush\" failed");
 }
 

@@ -3,7 +3,8 @@
 
 use std::future::pending;
 use std::io::{self, BufRead, BufReader};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use service_kit::telemetry::{self, Format};
@@ -14,7 +15,7 @@ const BOUND: Duration = Duration::from_secs(20);
 
 /// The test of this name once more, in a process of its own.
 fn again(test: &str, role: &str) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    let mut command = Command::new(std::env::current_exe().expect("a test knows its own program"));
     command.args(["--exact", "--nocapture", test]).env(ROLE, role).env_remove("DRIP_LOG");
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -38,23 +39,52 @@ async fn service(stubborn: bool) {
     assert!(if stubborn { matches!(result, Err(StopReason::Overdue { .. })) } else { result.is_ok() });
 }
 
-fn send(signal: &str, child: &Child) {
-    let kill = Command::new("sh").args(["-c", &format!("kill -{signal} {}", child.id())]).status().unwrap();
-    assert!(kill.success());
+/// A process that runs [`service`], read line by line, and killed when the test lets go of it.
+struct Service {
+    child: Child,
+    lines: Receiver<String>,
 }
 
-fn wait_for_line(lines: &mut impl Iterator<Item = String>, line: &str) {
-    assert!(lines.any(|text| text == line), "it never said \"{line}\"");
-}
+impl Service {
+    fn start(test: &str) -> Self {
+        let mut child = again(test, "service").spawn().expect("the test program can be started twice");
+        let reader = BufReader::new(child.stderr.take().expect("it is piped"));
+        let (sender, lines) = channel();
+        // Nobody listens any more once the test is over.
+        std::thread::spawn(move || {
+            reader.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        Self { child, lines }
+    }
 
-async fn ended(child: &mut Child) -> ExitStatus {
-    let begin = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status;
+    fn wait_for(&self, line: &str) {
+        while self.lines.recv_timeout(BOUND).unwrap_or_else(|_| panic!("it never said \"{line}\"")) != line {}
+    }
+
+    fn send(&self, signal: &str) {
+        let script = format!("kill -{signal} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &script]).status().is_ok_and(|status| status.success()));
+    }
+
+    fn runs(&mut self) -> bool {
+        self.child.try_wait().expect("our own child can be waited for").is_none()
+    }
+
+    /// Whether its own checks passed.
+    async fn ended_well(&mut self) -> bool {
+        let begin = Instant::now();
+        while self.runs() {
+            assert!(begin.elapsed() < BOUND, "it still runs");
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        assert!(begin.elapsed() < BOUND, "it still runs");
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        self.child.wait().is_ok_and(|status| status.success())
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -64,12 +94,11 @@ async fn sigterm_and_sigint_stop_a_process_in_order() {
         return service(false).await;
     }
     for signal in ["TERM", "INT"] {
-        let mut child = again("sigterm_and_sigint_stop_a_process_in_order", "service").spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        wait_for_line(&mut lines, "ready");
-        send(signal, &child);
-        wait_for_line(&mut lines, "stopping");
-        assert!(ended(&mut child).await.success(), "{signal}");
+        let mut process = Service::start("sigterm_and_sigint_stop_a_process_in_order");
+        process.wait_for("ready");
+        process.send(signal);
+        process.wait_for("stopping");
+        assert!(process.ended_well().await, "{signal}");
     }
 }
 
@@ -78,14 +107,13 @@ async fn a_second_signal_ends_the_grace_time() {
     if role().is_some() {
         return service(true).await;
     }
-    let mut child = again("a_second_signal_ends_the_grace_time", "service").spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-    wait_for_line(&mut lines, "ready");
-    send("INT", &child);
-    wait_for_line(&mut lines, "stopping");
-    assert!(child.try_wait().unwrap().is_none(), "one signal leaves it its grace time");
-    send("INT", &child);
-    assert!(ended(&mut child).await.success());
+    let mut process = Service::start("a_second_signal_ends_the_grace_time");
+    process.wait_for("ready");
+    process.send("INT");
+    process.wait_for("stopping");
+    assert!(process.runs(), "one signal leaves it its grace time");
+    process.send("INT");
+    assert!(process.ended_well().await);
 }
 
 #[test]

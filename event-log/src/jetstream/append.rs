@@ -106,8 +106,8 @@ mod tests {
     #[test]
     fn every_error_has_its_outcome() {
         use PublishErrorKind::{
-            BrokenPipe, MaxAckPending, MaxPayloadExceeded, Other, StreamNotFound, TimedOut, WrongLastMessageId,
-            WrongLastSequence,
+            BrokenPipe, MaxAckPending, MaxPayloadExceeded, Other, StreamNotFound, TimedOut,
+            WrongLastMessageId, WrongLastSequence,
         };
         let cases = [
             (WrongLastSequence, Some(10071), "conflict"),

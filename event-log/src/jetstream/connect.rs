@@ -4,19 +4,27 @@ use std::error::Error;
 use std::time::Duration;
 
 use async_nats::jetstream::context::ContextBuilder;
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 
 use super::{Context, JetStreamOptions};
 use crate::OpenError;
+
+/// The longest pause between two tries to connect again.
+const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// A connection of its own, to a server that is new enough. Only the first connecting fails; a connection
 /// that is lost later comes back by itself.
 pub(super) async fn connect(options: &JetStreamOptions) -> Result<(Client, Context), OpenError> {
     let url = without_password(&options.url);
-    let servers: Vec<&str> = options.url.split(',').map(str::trim).collect();
-    let client = settings(options).await?.connect(servers).await;
-    let client = client
-        .map_err(|error| OpenError::Unreachable { url: url.clone(), reason: innermost(&error).to_string() })?;
+    let unreachable = |error: &(dyn Error + 'static)| OpenError::Unreachable {
+        url: url.clone(),
+        reason: innermost(error).to_string(),
+    };
+    let servers: Result<Vec<ServerAddr>, _> =
+        options.url.split(',').map(|server| server.trim().parse()).collect();
+    let servers = servers.map_err(|error| unreachable(&error))?;
+    let settings = authenticated(settings(options).await?, &servers);
+    let client = settings.connect(servers).await.map_err(|error| unreachable(&error))?;
     // Older servers lose or double commits when a proposal fails or a leader changes.
     if !client.is_server_compatible(2, 14, 4) {
         return Err(OpenError::ServerTooOld { found: client.server_info().version, url });
@@ -35,11 +43,38 @@ async fn settings(options: &JetStreamOptions) -> Result<ConnectOptions, OpenErro
     Ok(settings
         .name("drip-log")
         .custom_inbox_prefix(&options.inbox_prefix)
-        .reconnect_delay_callback(|attempts| Duration::from_millis(100).saturating_mul(attempts as u32).min(MOST))
+        .reconnect_delay_callback(pause)
         .event_callback(|event| async move { report(&event) }))
 }
 
-const MOST: Duration = Duration::from_secs(2);
+/// The client library leaves what stands before the `@` of an address unused.
+fn authenticated(settings: ConnectOptions, servers: &[ServerAddr]) -> ConnectOptions {
+    let user =
+        servers.iter().find_map(|server| Some((decoded(server.username()?), server.password().map(decoded))));
+    match user {
+        Some((user, Some(password))) => settings.user_and_password(user, password),
+        Some((token, None)) => settings.token(token),
+        None => settings,
+    }
+}
+
+/// Without the percent signs by which a URL holds characters of its own.
+fn decoded(text: &str) -> String {
+    let mut pieces = text.split('%');
+    let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
+    for piece in pieces {
+        match piece.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => bytes.extend(std::iter::once(byte).chain(piece.bytes().skip(2))),
+            None => bytes.extend(std::iter::once(b'%').chain(piece.bytes())),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn pause(attempts: usize) -> Duration {
+    let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
+    Duration::from_millis(100).saturating_mul(attempts).min(RECONNECT_PAUSE_MAX)
+}
 
 /// A publish that the server does not permit is answered by an event alone, so events must be seen.
 fn report(event: &Event) {
@@ -48,7 +83,9 @@ fn report(event: &Event) {
         Event::Disconnected => tracing::warn!("lost the connection to NATS; connecting again"),
         Event::ServerError(error) => tracing::error!(%error, "NATS reported an error"),
         Event::ClientError(error) => tracing::warn!(%error, "the NATS client reported an error"),
-        Event::SlowConsumer(_) => tracing::warn!("messages were dropped: reading is too slow; they are read again"),
+        Event::SlowConsumer(_) => {
+            tracing::warn!("messages were dropped: reading is too slow; they are read again")
+        }
         Event::LameDuckMode => tracing::info!("the NATS server is about to stop; moving to another one"),
         Event::Draining | Event::Closed => tracing::debug!(%event, "the NATS connection ends"),
     }
@@ -76,6 +113,15 @@ pub(super) fn without_password(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_of_an_address_is_decoded() {
+        for (text, expected) in
+            [("plain", "plain"), ("a%40b%2f", "a@b/"), ("100%", "100%"), ("%zz%2", "%zz%2")]
+        {
+            assert_eq!(decoded(text), expected);
+        }
+    }
 
     #[test]
     fn a_shown_address_holds_no_password() {

@@ -19,6 +19,9 @@ use crate::{Entry, EventLog as _, ReadError};
 const BATCH: usize = 64;
 /// Twice this without a word from the server, and the consumer is made anew.
 const HEARTBEAT: Duration = Duration::from_secs(2);
+/// After so long without a message the next one is asked for by its sequence: a stranger can store one that the
+/// client library takes for a word of the server and swallows, and as the last one it would never be missed.
+const IDLE: Duration = Duration::from_secs(5);
 /// How long the server keeps a consumer that nobody asks any more.
 const INACTIVE: Duration = Duration::from_secs(30);
 /// So many times in a row the server must say that a commit is missing before it is believed: a leader that
@@ -30,7 +33,8 @@ pub(super) fn follow(
     partition: PartitionId,
     after: Sequence,
 ) -> BoxStream<'static, Result<Entry, ReadError>> {
-    let follower = Follower { log, partition, last: after, source: Source::Consumer, failures: 0, missing: 0 };
+    let follower =
+        Follower { log, partition, last: after, source: Source::Consumer, failures: 0, missing: 0 };
     stream::try_unfold(follower, |mut follower| async {
         let entry = follower.next().await?;
         Ok(Some((entry, follower)))
@@ -69,10 +73,10 @@ impl Follower {
         loop {
             let entry = match &mut self.source {
                 Source::Consumer => self.consume().await,
-                Source::Messages(messages) => {
-                    let message = messages.next().await;
-                    self.take(message.map(|message| message.map_err(Cause::from)))?
-                }
+                Source::Messages(messages) => match tokio::time::timeout(IDLE, messages.next()).await {
+                    Ok(message) => self.take(message.map(|message| message.map_err(Cause::from)))?,
+                    Err(_idle) => self.swallowed().await?,
+                },
                 Source::Read { must_exist } => {
                     let must_exist = *must_exist;
                     self.read(must_exist).await?
@@ -109,7 +113,8 @@ impl Follower {
             ..pull::Config::default()
         };
         let consumer = context.create_consumer_on_stream(config, stream_name(self.partition)).await?;
-        let messages = consumer.stream().max_messages_per_batch(BATCH).heartbeat(HEARTBEAT).messages().await?;
+        let messages =
+            consumer.stream().max_messages_per_batch(BATCH).heartbeat(HEARTBEAT).messages().await?;
         Ok(messages)
     }
 
@@ -122,7 +127,8 @@ impl Follower {
                 Ok(info) if info.stream_sequence == self.last + 1 => {
                     let place = self.log.place(self.partition, info.stream_sequence);
                     let stored_at = Some(Timestamp(info.published.timestamp_micros()));
-                    return judge(place, message.headers.as_ref(), message.payload.clone(), stored_at).map(Some);
+                    return judge(place, message.headers.as_ref(), message.payload.clone(), stored_at)
+                        .map(Some);
                 }
                 Ok(info) => {
                     must_exist = info.stream_sequence > self.last;
@@ -135,6 +141,20 @@ impl Follower {
         }
         self.source = Source::Read { must_exist };
         Ok(None)
+    }
+
+    /// What the consumer should have brought and did not, and then a new one; mostly there is nothing.
+    async fn swallowed(&mut self) -> Result<Option<Entry>, ReadError> {
+        let next = match self.log.read(self.partition, self.last + 1).await {
+            Ok(next) => next,
+            // The consumer's own heartbeats tell of outages.
+            Err(ReadError::Unavailable { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        if next.is_some() {
+            self.source = Source::Consumer;
+        }
+        Ok(next)
     }
 
     /// The next entry by its sequence, and then a new consumer.

@@ -16,10 +16,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_nats::HeaderMap;
+use async_nats::jetstream::Context;
 use async_nats::jetstream::context::RequestError;
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{RawMessageError, RawMessageErrorKind};
-use async_nats::jetstream::Context;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -34,14 +34,14 @@ const PREFIX_HEADER: &str = "Drip-Prefix";
 /// The header that holds the commit's id; the server drops repeats of it within two minutes.
 const ID_HEADER: &str = "Nats-Msg-Id";
 
-/// How to reach NATS, and what is allowed there.
-#[derive(Debug, Clone)]
+/// How to reach NATS, and what is allowed there. Not to be printed: the address may hold a password.
+#[derive(Clone)]
 pub struct JetStreamOptions {
     /// `nats://host:port`, with `user:password@` where needed; several servers of one cluster by commas.
     pub url: String,
     /// A credentials file (JWT and key), where the server asks for one.
     pub credentials: Option<PathBuf>,
-    /// The monitoring addresses, `http://host:port`, of all servers that hold the log. They are asked
+    /// The monitoring addresses, `http://host:port`, of all servers that may hold the log. They are asked
     /// whether acknowledged means on the disk.
     pub monitor_urls: Vec<String>,
     /// For development: do not ask. Acknowledged commits may be lost in a power cut.
@@ -111,10 +111,16 @@ impl EventLog for JetStreamLog {
         self.identity.has(partition)?;
         let info = open::info(&self.context, &stream_name(partition)).await;
         let info = info.map_err(|error| unavailable("asking for the stream's state", error))?;
-        info["state"]["last_seq"].as_u64().ok_or_else(|| unavailable("asking for the stream's state", "no last_seq"))
+        info["state"]["last_seq"]
+            .as_u64()
+            .ok_or_else(|| unavailable("asking for the stream's state", "no last_seq"))
     }
 
-    fn follow(&self, partition: PartitionId, after: Sequence) -> BoxStream<'static, Result<Entry, ReadError>> {
+    fn follow(
+        &self,
+        partition: PartitionId,
+        after: Sequence,
+    ) -> BoxStream<'static, Result<Entry, ReadError>> {
         follow::follow(self.clone(), partition, after)
     }
 }

@@ -44,7 +44,8 @@ impl JetStreamLog {
     /// differs in any field from what is needed; acknowledged does not mean on the disk, or nobody can tell.
     pub async fn open(options: &JetStreamOptions) -> Result<Self, OpenError> {
         let (client, context) = connect::connect(options).await?;
-        let not_created = || OpenError::NotCreated { place: format!("on {}", connect::without_password(&options.url)) };
+        let not_created =
+            || OpenError::NotCreated { place: format!("on {}", connect::without_password(&options.url)) };
         let first = existing(&context, &stream_name(PartitionId(0))).await?.ok_or_else(not_created)?;
         let stranger = || OpenError::Configuration {
             stream: stream_name(PartitionId(0)),
@@ -59,13 +60,18 @@ impl JetStreamLog {
         if options.allow_unsafe_durability {
             tracing::warn!("durability is not checked: acknowledged commits may be lost in a power cut");
         } else {
-            durability::check(options, &client.server_info().server_id).await?;
+            durability::check(options, &client.server_info().server_id, replicas).await?;
         }
         Ok(Self { identity, context })
     }
 }
 
-fn compare(identity: LogIdentity, partition: PartitionId, replicas: u64, found: &Value) -> Result<(), OpenError> {
+fn compare(
+    identity: LogIdentity,
+    partition: PartitionId,
+    replicas: u64,
+    found: &Value,
+) -> Result<(), OpenError> {
     let differences = config::differences(&config::wanted(identity, partition, replicas), found);
     match differences.is_empty() {
         true => Ok(()),

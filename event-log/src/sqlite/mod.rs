@@ -119,11 +119,17 @@ impl EventLog for SqliteLog {
         self.identity().has(partition)?;
         let head = sqlx::query_scalar::<_, i64>(HEAD).bind(i64::from(partition.0));
         let head = head.fetch_one(&self.shared.readers).await;
-        head.map(i64::cast_unsigned)
-            .map_err(|error| ReadError::Unavailable { doing: "asking SQLite for the head", source: error.into() })
+        head.map(i64::cast_unsigned).map_err(|error| ReadError::Unavailable {
+            doing: "asking SQLite for the head",
+            source: error.into(),
+        })
     }
 
-    fn follow(&self, partition: PartitionId, after: Sequence) -> BoxStream<'static, Result<Entry, ReadError>> {
+    fn follow(
+        &self,
+        partition: PartitionId,
+        after: Sequence,
+    ) -> BoxStream<'static, Result<Entry, ReadError>> {
         follow::follow(Arc::clone(&self.shared), partition, after)
     }
 }
@@ -177,6 +183,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_append_is_synced_to_the_disk() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let log = fresh(dir.path()).await;
+        let mut connection = log.writer.as_ref().expect("opened for writing").connection.lock().await;
+        let mode: String =
+            sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await.expect("it says");
+        let level: i64 =
+            sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *connection).await.expect("it says");
+        let full = 2;
+        assert_eq!((mode.as_str(), level), ("wal", full));
+    }
+
+    #[tokio::test]
     async fn a_full_disk_refuses_and_the_same_bytes_land_when_there_is_room() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let log = fresh(dir.path()).await;
@@ -193,11 +212,17 @@ mod tests {
     async fn damage_is_found_by_read_and_by_follow_and_ends_the_following() {
         use futures::StreamExt as _;
         let cases = [
-            ("UPDATE commits SET bytes = bytes || x'00' WHERE sequence = 2", "its bytes do not hash to its id"),
+            (
+                "UPDATE commits SET bytes = CAST(bytes || x'00' AS BLOB) WHERE sequence = 2",
+                "its bytes do not hash to its id",
+            ),
             ("UPDATE commits SET hash = x'00' WHERE sequence = 2", "its bytes do not hash to its id"),
             ("UPDATE commits SET bytes = x'00' WHERE sequence = 2", "its bytes do not begin with a prefix"),
-            ("UPDATE commits SET bytes = (SELECT c.bytes FROM commits c WHERE c.sequence = 3), hash = (SELECT \
-              c.hash FROM commits c WHERE c.sequence = 3) WHERE sequence = 2", "it was meant for sequence 3"),
+            (
+                "UPDATE commits SET bytes = (SELECT c.bytes FROM commits c WHERE c.sequence = 3), hash = (SELECT \
+              c.hash FROM commits c WHERE c.sequence = 3) WHERE sequence = 2",
+                "it was meant for sequence 3",
+            ),
             ("DELETE FROM commits WHERE sequence = 2", "it is missing"),
         ];
         for (sql, expected) in cases {

@@ -43,9 +43,7 @@ impl SqliteLog {
         connection.close().await.map_err(failed)?;
         match found.partitions == wanted.partitions {
             true => Ok(found),
-            false => {
-                Err(OpenError::OtherPartitions { found: found.partitions, wanted: wanted.partitions })
-            }
+            false => Err(OpenError::OtherPartitions { found: found.partitions, wanted: wanted.partitions }),
         }
     }
 
@@ -83,11 +81,14 @@ fn shared(file: &Path, identity: LogIdentity) -> Arc<Shared> {
 }
 
 fn options(file: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new().filename(file).busy_timeout(Duration::from_secs(5)).disable_statement_logging()
+    SqliteConnectOptions::new()
+        .filename(file)
+        .busy_timeout(Duration::from_secs(5))
+        .disable_statement_logging()
 }
 
 fn writing(file: &Path) -> SqliteConnectOptions {
-    options(file).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+    options(file).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Normal)
 }
 
 fn reading(file: &Path) -> SqliteConnectOptions {

@@ -93,6 +93,25 @@ async fn a_postgres_keeps_what_was_committed_across_a_kill_and_a_stop() {
 }
 
 #[tokio::test]
+async fn a_postgres_comes_back_although_a_query_outlived_its_kill() {
+    let mut server = Postgres::start().await;
+    let url = server.url();
+    let mut busy = cluster::command("psql");
+    busy.args(["-X", "-d", &url, "-c", "SELECT count(*) FROM generate_series(1, 8000000) n WHERE n % 7 = 3"]);
+    let mut busy = busy.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%generate_series%7 = 3'";
+    let begin = Instant::now();
+    while query(&url, running).as_deref() != Ok("1") {
+        assert!(begin.elapsed() < BOUND, "the query never ran");
+        tick().await;
+    }
+    server.kill();
+    server.restart().await;
+    assert_eq!(query(&url, "SELECT 1"), Ok("1".to_owned()));
+    busy.wait().unwrap();
+}
+
+#[tokio::test]
 async fn databases_of_the_shared_postgres_do_not_see_each_other() {
     let server = Postgres::shared().await;
     let (one, other) = tokio::join!(server.fresh_database(), server.fresh_database());

@@ -1,0 +1,101 @@
+//! The beginning of a log: a genesis in each partition. A step apart from running.
+
+use event_log::{AppendOutcome, Entry, EventLog, ReadError};
+use ledger_core::commit::{Commit, CommitBuilder, EncodedCommit, Hash, Head, VERSION};
+use ledger_core::event::{Event, Genesis};
+use ledger_core::slots::SlotMap;
+use ledger_core::{LogId, PartitionId, Sequence, TermNonce, Timestamp};
+
+/// Why a log could not be begun.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// It can not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It can not be written.
+    #[error("the beginning of partition {partition} could not be written: {reason}")]
+    Append {
+        /// The partition.
+        partition: PartitionId,
+        /// What the log answered.
+        reason: String,
+    },
+    /// Its first commit is not a genesis.
+    #[error("partition {partition} does not begin as a log does")]
+    NoGenesis {
+        /// The partition.
+        partition: PartitionId,
+    },
+}
+
+/// Gives every partition its genesis, unless it has one. May be run again at any time.
+pub async fn init(log: &dyn EventLog, now: Timestamp) -> Result<(), InitError> {
+    let identity = log.identity();
+    for partition in identity.partitions() {
+        while genesis_of(log, partition).await?.is_none() {
+            begin(log, partition, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Who owns which slots, as the log's beginning says. Error: the log has none.
+pub async fn slot_map(log: &dyn EventLog) -> Result<SlotMap, InitError> {
+    let partition = PartitionId(0);
+    let genesis = genesis_of(log, partition).await?;
+    genesis.map(|genesis| genesis.slots).ok_or(InitError::NoGenesis { partition })
+}
+
+async fn begin(log: &dyn EventLog, partition: PartitionId, now: Timestamp) -> Result<(), InitError> {
+    let identity = log.identity();
+    let sequence = first_free(log, partition).await?;
+    let commit = genesis_commit(identity.log, partition, identity.partitions, sequence, now);
+    match log.append(&commit).await {
+        // A conflict is looked at by the caller, who reads what stands there now.
+        AppendOutcome::Stored | AppendOutcome::Conflict => Ok(()),
+        AppendOutcome::Unknown(reason) | AppendOutcome::Refused(_, reason) | AppendOutcome::Fatal(reason) => {
+            Err(InitError::Append { partition, reason })
+        }
+    }
+}
+
+async fn first_free(log: &dyn EventLog, partition: PartitionId) -> Result<Sequence, ReadError> {
+    let mut sequence = 1;
+    while log.read(partition, sequence).await?.is_some() {
+        sequence += 1;
+    }
+    Ok(sequence)
+}
+
+/// The first commit, behind what foreign messages may stand before it.
+async fn genesis_of(log: &dyn EventLog, partition: PartitionId) -> Result<Option<Genesis>, InitError> {
+    let mut sequence = 1;
+    loop {
+        match log.read(partition, sequence).await? {
+            None => return Ok(None),
+            Some(Entry::Foreign { .. }) => sequence += 1,
+            Some(Entry::Commit(stored)) => {
+                let commit = Commit::decode(&stored.bytes).ok();
+                return match commit.as_ref().and_then(|commit| commit.events.first()) {
+                    Some(Event::Genesis(genesis)) => Ok(Some(genesis.clone())),
+                    _ => Err(InitError::NoGenesis { partition }),
+                };
+            }
+        }
+    }
+}
+
+/// The first commit of a partition. Two that begin the same log at once write different times: one of them wins.
+pub fn genesis_commit(
+    log: LogId,
+    partition: PartitionId,
+    partitions: u16,
+    sequence: Sequence,
+    time: Timestamp,
+) -> EncodedCommit {
+    let slots = SlotMap::even(partitions);
+    let mut builder = CommitBuilder::default();
+    builder.push(&Event::Genesis(Genesis { log, format: VERSION, partitions, slots }));
+    let term = TermNonce([0; 16]);
+    builder.seal(&Head { log, partition, sequence, previous: 0, previous_hash: Hash::ZERO, term, time })
+}

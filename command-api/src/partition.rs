@@ -1,0 +1,429 @@
+//! The thin shell of one writer: carries out what it wants, and hands in what happens.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use event_log::{AppendOutcome, Entry, EventLog, ReadError};
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use ledger_core::commit::Commit;
+use ledger_core::event::Event;
+use ledger_core::time::SECOND;
+use ledger_core::{PartitionId, Position, Sequence, TermNonce, Timestamp};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::ask::{Answer, Call, Failure};
+use crate::writer::{CLOCK_SKEW_MAX, Input, OpenError, Output, Stop, Ticket, Writer, WriterConfig};
+
+/// How many letters are taken at once: together they become one commit.
+const LETTERS_AT_ONCE: usize = 1024;
+/// How often an idle writer looks whether somebody else has written.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Calls that came together and are answered together.
+pub(crate) struct Letter {
+    pub(crate) calls: Vec<Call>,
+    pub(crate) reply: oneshot::Sender<Vec<Answer>>,
+    /// Given back with the answer: bounds how many calls are under way.
+    pub(crate) permit: OwnedSemaphorePermit,
+}
+
+/// Why the task of a partition ended.
+#[derive(Debug, thiserror::Error)]
+pub enum PartitionError {
+    /// The term could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The log could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The writer stopped.
+    #[error(transparent)]
+    Stopped(#[from] Stop),
+    /// The log's server and this machine do not agree on the time.
+    #[error("the clocks of this machine and of the log's server are {seconds} s apart: set them right first")]
+    ClocksDiffer {
+        /// How much.
+        seconds: i64,
+    },
+    /// The wall clock moved against the monotonic one.
+    #[error("this machine's clock jumped by {seconds} s: start again when it is right")]
+    ClockJumped {
+        /// How much.
+        seconds: i64,
+    },
+}
+
+/// What a partition says of itself: `Ok` while it takes commands.
+pub type Health = Result<(), String>;
+
+/// Something the writer wanted done is done.
+enum Done {
+    Appended(AppendOutcome),
+    ReadBack(Result<Option<Entry>, ReadError>),
+    Fetched(Ticket, Result<(Position, Event), String>),
+    Opened(Result<Option<Timestamp>, ReadError>),
+    Seen(Option<Entry>),
+}
+
+/// One partition: a writer, and what it needs from the world.
+pub(crate) struct Partition {
+    id: PartitionId,
+    log: Arc<dyn EventLog>,
+    config: WriterConfig,
+    inbox: mpsc::Receiver<Letter>,
+    health: watch::Sender<Health>,
+    doing: FuturesUnordered<BoxFuture<'static, Done>>,
+    letters: OpenLetters,
+    clock: SteadyClock,
+    looking: bool,
+}
+
+impl Partition {
+    pub(crate) fn new(
+        id: PartitionId,
+        log: Arc<dyn EventLog>,
+        config: WriterConfig,
+        inbox: mpsc::Receiver<Letter>,
+        health: watch::Sender<Health>,
+    ) -> Self {
+        let clock = SteadyClock::start();
+        let letters = OpenLetters::default();
+        Self {
+            id,
+            log,
+            config,
+            inbox,
+            health,
+            doing: FuturesUnordered::new(),
+            letters,
+            clock,
+            looking: false,
+        }
+    }
+
+    /// Replays, opens the term, and serves until told to stop. Error: it had to stop by itself.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<(), PartitionError> {
+        let mut writer = Writer::new(self.id, self.config.clone());
+        let result = self.serve(&mut writer, &shutdown).await;
+        let reason = result.as_ref().err().map_or_else(|| "stopping".to_owned(), ToString::to_string);
+        self.say(Err(reason.clone()));
+        self.letters.give_up(&reason);
+        result
+    }
+
+    async fn serve(
+        &mut self,
+        writer: &mut Writer,
+        shutdown: &CancellationToken,
+    ) -> Result<(), PartitionError> {
+        tokio::select! {
+            opened = self.open(writer) => opened?,
+            () = shutdown.cancelled() => return Ok(()),
+        }
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut letters = Vec::new();
+        // Told to stop, it takes no new letters, and answers those it has.
+        let (mut open, mut closing) = (true, false);
+        while open || !writer.is_idle() {
+            let wake = self.until(writer.wake_at());
+            tokio::select! {
+                () = shutdown.cancelled(), if !closing => {
+                    self.inbox.close();
+                    closing = true;
+                }
+                Some(done) = self.doing.next() => self.on_done(writer, done).await?,
+                count = self.inbox.recv_many(&mut letters, LETTERS_AT_ONCE), if open => {
+                    open = count > 0;
+                    self.on_letters(writer, &mut letters).await?;
+                }
+                () = wake => self.step(writer, vec![Input::Tick]).await?,
+                _ = look.tick() => self.look(writer)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Replays what stands and asks for the term, until nobody has written in between.
+    async fn open(&mut self, writer: &mut Writer) -> Result<(), PartitionError> {
+        self.say(writer.health());
+        let mut entries = self.log.follow(self.id, 0);
+        loop {
+            let head = self.log.head(self.id).await?;
+            while writer.chain().read < head {
+                match entries.next().await.expect("a followed log ends by an error alone")? {
+                    Entry::Commit(stored) => writer.replay(&stored)?,
+                    Entry::Foreign { sequence, reason } => {
+                        tracing::warn!(partition = %self.id, sequence, reason, "foreign message in the log: stepped over");
+                        writer.replay_foreign(sequence)?;
+                    }
+                }
+            }
+            let mut out = Vec::new();
+            writer.open(self.clock.now()?, TermNonce(uuid::Uuid::new_v4().into_bytes()), &mut out)?;
+            self.carry_out(writer, out)?;
+            if self.settle_term(writer).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits until the term is open (and the clocks agree), or until it shows that somebody wrote before us.
+    async fn settle_term(&mut self, writer: &mut Writer) -> Result<bool, PartitionError> {
+        loop {
+            let wake = self.until(writer.wake_at());
+            let input = tokio::select! {
+                Some(done) = self.doing.next() => match done {
+                    Done::Appended(outcome) => Input::Appended(outcome),
+                    Done::ReadBack(found) => Input::ReadBack(found),
+                    Done::Opened(stored_at) => {
+                        self.check_server_clock(writer, stored_at?)?;
+                        return Ok(true);
+                    }
+                    Done::Fetched(..) | Done::Seen(_) => continue,
+                },
+                () = wake => Input::Tick,
+            };
+            let mut out = Vec::new();
+            writer.step(self.clock.now()?, input, &mut out);
+            let overtaken = out.contains(&Output::Overtaken);
+            self.carry_out(writer, out)?;
+            if overtaken {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn check_server_clock(
+        &self,
+        writer: &Writer,
+        stored_at: Option<Timestamp>,
+    ) -> Result<(), PartitionError> {
+        // The commit's time is this machine's when it is newer than the log's: else nothing can be said.
+        let apart = stored_at.map_or(0, |stored_at| stored_at.since(writer.chain().time));
+        if apart.abs() > CLOCK_SKEW_MAX {
+            return Err(PartitionError::ClocksDiffer { seconds: apart / SECOND });
+        }
+        tracing::info!(partition = %self.id, sequence = writer.chain().sequence, accounts = writer.ledger().account_count(), "term opened");
+        self.say(writer.health());
+        Ok(())
+    }
+
+    async fn on_letters(
+        &mut self,
+        writer: &mut Writer,
+        letters: &mut Vec<Letter>,
+    ) -> Result<(), PartitionError> {
+        let inputs = letters.drain(..).flat_map(|letter| self.letters.open(letter)).collect();
+        self.step(writer, inputs).await
+    }
+
+    async fn on_done(&mut self, writer: &mut Writer, done: Done) -> Result<(), PartitionError> {
+        let input = match done {
+            Done::Appended(outcome) => {
+                note_outcome(self.id, &outcome);
+                Input::Appended(outcome)
+            }
+            Done::ReadBack(found) => Input::ReadBack(found),
+            Done::Fetched(ticket, event) => Input::Fetched(ticket, event),
+            Done::Seen(entry) => {
+                self.looking = false;
+                let Some(entry) = entry else { return Ok(()) };
+                Input::Seen(entry)
+            }
+            Done::Opened(_) => return Ok(()),
+        };
+        self.step(writer, vec![input]).await
+    }
+
+    /// Hands inputs in, sends what they led to, and carries out the rest.
+    async fn step(&mut self, writer: &mut Writer, inputs: Vec<Input>) -> Result<(), PartitionError> {
+        let now = self.clock.now()?;
+        let mut out = Vec::new();
+        for input in inputs {
+            writer.step(now, input, &mut out);
+        }
+        writer.flush(now, &mut out);
+        self.carry_out(writer, out)?;
+        self.say(writer.health());
+        Ok(())
+    }
+
+    fn say(&self, health: Health) {
+        self.health.send_if_modified(|known| {
+            let changed = *known != health;
+            *known = health;
+            changed
+        });
+    }
+
+    fn carry_out(&mut self, writer: &Writer, outputs: Vec<Output>) -> Result<(), PartitionError> {
+        let (id, log) = (self.id, Arc::clone(&self.log));
+        let mut stopped = None;
+        for output in outputs {
+            let log = Arc::clone(&log);
+            match output {
+                Output::Append(commit) => {
+                    self.doing.push(Box::pin(async move { Done::Appended(log.append(&commit).await) }));
+                }
+                Output::ReadBack(sequence) => {
+                    self.doing.push(Box::pin(async move { Done::ReadBack(log.read(id, sequence).await) }));
+                }
+                Output::Fetch(ticket, position) => {
+                    self.doing
+                        .push(Box::pin(async move { Done::Fetched(ticket, fetch(&*log, position).await) }));
+                }
+                Output::Answer(ticket, answer) => self.letters.answer(ticket, answer),
+                Output::Opened => {
+                    let sequence = writer.chain().sequence;
+                    self.doing
+                        .push(Box::pin(async move { Done::Opened(stored_at(&*log, id, sequence).await) }));
+                }
+                Output::Overtaken => {
+                    tracing::info!(partition = %id, "another owner is still writing: replaying on")
+                }
+                Output::Stop(stop) => stopped = Some(stop),
+            }
+        }
+        stopped.map_or(Ok(()), |stop| Err(stop.into()))
+    }
+
+    /// While nothing is in flight, looks whether somebody else has written: then this term is over.
+    fn look(&mut self, writer: &Writer) -> Result<(), PartitionError> {
+        self.clock.now()?;
+        if !self.looking && writer.is_idle() {
+            self.looking = true;
+            let (id, log, next) = (self.id, Arc::clone(&self.log), writer.chain().read + 1);
+            self.doing.push(Box::pin(async move { Done::Seen(log.read(id, next).await.ok().flatten()) }));
+        }
+        Ok(())
+    }
+
+    fn until(&self, wake: Option<Timestamp>) -> impl Future<Output = ()> + use<> {
+        let delay =
+            wake.map(|wake| Duration::from_micros(u64::try_from(wake.since(self.clock.last())).unwrap_or(0)));
+        async move {
+            match delay {
+                Some(delay) => tokio::time::sleep(delay).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+}
+
+fn note_outcome(partition: PartitionId, outcome: &AppendOutcome) {
+    match outcome {
+        AppendOutcome::Stored => {}
+        AppendOutcome::Conflict => tracing::debug!(%partition, "append: conflict, reading back"),
+        AppendOutcome::Unknown(reason) => {
+            tracing::warn!(%partition, reason, "append: outcome unknown, sending the same bytes again")
+        }
+        AppendOutcome::Refused(_, reason) => tracing::warn!(%partition, reason, "append: refused for now"),
+        AppendOutcome::Fatal(reason) => tracing::error!(%partition, reason, "append: can not succeed"),
+    }
+}
+
+async fn fetch(log: &dyn EventLog, position: Position) -> Result<(Position, Event), String> {
+    let found = log.read(position.partition, position.sequence).await.map_err(|error| error.to_string())?;
+    let Some(Entry::Commit(stored)) = found else { return Err(format!("nothing is found at {position}")) };
+    let commit = Commit::decode(&stored.bytes).map_err(|error| error.to_string())?;
+    let event = commit.events.get(position.index as usize).cloned();
+    event.map(|event| (position, event)).ok_or_else(|| format!("nothing is found at {position}"))
+}
+
+/// The moment at which the log's server stored this commit, by its own clock.
+async fn stored_at(
+    log: &dyn EventLog,
+    partition: PartitionId,
+    sequence: Sequence,
+) -> Result<Option<Timestamp>, ReadError> {
+    match log.read(partition, sequence).await? {
+        Some(Entry::Commit(stored)) => Ok(stored.stored_at),
+        _ => Ok(None),
+    }
+}
+
+/// Wall time that is checked against the monotonic clock: a ledger's time must not jump.
+struct SteadyClock {
+    wall: Timestamp,
+    monotonic: Instant,
+    last: std::cell::Cell<Timestamp>,
+}
+
+impl SteadyClock {
+    fn start() -> Self {
+        let wall = Timestamp(service_kit::clock::now());
+        Self { wall, monotonic: Instant::now(), last: std::cell::Cell::new(wall) }
+    }
+
+    fn now(&self) -> Result<Timestamp, PartitionError> {
+        let now = Timestamp(service_kit::clock::now());
+        let elapsed = i64::try_from(self.monotonic.elapsed().as_micros()).unwrap_or(i64::MAX);
+        let jump = now.since(self.wall.plus(elapsed));
+        if jump.abs() > CLOCK_SKEW_MAX {
+            return Err(PartitionError::ClockJumped { seconds: jump / SECOND });
+        }
+        self.last.set(now);
+        Ok(now)
+    }
+
+    fn last(&self) -> Timestamp {
+        Timestamp(service_kit::clock::now()).max(self.last.get())
+    }
+}
+
+/// Letters that are not answered yet.
+#[derive(Default)]
+struct OpenLetters {
+    next: Ticket,
+    tickets: HashMap<Ticket, (u64, usize)>,
+    letters: HashMap<u64, OpenLetter>,
+}
+
+struct OpenLetter {
+    answers: Vec<Option<Answer>>,
+    missing: usize,
+    reply: oneshot::Sender<Vec<Answer>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl OpenLetters {
+    /// Gives each call of a letter a ticket.
+    fn open(&mut self, letter: Letter) -> Vec<Input> {
+        let Letter { calls, reply, permit } = letter;
+        let id = self.next;
+        let missing = calls.len();
+        self.letters.insert(id, OpenLetter { answers: vec![None; missing], missing, reply, _permit: permit });
+        let mut ticket = |(place, call)| {
+            self.next += 1;
+            self.tickets.insert(self.next, (id, place));
+            Input::Call(self.next, call)
+        };
+        let inputs = calls.into_iter().enumerate().map(&mut ticket).collect();
+        self.next += 1;
+        inputs
+    }
+
+    /// Keeps an answer, and sends the letter's when it was the last.
+    fn answer(&mut self, ticket: Ticket, answer: Answer) {
+        let (id, place) = self.tickets.remove(&ticket).expect("a call is answered once");
+        let letter = self.letters.get_mut(&id).expect("a letter is open until its last answer");
+        letter.answers[place] = Some(answer);
+        letter.missing -= 1;
+        if letter.missing == 0 {
+            let letter = self.letters.remove(&id).expect("it was found just now");
+            // The asker may be gone: then nobody wants to know.
+            let _ = letter.reply.send(letter.answers.into_iter().flatten().collect());
+        }
+    }
+
+    /// Answers all that is open when the writer ends without having done so itself.
+    fn give_up(&mut self, reason: &str) {
+        tracing::debug!(open = self.tickets.len(), reason, "giving up open calls");
+        let open: Vec<Ticket> = self.tickets.keys().copied().collect();
+        open.into_iter().for_each(|ticket| self.answer(ticket, Answer::Failed(Failure::OutcomeUnknown)));
+    }
+}

@@ -1,0 +1,247 @@
+//! Deciding calls: from a question to events in the draft and an answer that waits for them.
+
+use std::sync::Arc;
+
+use ledger_core::event::Event;
+use ledger_core::rejection::Details;
+use ledger_core::time::SECOND;
+use ledger_core::{
+    AccountId, BatchItem, Code, Command, Decided, Outcome, Position, Rejection, SourceBatch, Timestamp,
+    decide,
+};
+
+use super::{Output, Ticket, Writer};
+use crate::ask::{
+    AccountAnswer, AccountView, Answer, Ask, Call, Failure, Receipt, SourceAnswer, WouldCharge,
+};
+
+/// How far ahead a deadline may lie, in microseconds; a second more for clocks that differ.
+const DEADLINE_MAX: i64 = 31 * SECOND;
+
+/// What could not be finished in this draft.
+type Rest = (Ticket, Call, SourceAnswer);
+
+impl Writer {
+    pub(super) fn decide_call(
+        &mut self,
+        now: Timestamp,
+        ticket: Ticket,
+        call: Call,
+        progress: SourceAnswer,
+        out: &mut Vec<Output>,
+    ) -> Option<Rest> {
+        let begun = progress != SourceAnswer::default();
+        if let (false, Err(code)) = (begun, check_deadline(now, call.deadline)) {
+            self.answer(ticket, Answer::Rejected(code.into()), out);
+            return None;
+        }
+        if self.draft.is_empty() {
+            // Once it holds an event the draft's time stands: all of a commit happens at one moment, live as in replay.
+            self.ledger.begin(now);
+        }
+        match &call.ask {
+            Ask::Get(account) => {
+                let answer = self.show(account, false);
+                self.answer(ticket, answer, out);
+            }
+            Ask::Command(command) => self.decide_command(now, ticket, command, call.deadline, out),
+            Ask::Source(batch) => {
+                let batch = Arc::clone(batch);
+                return self.decide_source(ticket, call, &batch, progress, out);
+            }
+        }
+        None
+    }
+
+    fn decide_command(
+        &mut self,
+        now: Timestamp,
+        ticket: Ticket,
+        command: &Command,
+        deadline: Timestamp,
+        out: &mut Vec<Output>,
+    ) {
+        let known = self.check_owner(command.account()).err();
+        if let Some(rejection) = known.or_else(|| self.declines.find(command, deadline).cloned()) {
+            self.answer(ticket, Answer::Rejected(rejection), out);
+            return;
+        }
+        let Decided { outcome, events } = decide(&self.ledger, command);
+        let first = self.stage(events);
+        let answer = match outcome {
+            Ok(Outcome::Duplicate(position)) => return self.answer_duplicate(ticket, command, position, out),
+            Ok(outcome) => self.accepted(command, outcome, first),
+            Err(rejection) => {
+                self.declines.remember(now, command, deadline, &rejection);
+                Answer::Rejected(rejection)
+            }
+        };
+        self.answer(ticket, answer, out);
+    }
+
+    fn accepted(&self, command: &Command, outcome: Outcome, first: Option<Position>) -> Answer {
+        match (outcome, command, first) {
+            (Outcome::WouldCharge { charged, balance }, _, _) => {
+                let account =
+                    self.ledger.account(command.account()).expect("only an open account is charged");
+                Answer::WouldCharge(WouldCharge { charged, balance, level: account.level() })
+            }
+            (
+                Outcome::Applied,
+                Command::Debit(_) | Command::Grant(_) | Command::Deposit(_),
+                Some(position),
+            ) => {
+                let event = self.staged(position).expect("it was staged just now").clone();
+                Answer::Done(Receipt { event, position, duplicate: false })
+            }
+            (outcome, _, _) => self.show(command.account(), outcome == Outcome::Applied),
+        }
+    }
+
+    /// The first outcome again: from memory while it is not durable yet, else from the log.
+    fn answer_duplicate(
+        &mut self,
+        ticket: Ticket,
+        command: &Command,
+        position: Position,
+        out: &mut Vec<Output>,
+    ) {
+        if matches!(command, Command::Close(_)) {
+            let answer = self.show(command.account(), false);
+            return self.answer(ticket, answer, out);
+        }
+        match self.staged(position).cloned() {
+            Some(event) => {
+                self.answer(ticket, Answer::Done(Receipt { event, position, duplicate: true }), out)
+            }
+            None => out.push(Output::Fetch(ticket, position)),
+        }
+    }
+
+    pub(super) fn on_fetched(
+        ticket: Ticket,
+        event: Result<(Position, Event), String>,
+        out: &mut Vec<Output>,
+    ) {
+        let answer = match event {
+            Ok((position, event)) => Answer::Done(Receipt { event, position, duplicate: true }),
+            Err(reason) => Answer::Failed(Failure::Unavailable(reason)),
+        };
+        out.push(Output::Answer(ticket, answer));
+    }
+
+    /// Works through a batch until the draft is full; the mark goes into the same commit as the items it covers.
+    fn decide_source(
+        &mut self,
+        ticket: Ticket,
+        call: Call,
+        batch: &SourceBatch,
+        mut progress: SourceAnswer,
+        out: &mut Vec<Output>,
+    ) -> Option<Rest> {
+        let partition = self.ledger.partition();
+        let after = match batch.check(&self.ledger) {
+            Ok(after) => after,
+            Err(rejection) => {
+                self.answer(ticket, Answer::Rejected(rejection), out);
+                return None;
+            }
+        };
+        let mine = || batch.items().iter().filter(|item| item.partition == partition);
+        if progress == SourceAnswer::default() {
+            progress.skipped = mine().filter(|item| item.number <= after).count() as u64;
+        }
+        for item in mine().filter(|item| item.number > after) {
+            if self.draft.is_full() {
+                self.mark(batch, item.number - 1, &mut progress);
+                return Some((ticket, call, progress));
+            }
+            self.decide_item(batch, item, &mut progress);
+        }
+        self.mark(batch, batch.to(), &mut progress);
+        self.answer(ticket, Answer::Source(progress), out);
+        None
+    }
+
+    fn decide_item(&mut self, batch: &SourceBatch, item: &BatchItem, progress: &mut SourceAnswer) {
+        let opening = batch.decide_opening(&self.ledger, item);
+        progress.opened += u64::from(!opening.is_empty());
+        self.stage(opening);
+        let Decided { outcome, events } = batch.decide_item(&self.ledger, item);
+        match (&outcome, events.first()) {
+            (Ok(Outcome::Applied), Some(Event::Debited(event))) => {
+                progress.charged += 1;
+                progress.amount += event.charged;
+            }
+            (Err(_), _) => progress.declined += 1,
+            _ => progress.skipped += 1,
+        }
+        self.stage(events);
+    }
+
+    fn mark(&mut self, batch: &SourceBatch, number: u64, progress: &mut SourceAnswer) {
+        let mark = batch.mark_at(&self.ledger, number);
+        if let Some(position) = self.stage(mark.into_iter().collect()) {
+            progress.positions.insert(position.partition, position);
+        }
+    }
+
+    /// Puts events into the draft and into the state. The position of the first.
+    fn stage(&mut self, events: Vec<Event>) -> Option<Position> {
+        let mut first = None;
+        for event in events {
+            let position = Position {
+                partition: self.ledger.partition(),
+                sequence: self.draft_sequence(),
+                index: self.draft.next_index(),
+            };
+            self.ledger
+                .evolve(position, &event)
+                .expect("what was decided against this state can happen in it");
+            self.draft.push(self.ledger.time(), event);
+            first = first.or(Some(position));
+        }
+        first
+    }
+
+    /// The event at a position that is not durable yet.
+    fn staged(&self, position: Position) -> Option<&Event> {
+        let in_draft = (position.sequence == self.draft_sequence())
+            .then(|| self.draft.events().get(position.index as usize));
+        in_draft.flatten().or_else(|| self.flight.as_ref()?.event_at(position))
+    }
+
+    fn draft_sequence(&self) -> u64 {
+        self.flight.as_ref().map_or(self.chain.read, |flight| flight.commit().prefix.sequence) + 1
+    }
+
+    fn show(&self, id: &AccountId, changed: bool) -> Answer {
+        match (self.check_owner(id), self.ledger.account(id)) {
+            (Err(rejection), _) => Answer::Rejected(rejection),
+            (_, None) => Answer::Rejected(Code::AccountUnknown.into()),
+            (_, Some(account)) => {
+                Answer::Account(AccountAnswer { account: AccountView::of(id, account), changed })
+            }
+        }
+    }
+
+    /// Only the accounts of this partition's slots are decided here.
+    fn check_owner(&self, account: &AccountId) -> Result<(), Rejection> {
+        let slots = self.ledger.slots().expect("a term is opened in a log that has its genesis");
+        let partition = slots.route(account);
+        if partition == self.ledger.partition() {
+            return Ok(());
+        }
+        Err(Rejection { code: Code::WrongPartition, details: Details::Owner { partition } })
+    }
+}
+
+fn check_deadline(now: Timestamp, deadline: Timestamp) -> Result<(), Code> {
+    if deadline < now {
+        return Err(Code::DeadlinePassed);
+    }
+    if deadline.since(now) > DEADLINE_MAX {
+        return Err(Code::DeadlineTooFar);
+    }
+    Ok(())
+}

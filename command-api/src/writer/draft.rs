@@ -1,0 +1,171 @@
+//! A commit on its way: drafted, then in flight.
+
+use ledger_core::commit::{COMMIT_BYTES_MAX, CommitBuilder, EncodedCommit, Head};
+use ledger_core::event::Event;
+use ledger_core::{Chain, LogId, Position, TermNonce, Timestamp};
+
+use super::Ticket;
+use crate::ask::Answer;
+
+/// Most events a commit holds: answers of a commit come together, so it should not take long.
+const EVENTS_MAX: u32 = 8_192;
+
+/// What is decided but not sent.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    builder: CommitBuilder,
+    /// Set by the first event.
+    time: Timestamp,
+    /// Set for the commit that opens a term; else it belongs to the open one.
+    opens: Option<(LogId, TermNonce)>,
+    events: Vec<Event>,
+    held: Vec<(Ticket, Answer)>,
+}
+
+/// What is sent and not known to be durable.
+#[derive(Debug)]
+pub(super) struct Flight {
+    draft: Draft,
+    head: Head,
+    commit: EncodedCommit,
+    waiting: Waiting,
+    /// How often the same bytes were sent again.
+    pub(super) attempts: u32,
+}
+
+/// What the flight waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waiting {
+    /// The outcome of the append.
+    Outcome,
+    /// What stands in its place.
+    ReadBack,
+    /// The moment to send the same bytes again.
+    Resend(Timestamp),
+    /// The moment to read its place again.
+    Reread(Timestamp),
+}
+
+impl Draft {
+    /// The first commit of a term.
+    pub(super) fn opening(log: LogId, term: TermNonce) -> Self {
+        Self { opens: Some((log, term)), ..Self::default() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.builder.is_empty()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.builder.size() >= COMMIT_BYTES_MAX || self.builder.count() >= EVENTS_MAX
+    }
+
+    pub(super) fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// The index of the next event.
+    pub(super) fn next_index(&self) -> u32 {
+        self.builder.count()
+    }
+
+    pub(super) fn push(&mut self, time: Timestamp, event: Event) {
+        if self.builder.is_empty() {
+            self.time = time;
+        }
+        self.builder.push(&event);
+        self.events.push(event);
+    }
+
+    pub(super) fn hold(&mut self, ticket: Ticket, answer: Answer) {
+        self.held.push((ticket, answer));
+    }
+
+    pub(super) fn held_mut(&mut self) -> impl Iterator<Item = &mut Answer> {
+        self.held.iter_mut().map(|(_, answer)| answer)
+    }
+
+    pub(super) fn into_held(self) -> Vec<(Ticket, Answer)> {
+        self.held
+    }
+
+    /// Makes the bytes, to follow what is known to be durable.
+    pub(super) fn seal(self, chain: &Chain) -> Flight {
+        let serving = || (chain.log.expect("a term is opened in a log that has its genesis"), chain.term);
+        let (log, term) = self.opens.unwrap_or_else(serving);
+        let head = Head {
+            log,
+            partition: chain.partition,
+            sequence: chain.read + 1,
+            previous: chain.sequence,
+            previous_hash: chain.hash,
+            term,
+            time: self.time,
+        };
+        let commit = self.builder.seal(&head);
+        Flight { draft: self, head, commit, waiting: Waiting::Outcome, attempts: 0 }
+    }
+}
+
+impl Flight {
+    pub(super) fn commit(&self) -> &EncodedCommit {
+        &self.commit
+    }
+
+    pub(super) fn draft(&self) -> &Draft {
+        &self.draft
+    }
+
+    pub(super) fn held_mut(&mut self) -> impl Iterator<Item = &mut Answer> {
+        self.draft.held_mut()
+    }
+
+    pub(super) fn hold(&mut self, ticket: Ticket, answer: Answer) {
+        self.draft.hold(ticket, answer);
+    }
+
+    pub(super) fn into_held(self) -> Vec<(Ticket, Answer)> {
+        self.draft.into_held()
+    }
+
+    pub(super) fn waiting(&self) -> Waiting {
+        self.waiting
+    }
+
+    pub(super) fn wait(&mut self, waiting: Waiting) {
+        self.waiting = waiting;
+    }
+
+    pub(super) fn wake_at(&self) -> Option<Timestamp> {
+        match self.waiting {
+            Waiting::Resend(at) | Waiting::Reread(at) => Some(at),
+            Waiting::Outcome | Waiting::ReadBack => None,
+        }
+    }
+
+    /// The event at this position, if it is one of this commit's.
+    pub(super) fn event_at(&self, position: Position) -> Option<&Event> {
+        let mine = position.sequence == self.head.sequence;
+        mine.then(|| self.draft.events.get(position.index as usize)).flatten()
+    }
+
+    /// A foreign message took the place: the same events for the next one. The old bytes can no longer land.
+    pub(super) fn reseal(&mut self) {
+        self.head.sequence += 1;
+        self.commit = self.draft.builder.seal(&self.head);
+        self.waiting = Waiting::Outcome;
+    }
+
+    /// What the chain is once this is durable.
+    pub(super) fn chain_after(&self) -> Chain {
+        Chain {
+            log: Some(self.head.log),
+            partition: self.head.partition,
+            read: self.head.sequence,
+            sequence: self.head.sequence,
+            hash: self.commit.hash,
+            time: self.head.time,
+            term: self.head.term,
+        }
+    }
+}

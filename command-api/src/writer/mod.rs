@@ -1,0 +1,271 @@
+//! The writer of one partition: a state machine without IO.
+//!
+//! It takes inputs ([`Input`]) and the time, and gives outputs ([`Output`]): bytes to append, places to read, answers.
+//! A thin shell ([`crate::partition`]) carries them out; a simulation can do it as well.
+//!
+//! The rules it keeps:
+//!
+//! - Commands are decided at once against the state, which their events change at once. One commit is in flight;
+//!   what is decided meanwhile gathers in the draft of the next (group commit, without an artificial delay).
+//! - An answer is given when everything it rests on is durable: it waits for the newest commit that was begun
+//!   before it. Reads and refusals too.
+//! - The outcome of an append is never guessed. Unknown: the same bytes again. Conflict: what stands there is read;
+//!   ours is success, another's ends this writer, nothing yet means again, a foreign message is stepped over.
+//! - The first commit of a term names the head that was replayed. Its success proves the replay was whole and
+//!   fences the owner before. Until then nothing is decided.
+
+mod decide;
+mod declines;
+mod draft;
+mod opening;
+mod renumber;
+mod resolve;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+use event_log::{AppendOutcome, Entry, ReadError};
+use ledger_core::commit::EncodedCommit;
+use ledger_core::event::Event;
+use ledger_core::{AppId, Chain, Label, Ledger, Policy, Position, Sequence, Timestamp};
+
+use crate::ask::{Answer, Call, Failure};
+use declines::Declines;
+use draft::{Draft, Flight};
+
+pub use opening::{CLOCK_SKEW_MAX, OpenError};
+
+/// Names a call until it is answered. Chosen by the shell.
+pub type Ticket = u64;
+
+/// What a writer needs to know beside the log.
+#[derive(Debug, Clone)]
+pub struct WriterConfig {
+    /// What opens terms here, "drip 0.1.0".
+    pub program: Label,
+    /// The rules each app should have.
+    pub policies: Vec<(AppId, Policy)>,
+    /// How many calls may wait to be decided.
+    pub queue_max: usize,
+}
+
+/// What happens to a writer.
+#[derive(Debug)]
+pub enum Input {
+    /// Somebody asks.
+    Call(Ticket, Call),
+    /// The append that was given out last has this outcome.
+    Appended(AppendOutcome),
+    /// The place that was to be read holds this.
+    ReadBack(Result<Option<Entry>, ReadError>),
+    /// The event that was to be fetched for this call.
+    Fetched(Ticket, Result<(Position, Event), String>),
+    /// While nothing was in flight, this was seen behind the last known commit: somebody else wrote.
+    Seen(Entry),
+    /// Time passes.
+    Tick,
+}
+
+/// What a writer wants done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Append this, and say what became of it ([`Input::Appended`]).
+    Append(EncodedCommit),
+    /// Read what stands there ([`Input::ReadBack`]).
+    ReadBack(Sequence),
+    /// Fetch an old event ([`Input::Fetched`]).
+    Fetch(Ticket, Position),
+    /// The answer to a call.
+    Answer(Ticket, Answer),
+    /// The term is open: commands are decided from now on.
+    Opened,
+    /// Another owner wrote since the replay: replay on, then open again.
+    Overtaken,
+    /// This writer is done for; all calls were answered.
+    Stop(Stop),
+}
+
+/// Why a writer ends.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Stop {
+    /// A newer owner has taken over.
+    #[error(
+        "partition {partition} was taken over at commit {sequence}: another process writes this log now, and this one stops"
+    )]
+    Fenced {
+        /// The partition.
+        partition: ledger_core::PartitionId,
+        /// The commit of the other.
+        sequence: Sequence,
+    },
+    /// The log can not be what was written to it.
+    #[error("the log is damaged: {0}")]
+    Damaged(String),
+    /// The log refuses in a way that trying again does not mend.
+    #[error("the log can not be written: {0}")]
+    Fatal(String),
+}
+
+/// Where a writer stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Phase {
+    Replaying,
+    /// The opening commit is in flight; its events are not in the state yet.
+    Opening,
+    Serving,
+    Stopped(Stop),
+}
+
+/// The writer of one partition.
+#[derive(Debug)]
+pub struct Writer {
+    config: WriterConfig,
+    ledger: Ledger,
+    /// The last commit that is known to be durable.
+    chain: Chain,
+    phase: Phase,
+    draft: Draft,
+    flight: Option<Flight>,
+    /// Calls that wait for room in a draft, in order.
+    queue: VecDeque<(Ticket, Call, crate::ask::SourceAnswer)>,
+    declines: Declines,
+    /// Why new calls are refused for now, while the log takes nothing.
+    refusing: Option<String>,
+}
+
+impl Writer {
+    /// A writer that has read nothing yet.
+    pub fn new(partition: ledger_core::PartitionId, config: WriterConfig) -> Self {
+        Self {
+            config,
+            ledger: Ledger::new(partition),
+            chain: Chain::start(partition),
+            phase: Phase::Replaying,
+            draft: Draft::default(),
+            flight: None,
+            queue: VecDeque::new(),
+            declines: Declines::default(),
+            refusing: None,
+        }
+    }
+
+    /// The state, the events of commits that are not durable yet included.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// How far the log is known to be durable.
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// Nothing is in flight, drafted or waiting.
+    pub fn is_idle(&self) -> bool {
+        self.flight.is_none() && self.draft.is_empty() && self.queue.is_empty()
+    }
+
+    /// `Err` with the reason while commands are not decided.
+    pub fn health(&self) -> Result<(), String> {
+        match (&self.phase, &self.refusing) {
+            (Phase::Serving, None) => Ok(()),
+            (Phase::Serving, Some(reason)) => Err(reason.clone()),
+            (Phase::Replaying | Phase::Opening, _) => Err("the log is being replayed".to_owned()),
+            (Phase::Stopped(stop), _) => Err(stop.to_string()),
+        }
+    }
+
+    /// When it wants a [`Input::Tick`], at the latest.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        self.flight.as_ref().and_then(Flight::wake_at)
+    }
+
+    /// Takes one input. What is decided stays in the draft until [`Self::flush`].
+    pub fn step(&mut self, now: Timestamp, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Call(ticket, call) => self.on_call(now, ticket, call, out),
+            Input::Appended(outcome) => self.on_appended(now, outcome, out),
+            Input::ReadBack(found) => self.on_read_back(now, found, out),
+            Input::Fetched(ticket, event) => Self::on_fetched(ticket, event, out),
+            Input::Seen(entry) => self.on_seen(&entry, out),
+            Input::Tick => self.on_tick(now, out),
+        }
+    }
+
+    /// Sends the draft if nothing is in flight. Called when no more input is at hand, so that all that came
+    /// together goes together.
+    pub fn flush(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        if self.phase != Phase::Serving || self.flight.is_some() {
+            return;
+        }
+        if !self.draft.is_empty() {
+            self.send_draft(out);
+        }
+        self.drain_queue(now, out);
+        if self.flight.is_none() && !self.draft.is_empty() {
+            self.send_draft(out);
+        }
+    }
+
+    fn send_draft(&mut self, out: &mut Vec<Output>) {
+        let flight = std::mem::take(&mut self.draft).seal(&self.chain);
+        out.push(Output::Append(flight.commit().clone()));
+        self.flight = Some(flight);
+    }
+
+    fn on_call(&mut self, now: Timestamp, ticket: Ticket, call: Call, out: &mut Vec<Output>) {
+        let failure = match &self.phase {
+            Phase::Stopped(stop) => Some(Failure::Unavailable(stop.to_string())),
+            _ if self.refusing.is_some() => self.refusing.clone().map(Failure::Unavailable),
+            _ if self.queue.len() >= self.config.queue_max => Some(Failure::Overloaded),
+            _ => None,
+        };
+        if let Some(failure) = failure {
+            out.push(Output::Answer(ticket, Answer::Failed(failure)));
+            return;
+        }
+        self.queue.push_back((ticket, call, crate::ask::SourceAnswer::default()));
+        self.drain_queue(now, out);
+    }
+
+    /// Decides what waits, until the draft is full.
+    fn drain_queue(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        while self.phase == Phase::Serving && !self.draft.is_full() {
+            let Some((ticket, call, progress)) = self.queue.pop_front() else { return };
+            if let Some(rest) = self.decide_call(now, ticket, call, progress, out) {
+                self.queue.push_front(rest);
+            }
+        }
+    }
+
+    /// Gives an answer when everything it rests on is durable: with the draft, with the flight, or now.
+    fn answer(&mut self, ticket: Ticket, answer: Answer, out: &mut Vec<Output>) {
+        if !self.draft.is_empty() {
+            self.draft.hold(ticket, answer);
+        } else if let Some(flight) = &mut self.flight {
+            flight.hold(ticket, answer);
+        } else {
+            out.push(Output::Answer(ticket, answer));
+        }
+    }
+
+    fn stop(&mut self, stop: Stop, out: &mut Vec<Output>) {
+        let gone = || Answer::Failed(Failure::Unavailable(stop.to_string()));
+        let unknown = || Answer::Failed(Failure::OutcomeUnknown);
+        // A newer owner's commit stands in the place of ours, so ours never will: nothing was done. Otherwise the
+        // bytes that were sent may still land.
+        let fenced = matches!(stop, Stop::Fenced { .. });
+        let flight = self.flight.take().map(Flight::into_held).unwrap_or_default();
+        out.extend(
+            flight
+                .into_iter()
+                .map(|(ticket, _)| Output::Answer(ticket, if fenced { gone() } else { unknown() })),
+        );
+        let drafted = std::mem::take(&mut self.draft).into_held();
+        out.extend(drafted.into_iter().map(|(ticket, _)| Output::Answer(ticket, gone())));
+        out.extend(self.queue.drain(..).map(|(ticket, _, _)| Output::Answer(ticket, gone())));
+        self.phase = Phase::Stopped(stop.clone());
+        out.push(Output::Stop(stop));
+    }
+}

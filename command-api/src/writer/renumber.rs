@@ -1,0 +1,36 @@
+//! After a foreign message took a commit's place, everything that is not durable yet stands one further.
+
+use ledger_core::{Position, Sequence};
+
+use super::Writer;
+use super::draft::Flight;
+use crate::ask::{AccountView, Answer};
+
+impl Writer {
+    /// What was to stand at `taken` or after it stands one further.
+    pub(super) fn renumber(&mut self, taken: Sequence) {
+        self.ledger.renumber(taken);
+        let flight = self.flight.iter_mut().flat_map(Flight::held_mut);
+        flight.chain(self.draft.held_mut()).for_each(|answer| answer.renumber(taken));
+    }
+}
+
+impl Answer {
+    fn renumber(&mut self, taken: Sequence) {
+        let bump = |position: &mut Position| position.sequence += u64::from(position.sequence >= taken);
+        match self {
+            Self::Done(receipt) => bump(&mut receipt.position),
+            Self::Account(answer) => answer.account.renumber(bump),
+            Self::Source(answer) => answer.positions.values_mut().for_each(bump),
+            Self::WouldCharge(_) | Self::Rejected(_) | Self::Failed(_) => {}
+        }
+    }
+}
+
+impl AccountView {
+    fn renumber(&mut self, bump: impl Fn(&mut Position)) {
+        bump(&mut self.opened);
+        bump(&mut self.last);
+        self.lots.iter_mut().for_each(|lot| bump(&mut lot.position));
+    }
+}

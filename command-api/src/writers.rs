@@ -1,0 +1,36 @@
+//! All writers of a log in one process.
+
+use std::sync::Arc;
+
+use event_log::EventLog;
+use ledger_core::{AppId, Label, Policy};
+use service_kit::Supervisor;
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use crate::desk::{Counter, Desk};
+use crate::init::{InitError, slot_map};
+use crate::partition::Partition;
+use crate::writer::WriterConfig;
+
+/// How many calls may be under way in one partition.
+pub const CALLS_MAX: usize = 16_384;
+
+/// Starts a writer for every partition under the supervisor, and gives the desk to ask them at. Returns at once:
+/// what is asked waits until the log is replayed.
+pub async fn start(
+    log: Arc<dyn EventLog>,
+    apps: Vec<(AppId, Policy)>,
+    supervisor: &Supervisor,
+) -> Result<Desk, InitError> {
+    let slots = slot_map(&*log).await?;
+    let program = Label::new(concat!("drip ", env!("CARGO_PKG_VERSION"))).expect("a short fixed text");
+    let config = WriterConfig { program, policies: apps, queue_max: CALLS_MAX };
+    let counters = log.identity().partitions().map(|id| {
+        let (letters, inbox) = mpsc::channel(CALLS_MAX);
+        let (health, seen) = watch::channel(Err("starting".to_owned()));
+        let partition = Partition::new(id, Arc::clone(&log), config.clone(), inbox, health);
+        supervisor.spawn(format!("writer {id}"), partition.run(supervisor.token()));
+        Counter { letters, room: Arc::new(Semaphore::new(CALLS_MAX)), health: seen }
+    });
+    Ok(Desk::new(slots, counters.collect()))
+}

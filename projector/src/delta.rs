@@ -1,0 +1,133 @@
+//! What a row of commits does to the views.
+
+use std::collections::BTreeMap;
+
+use ledger_core::commit::Hash;
+use ledger_core::{AccountId, AppId, Level, Meter, Position, SourceName, Timestamp, Usdc};
+
+use crate::rows::{ChainPosition, JournalRow, LotRow};
+
+/// The changes of the views by consecutive commits of one partition: rows to add, and one change for each row
+/// that is there. Applying it is right only to views that stand exactly at `from`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delta {
+    /// Where the views must stand.
+    pub from: ChainPosition,
+    /// Where they stand after it.
+    pub to: ChainPosition,
+    /// One change an account.
+    pub accounts: BTreeMap<AccountId, AccountChange>,
+    /// New lots, with what is left of them at the end of the delta.
+    pub lots: BTreeMap<(AccountId, u32), LotRow>,
+    /// What was taken from older lots.
+    pub burned: BTreeMap<(AccountId, u32), Usdc>,
+    /// New rows of the journal, in the order of the log.
+    pub journal: Vec<JournalRow>,
+    /// What to add to the usage of an account and meter in the hour that begins then.
+    pub usage: BTreeMap<(AccountId, Meter, Timestamp), UsageChange>,
+    /// What to change for a source in this partition.
+    pub sources: BTreeMap<(AppId, SourceName), SourceChange>,
+}
+
+impl Delta {
+    /// No change yet.
+    pub(crate) fn new(from: ChainPosition) -> Self {
+        let (accounts, lots, burned) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (usage, sources, journal) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        Self { from, to: from, accounts, lots, burned, journal, usage, sources }
+    }
+
+    /// How many rows it adds or changes.
+    pub fn rows(&self) -> usize {
+        let money = self.accounts.len() + self.lots.len() + self.burned.len() + self.journal.len();
+        money + self.usage.len() + self.sources.len()
+    }
+}
+
+/// What happens to the row of one account. What is `None` stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountChange {
+    /// Its opening, when that is part of the delta: the row is new.
+    pub opened: Option<Opened>,
+    /// The balance after.
+    pub balance: Usdc,
+    /// The baseline after.
+    pub baseline: Option<Usdc>,
+    /// The level after.
+    pub level: Option<Level>,
+    /// The epoch after.
+    pub epoch: Option<u32>,
+    /// Whether it is dusted after.
+    pub dusted: Option<bool>,
+    /// Whether it is closed after.
+    pub closed: Option<bool>,
+    /// What to add to the carry, in 10^-18 USDC; may be negative.
+    pub carry: i64,
+    /// What to add to all that was paid in.
+    pub deposited: i64,
+    /// What to add to all that was given.
+    pub granted: i64,
+    /// What to add to all that was debited.
+    pub charged: i64,
+    /// What to add to all that went to `$fee`.
+    pub fees: i64,
+    /// Its last event.
+    pub last: Position,
+}
+
+impl AccountChange {
+    pub(crate) fn new(balance: Usdc, last: Position) -> Self {
+        Self {
+            opened: None,
+            balance,
+            baseline: None,
+            level: None,
+            epoch: None,
+            dusted: None,
+            closed: None,
+            carry: 0,
+            deposited: 0,
+            granted: 0,
+            charged: 0,
+            fees: 0,
+            last,
+        }
+    }
+}
+
+/// What only the opening of an account says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// When.
+    pub at: Timestamp,
+    /// Where in the log.
+    pub position: Position,
+    /// From the profile.
+    pub email: Option<String>,
+    /// From the profile, JSON.
+    pub metadata: Option<String>,
+}
+
+/// What to add to an hour of usage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UsageChange {
+    /// Debits.
+    pub count: i64,
+    /// What was paid, in credits.
+    pub charged: i64,
+    /// The part of it that went to `$fee`.
+    pub fees: i64,
+}
+
+/// What happens to a source in one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SourceChange {
+    /// Its mark, when it moved.
+    pub mark: Option<(u64, Hash)>,
+    /// How many more items were charged.
+    pub debits: i64,
+    /// What for, in credits.
+    pub charged: i64,
+    /// How many more items were declined.
+    pub declined: i64,
+}

@@ -1,0 +1,181 @@
+//! The views in Postgres. Rows travel as arrays, one a column, so a statement is one round trip whatever its size.
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use ledger_core::Timestamp;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, PgPool, Postgres, Row as _, TypeInfo as _, ValueRef as _};
+
+use crate::columns::{Column, Rows};
+use crate::delta::Delta;
+use crate::error::Error;
+use crate::query::positions;
+use crate::rows::ChainPosition;
+use crate::schema;
+use crate::store::{Applied, Record, Select, Value, ViewStore};
+use crate::writes::{Write, guard, writes};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How long a caller waits for a free connection, a new one included.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Views in a Postgres database.
+#[derive(Debug, Clone)]
+pub struct PostgresViews {
+    pool: PgPool,
+}
+
+impl PostgresViews {
+    /// Makes the tables, or brings older ones up to date. Running it again changes nothing.
+    ///
+    /// Errors: no connection; tables of a newer program.
+    pub async fn create(url: &str) -> Result<(), Error> {
+        let (pool, place) = connect(url).await?;
+        let done = MIGRATIONS.run(&pool).await;
+        pool.close().await;
+        done.map_err(|source| schema::migration(place, &MIGRATIONS, source))
+    }
+
+    /// Connects to tables that are there, and changes nothing.
+    ///
+    /// Errors: no connection; no tables, or not those of this program.
+    pub async fn open(url: &str) -> Result<Self, Error> {
+        let (pool, place) = connect(url).await?;
+        let found = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations WHERE success")
+            .fetch_one(&pool)
+            .await;
+        schema::check(place, &MIGRATIONS, found)?;
+        Ok(Self { pool })
+    }
+}
+
+/// A pool that has connected once, and where it leads to, as people say it: without a password.
+async fn connect(url: &str) -> Result<(PgPool, String), Error> {
+    let unreachable =
+        |url: String, error: sqlx::Error| Error::Unreachable { url, reason: schema::reason(&error) };
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|error| unreachable("the given address".to_owned(), error))?
+        .application_name("drip-views")
+        .disable_statement_logging();
+    let database = options.get_database().unwrap_or(options.get_username());
+    let address = format!("{}:{}/{database}", options.get_host(), options.get_port());
+    // Asked without the pool first, which would hide the reason behind its own timeout.
+    let connected = tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect()).await;
+    let probe = connected.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+    let probe = probe.map_err(|error| unreachable(address.clone(), error))?;
+    drop(probe);
+    let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(ACQUIRE_TIMEOUT);
+    Ok((pool.connect_lazy_with(options), format!("in Postgres at {address}")))
+}
+
+#[async_trait]
+impl ViewStore for PostgresViews {
+    async fn apply(&self, delta: &Delta) -> Result<Applied, Error> {
+        apply(&self.pool, delta).await.map_err(|source| Error::of("writing to Postgres", source))
+    }
+
+    async fn positions(&self) -> Result<Vec<ChainPosition>, Error> {
+        positions(self).await
+    }
+
+    async fn select(&self, select: &Select) -> Result<Vec<Record>, Error> {
+        let query = sqlx::query(AssertSqlSafe(select.sql.as_str()));
+        let query = select.values.iter().fold(query, bind_value);
+        let rows = query.fetch_all(&self.pool).await;
+        let records = rows.and_then(|rows| rows.iter().map(record).collect());
+        records.map_err(|source| Error::of("reading from Postgres", source))
+    }
+}
+
+async fn apply(pool: &PgPool, delta: &Delta) -> Result<Applied, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    if execute(&mut transaction, guard(delta)).await? != 1 {
+        transaction.rollback().await?;
+        return Ok(Applied::Elsewhere);
+    }
+    for write in writes(delta) {
+        execute(&mut transaction, write).await?;
+    }
+    transaction.commit().await?;
+    Ok(Applied::Here)
+}
+
+/// Runs one statement; how many rows it touched.
+async fn execute(connection: &mut sqlx::PgConnection, write: Write<'_>) -> Result<u64, sqlx::Error> {
+    let sql = format!("{} {}", with(&write.rows), write.sql);
+    let query = sqlx::query(AssertSqlSafe(sql));
+    let query = write.rows.columns.into_iter().fold(query, |query, (_, column)| bind_column(query, column));
+    Ok(query.execute(connection).await?.rows_affected())
+}
+
+/// The rows as a table `d`.
+fn with(rows: &Rows<'_>) -> String {
+    let names: Vec<&str> = rows.columns.iter().map(|(name, _)| *name).collect();
+    let array = |(number, (_, column)): (usize, &(&str, Column<'_>))| {
+        let array = match column {
+            Column::Text(_) => "text[]",
+            Column::Int(_) => "bigint[]",
+            Column::Flag(_) => "boolean[]",
+            Column::Time(_) => "timestamptz[]",
+        };
+        format!("${}::{array}", number + 1)
+    };
+    let arrays: Vec<String> = rows.columns.iter().enumerate().map(array).collect();
+    format!("WITH d ({}) AS (SELECT * FROM UNNEST({}))", names.join(", "), arrays.join(", "))
+}
+
+fn bind_column<'q>(
+    query: Query<'q, Postgres, PgArguments>,
+    column: Column<'_>,
+) -> Query<'q, Postgres, PgArguments> {
+    match column {
+        Column::Text(texts) => query.bind(texts),
+        Column::Int(numbers) => query.bind(numbers),
+        Column::Flag(flags) => query.bind(flags),
+        Column::Time(times) => {
+            query.bind(times.into_iter().map(|time| time.map(date_time)).collect::<Vec<_>>())
+        }
+    }
+}
+
+fn bind_value<'q>(
+    query: Query<'q, Postgres, PgArguments>,
+    value: &Value,
+) -> Query<'q, Postgres, PgArguments> {
+    match value {
+        Value::Null => query.bind(None::<&str>),
+        Value::Text(text) => query.bind(text.as_str()),
+        Value::Int(number) => query.bind(*number),
+        Value::Flag(flag) => query.bind(*flag),
+        Value::Time(time) => query.bind(date_time(*time)),
+    }
+}
+
+/// The fold keeps times where this can not fail; a time in a question may be any.
+fn date_time(time: Timestamp) -> DateTime<Utc> {
+    let end = if time.0 < 0 { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC };
+    DateTime::from_timestamp_micros(time.0).unwrap_or(end)
+}
+
+fn record(row: &PgRow) -> Result<Record, sqlx::Error> {
+    (0..row.len()).map(|column| value(row, column)).collect()
+}
+
+fn value(row: &PgRow, column: usize) -> Result<Value, sqlx::Error> {
+    let raw = row.try_get_raw(column)?;
+    if raw.is_null() {
+        return Ok(Value::Null);
+    }
+    Ok(match raw.type_info().name() {
+        "INT8" => Value::Int(row.try_get(column)?),
+        "BOOL" => Value::Flag(row.try_get(column)?),
+        "TIMESTAMPTZ" => Value::Time(Timestamp(row.try_get::<DateTime<Utc>, _>(column)?.timestamp_micros())),
+        _ => Value::Text(row.try_get(column)?),
+    })
+}

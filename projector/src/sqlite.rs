@@ -1,0 +1,190 @@
+//! The views in SQLite: the file `views.db` of a data folder.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::migrate::Migrator;
+use sqlx::query::Query;
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Row as _, Sqlite, SqliteConnection, SqlitePool, TypeInfo as _,
+    ValueRef as _,
+};
+
+use crate::columns::{Column, Rows};
+use crate::delta::Delta;
+use crate::error::Error;
+use crate::query::positions;
+use crate::rows::ChainPosition;
+use crate::schema;
+use crate::store::{Applied, Record, Select, Value, ViewStore};
+use crate::writes::{Write, guard, writes};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+const FILE: &str = "views.db";
+
+/// Statements carry this many rows, the largest number that still fits first: few texts, so that each is prepared
+/// once, and far below SQLite's limit of 32,766 values.
+const ROWS: [usize; 4] = [256, 32, 4, 1];
+
+/// Views in the data folder.
+#[derive(Debug, Clone)]
+pub struct SqliteViews {
+    /// One connection: SQLite has one writer at a time, and waiting here is fairer than waiting there.
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteViews {
+    /// Makes the file and its tables, or brings older ones up to date. Running it again changes nothing.
+    ///
+    /// Errors: the folder can not be used; tables of a newer program.
+    pub async fn create(dir: &Path) -> Result<(), Error> {
+        let file = dir.join(FILE);
+        let unusable =
+            |error: &dyn std::error::Error| Error::File { file: file.clone(), reason: schema::reason(error) };
+        std::fs::create_dir_all(dir).map_err(|error| unusable(&error))?;
+        let connection = writing(&file).create_if_missing(true).connect().await;
+        let mut connection = connection.map_err(|error| unusable(&error))?;
+        let done = MIGRATIONS.run(&mut connection).await;
+        done.map_err(|source| schema::migration(place(&file), &MIGRATIONS, source))
+    }
+
+    /// Opens a file that is there, and changes nothing in it.
+    ///
+    /// Errors: no file, or not one of this program; the folder can not be used.
+    pub async fn open(dir: &Path) -> Result<Self, Error> {
+        let file = dir.join(FILE);
+        if !file.exists() {
+            return Err(Error::NotCreated { place: place(&file) });
+        }
+        let mut connection = (writing(&file).connect().await)
+            .map_err(|error| Error::File { file: file.clone(), reason: schema::reason(&error) })?;
+        let found = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations WHERE success")
+            .fetch_one(&mut connection)
+            .await;
+        schema::check(place(&file), &MIGRATIONS, found)?;
+        let writer = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
+        let readers = SqlitePoolOptions::new().max_connections(8).test_before_acquire(false);
+        let writer = writer.connect_lazy_with(writing(&file));
+        Ok(Self { writer, readers: readers.connect_lazy_with(options(&file).read_only(true)) })
+    }
+}
+
+fn place(file: &Path) -> String {
+    format!("in {}", PathBuf::from(file).display())
+}
+
+fn options(file: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(file)
+        .busy_timeout(Duration::from_secs(10))
+        .statement_cache_capacity(200)
+        .disable_statement_logging()
+}
+
+/// `synchronous=NORMAL`: a power cut may take the last deltas, rows and position together; they are folded again.
+fn writing(file: &Path) -> SqliteConnectOptions {
+    options(file).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Normal)
+}
+
+#[async_trait]
+impl ViewStore for SqliteViews {
+    async fn apply(&self, delta: &Delta) -> Result<Applied, Error> {
+        apply(&self.writer, delta).await.map_err(|source| Error::of("writing to views.db", source))
+    }
+
+    async fn positions(&self) -> Result<Vec<ChainPosition>, Error> {
+        positions(self).await
+    }
+
+    async fn select(&self, select: &Select) -> Result<Vec<Record>, Error> {
+        let query = sqlx::query(AssertSqlSafe(select.sql.as_str()));
+        let query = select.values.iter().fold(query, bind_value);
+        let rows = query.fetch_all(&self.readers).await;
+        let records = rows.and_then(|rows| rows.iter().map(record).collect());
+        records.map_err(|source| Error::of("reading from views.db", source))
+    }
+}
+
+/// The transaction takes the right to write at once: one that began by reading could be refused it half way.
+async fn apply(pool: &SqlitePool, delta: &Delta) -> Result<Applied, sqlx::Error> {
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    if execute(&mut transaction, &guard(delta)).await? != 1 {
+        transaction.rollback().await?;
+        return Ok(Applied::Elsewhere);
+    }
+    for write in writes(delta) {
+        execute(&mut transaction, &write).await?;
+    }
+    transaction.commit().await?;
+    Ok(Applied::Here)
+}
+
+/// Runs one statement on all its rows; how many it touched.
+async fn execute(connection: &mut SqliteConnection, write: &Write<'_>) -> Result<u64, sqlx::Error> {
+    let (mut first, mut touched) = (0, 0);
+    for count in ROWS {
+        while write.rows.len - first >= count {
+            let sql = format!("{} {}", with(&write.rows, count), write.sql);
+            let query = bind_rows(sqlx::query(AssertSqlSafe(sql)), &write.rows, first..first + count);
+            touched += query.execute(&mut *connection).await?.rows_affected();
+            first += count;
+        }
+    }
+    Ok(touched)
+}
+
+/// So many rows as a table `d`.
+fn with(rows: &Rows<'_>, count: usize) -> String {
+    let names: Vec<&str> = rows.columns.iter().map(|(name, _)| *name).collect();
+    let row = format!("({})", vec!["?"; names.len()].join(", "));
+    format!("WITH d ({}) AS (VALUES {})", names.join(", "), vec![row.as_str(); count].join(", "))
+}
+
+fn bind_rows<'q>(
+    query: Query<'q, Sqlite, SqliteArguments>,
+    rows: &Rows<'_>,
+    range: std::ops::Range<usize>,
+) -> Query<'q, Sqlite, SqliteArguments> {
+    let columns = || rows.columns.iter().map(|(_, column)| column);
+    let cells = range.flat_map(|row| columns().map(move |column| (column, row)));
+    cells.fold(query, |query, (column, row)| match column {
+        Column::Text(texts) => query.bind(texts[row].as_deref()),
+        Column::Int(numbers) => query.bind(numbers[row]),
+        Column::Flag(flags) => query.bind(flags[row]),
+        Column::Time(times) => query.bind(times[row].map(|time| time.0)),
+    })
+}
+
+fn bind_value<'q>(
+    query: Query<'q, Sqlite, SqliteArguments>,
+    value: &Value,
+) -> Query<'q, Sqlite, SqliteArguments> {
+    match value {
+        Value::Null => query.bind(None::<&str>),
+        Value::Text(text) => query.bind(text.as_str()),
+        Value::Int(number) => query.bind(*number),
+        Value::Flag(flag) => query.bind(*flag),
+        Value::Time(time) => query.bind(time.0),
+    }
+}
+
+fn record(row: &SqliteRow) -> Result<Record, sqlx::Error> {
+    (0..row.len()).map(|column| value(row, column)).collect()
+}
+
+fn value(row: &SqliteRow, column: usize) -> Result<Value, sqlx::Error> {
+    let raw = row.try_get_raw(column)?;
+    if raw.is_null() {
+        return Ok(Value::Null);
+    }
+    Ok(match raw.type_info().name() {
+        "INTEGER" => Value::Int(row.try_get(column)?),
+        _ => Value::Text(row.try_get(column)?),
+    })
+}

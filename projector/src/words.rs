@@ -1,0 +1,83 @@
+//! How names and lists stand in the columns of the views.
+
+use ledger_core::account::LotKind;
+use ledger_core::charge::Item;
+use ledger_core::event::Slice;
+use ledger_core::level::Line;
+use ledger_core::{Charge, Code, Level, Usdc};
+use serde::{Deserialize, Serialize};
+
+use crate::rows::{JournalKind, JournalRow};
+
+/// The word of each value, and back.
+macro_rules! words {
+    ($text:ident, $parse:ident, $type:ident { $($variant:ident = $word:literal),* $(,)? }) => {
+        pub(crate) fn $text(value: $type) -> &'static str {
+            match value { $($type::$variant => $word,)* }
+        }
+
+        pub(crate) fn $parse(word: &str) -> Option<$type> {
+            match word { $($word => Some($type::$variant),)* _ => None }
+        }
+    };
+}
+
+words!(level_text, level_of, Level { Healthy = "healthy", Low = "low", Exhausted = "exhausted" });
+words!(line_text, line_of, Line { Low = "low", Exhausted = "exhausted" });
+words!(lot_kind_text, lot_kind_of, LotKind { Paid = "paid", Promo = "promo" });
+words!(kind_text, kind_of, JournalKind {
+    Opened = "opened",
+    Granted = "granted",
+    Deposited = "deposited",
+    Debited = "debited",
+    Declined = "declined",
+    Crossed = "crossed",
+    Closed = "closed",
+});
+
+pub(crate) fn code_text(code: Code) -> &'static str {
+    code.as_str()
+}
+
+/// A slice as it stands in JSON.
+#[derive(Serialize, Deserialize)]
+struct JsonSlice {
+    lot: u32,
+    amount: Usdc,
+}
+
+/// `[{"lot", "amount"}]`; nothing for none.
+pub(crate) fn lots_json(lots: &[Slice]) -> Option<String> {
+    let lots: Vec<_> = lots.iter().map(|slice| JsonSlice { lot: slice.lot, amount: slice.amount }).collect();
+    let json = || serde_json::to_string(&lots).expect("numbers and texts are always JSON");
+    (!lots.is_empty()).then(json)
+}
+
+pub(crate) fn lots_of(json: &str) -> Option<Vec<Slice>> {
+    let lots: Vec<JsonSlice> = serde_json::from_str(json).ok()?;
+    Some(lots.into_iter().map(|JsonSlice { lot, amount }| Slice { lot, amount }).collect())
+}
+
+pub(crate) fn items_of(json: &str) -> Option<Vec<Item>> {
+    serde_json::from_str(json).ok()
+}
+
+impl JournalRow {
+    /// The items of the charge, as JSON.
+    pub(crate) fn items_json(&self) -> Option<String> {
+        match &self.charge {
+            Some(Charge::Items(items)) => {
+                Some(serde_json::to_string(items).expect("numbers and texts are always JSON"))
+            }
+            Some(Charge::Amount(_)) | None => None,
+        }
+    }
+
+    /// The amount of the charge, when it has no items.
+    pub(crate) fn asked(&self) -> Option<Usdc> {
+        match &self.charge {
+            Some(Charge::Amount(amount)) => Some(*amount),
+            Some(Charge::Items(_)) | None => None,
+        }
+    }
+}

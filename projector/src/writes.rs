@@ -1,0 +1,238 @@
+//! The statements of a delta, in the SQL that both stores understand. Each begins behind `WITH d (…) AS (…)`: the
+//! rows, which every store hands over in its own way.
+
+use std::borrow::Cow;
+
+use ledger_core::commit::Hash;
+
+use crate::columns::{Rows, RowsOf};
+use crate::delta::Delta;
+use crate::rows::ChainPosition;
+use crate::store::big;
+use crate::words::{code_text, kind_text, level_text, line_text, lot_kind_text, lots_json};
+
+/// One statement and its rows.
+pub(crate) struct Write<'a> {
+    pub(crate) sql: Cow<'static, str>,
+    pub(crate) rows: Rows<'a>,
+}
+
+/// Moves the position, if it stands where the delta begins: then one row is affected, else none. To be run first,
+/// so that whoever else is about to apply the same waits for the outcome.
+pub(crate) fn guard(delta: &Delta) -> Write<'_> {
+    let Delta { from, to, .. } = delta;
+    let sql = if from.read == 0 { BEGIN_POSITION } else { MOVE_POSITION };
+    let rows = RowsOf::new([(from, to)])
+        .opt_text("log", |(_, to)| owned(to.log))
+        .int("partition", |(_, to)| to.partition.0.into())
+        .int("from_read", |(from, _)| big(from.read))
+        .opt_text("from_hash", |(from, _)| owned(from.hash));
+    Write { sql: sql.into(), rows: position_columns(rows).done() }
+}
+
+fn position_columns<'a>(
+    rows: RowsOf<'a, (&'a ChainPosition, &'a ChainPosition)>,
+) -> RowsOf<'a, (&'a ChainPosition, &'a ChainPosition)> {
+    rows.int("read", |(_, to)| big(to.read))
+        .int("sequence", |(_, to)| big(to.sequence))
+        .opt_text("hash", |(_, to)| owned(to.hash))
+        .opt_time("time", |(_, to)| Some(to.time))
+        .opt_text("term", |(_, to)| owned(to.term))
+        .int("foreign_count", |(_, to)| big(to.foreign))
+}
+
+const BEGIN_POSITION: &str = "\
+    INSERT INTO chain_positions (log, partition, read, sequence, hash, time, term, foreign_count) \
+    SELECT log, partition, read, sequence, hash, time, term, foreign_count FROM d WHERE true \
+    ON CONFLICT DO NOTHING";
+
+const MOVE_POSITION: &str = "\
+    UPDATE chain_positions AS p SET read = d.read, sequence = d.sequence, hash = d.hash, time = d.time, \
+    term = d.term, foreign_count = d.foreign_count FROM d WHERE p.log = d.log \
+    AND p.partition = d.partition AND p.read = d.from_read AND p.hash = d.from_hash";
+
+/// The rows of a delta, in the order of the tables and of their keys.
+pub(crate) fn writes(delta: &Delta) -> Vec<Write<'_>> {
+    let writes = [
+        new_accounts(delta),
+        changed_accounts(delta),
+        new_lots(delta),
+        burned_lots(delta),
+        journal(delta),
+        usage(delta),
+        sources(delta),
+    ];
+    writes.into_iter().filter(|write| write.rows.len > 0).collect()
+}
+
+fn new_accounts(delta: &Delta) -> Write<'_> {
+    let opened = |(id, change)| -> Option<_> {
+        let change: &crate::delta::AccountChange = change;
+        change.opened.as_ref().map(|opened| (id, change, opened))
+    };
+    let rows = RowsOf::new(delta.accounts.iter().filter_map(opened))
+        .text("app", |(id, ..)| id.app.as_str())
+        .text("user_id", |(id, ..)| id.user.as_str())
+        .int("balance", |(_, change, _)| change.balance.credits())
+        .opt_int("baseline", |(_, change, _)| change.baseline.map(|baseline| baseline.credits()))
+        .opt_text("level", |(_, change, _)| change.level.map(|level| level_text(level).into()))
+        .opt_int("epoch", |(_, change, _)| change.epoch.map(i64::from))
+        .opt_flag("dusted", |(_, change, _)| Some(change.dusted.unwrap_or(false)))
+        .opt_flag("closed", |(_, change, _)| Some(change.closed.unwrap_or(false)))
+        .int("carry", |(_, change, _)| change.carry)
+        .int("deposited", |(_, change, _)| change.deposited)
+        .int("granted", |(_, change, _)| change.granted)
+        .int("charged", |(_, change, _)| change.charged)
+        .int("fees", |(_, change, _)| change.fees)
+        .opt_text("email", |(_, _, opened)| opened.email.as_deref().map(Cow::Borrowed))
+        .opt_text("metadata", |(_, _, opened)| opened.metadata.as_deref().map(Cow::Borrowed))
+        .opt_time("opened_at", |(_, _, opened)| Some(opened.at))
+        .position(["opened_partition", "opened_sequence", "opened_idx"], |(_, _, opened)| opened.position)
+        .position(["last_partition", "last_sequence", "last_idx"], |(_, change, _)| change.last);
+    insert("accounts", rows.done())
+}
+
+fn changed_accounts(delta: &Delta) -> Write<'_> {
+    let changed = delta.accounts.iter().filter(|(_, change)| change.opened.is_none());
+    let rows = RowsOf::new(changed)
+        .text("app", |(id, _)| id.app.as_str())
+        .text("user_id", |(id, _)| id.user.as_str())
+        .int("balance", |(_, change)| change.balance.credits())
+        .opt_int("baseline", |(_, change)| change.baseline.map(|baseline| baseline.credits()))
+        .opt_text("level", |(_, change)| change.level.map(|level| level_text(level).into()))
+        .opt_int("epoch", |(_, change)| change.epoch.map(i64::from))
+        .opt_flag("dusted", |(_, change)| change.dusted)
+        .opt_flag("closed", |(_, change)| change.closed)
+        .int("carry", |(_, change)| change.carry)
+        .int("deposited", |(_, change)| change.deposited)
+        .int("granted", |(_, change)| change.granted)
+        .int("charged", |(_, change)| change.charged)
+        .int("fees", |(_, change)| change.fees)
+        .position(["last_partition", "last_sequence", "last_idx"], |(_, change)| change.last);
+    let totals = sums(&["deposited", "granted", "charged", "fees"], "a", "d");
+    let sql = format!(
+        "UPDATE accounts AS a SET balance = d.balance, baseline = COALESCE(d.baseline, a.baseline), \
+         level = COALESCE(d.level, a.level), epoch = COALESCE(d.epoch, a.epoch), \
+         dusted = COALESCE(d.dusted, a.dusted), closed = COALESCE(d.closed, a.closed), \
+         carry = a.carry + d.carry, {totals}, last_partition = d.last_partition, \
+         last_sequence = d.last_sequence, last_idx = d.last_idx \
+         FROM d WHERE a.app = d.app AND a.user_id = d.user_id"
+    );
+    Write { sql: sql.into(), rows: rows.done() }
+}
+
+fn new_lots(delta: &Delta) -> Write<'_> {
+    let rows = RowsOf::new(delta.lots.values())
+        .text("app", |row| row.account.app.as_str())
+        .text("user_id", |row| row.account.user.as_str())
+        .int("lot", |row| row.lot.into())
+        .text("kind", |row| lot_kind_text(row.kind))
+        .int("priority", |row| row.priority.into())
+        .position(["partition", "sequence", "idx"], |row| row.position)
+        .int("amount", |row| row.amount.credits())
+        .int("\"left\"", |row| row.left.credits());
+    insert("lots", rows.done())
+}
+
+fn burned_lots(delta: &Delta) -> Write<'_> {
+    let rows = RowsOf::new(&delta.burned)
+        .text("app", |((id, _), _)| id.app.as_str())
+        .text("user_id", |((id, _), _)| id.user.as_str())
+        .int("lot", |((_, lot), _)| (*lot).into())
+        .int("burned", |(_, burned)| burned.credits());
+    let sql = "UPDATE lots AS l SET \"left\" = l.\"left\" - d.burned \
+               FROM d WHERE l.app = d.app AND l.user_id = d.user_id AND l.lot = d.lot";
+    Write { sql: sql.into(), rows: rows.done() }
+}
+
+fn journal(delta: &Delta) -> Write<'_> {
+    let rows = RowsOf::new(&delta.journal)
+        .position(["partition", "sequence", "idx"], |row| row.position)
+        .text("app", |row| row.account.app.as_str())
+        .text("user_id", |row| row.account.user.as_str())
+        .text("kind", |row| kind_text(row.kind))
+        .opt_time("recorded_at", |row| Some(row.recorded_at))
+        .opt_time("occurred_at", |row| row.occurred_at)
+        .int("amount", |row| row.amount.credits())
+        .int("balance", |row| row.balance.credits())
+        .opt_text("level", |row| row.level.map(|level| level_text(level).into()))
+        .int("fee", |row| row.fee.credits())
+        .opt_text("meter", |row| row.meter.as_ref().map(|meter| meter.as_str().into()))
+        .opt_text("scope", |row| row.scope.as_ref().map(|scope| scope.as_str().into()))
+        .opt_text("key", |row| row.key.as_ref().map(|key| key.as_str().into()))
+        .opt_text("source", |row| row.item.as_ref().map(|item| item.source.as_str().into()))
+        .opt_int("number", |row| row.item.as_ref().map(|item| big(item.number)))
+        .opt_text("items", |row| row.items_json().map(Cow::Owned))
+        .opt_int("asked", |row| row.asked().map(|amount| amount.credits()))
+        .opt_text("code", |row| row.code.map(|code| code_text(code).into()))
+        .opt_text("line", |row| row.line.map(|line| line_text(line).into()))
+        .opt_text("lots", |row| lots_json(&row.lots).map(Cow::Owned))
+        .opt_text("actor", |row| row.actor.as_ref().map(|actor| actor.as_str().into()))
+        .opt_text("metadata", |row| row.metadata.as_deref().map(Cow::Borrowed));
+    insert("journal", rows.done())
+}
+
+fn usage(delta: &Delta) -> Write<'_> {
+    let rows = RowsOf::new(&delta.usage)
+        .text("app", |((id, ..), _)| id.app.as_str())
+        .text("user_id", |((id, ..), _)| id.user.as_str())
+        .text("meter", |((_, meter, _), _)| meter.as_str())
+        .opt_time("hour", |((.., hour), _)| Some(*hour))
+        .int("count", |(_, used)| used.count)
+        .int("charged", |(_, used)| used.charged)
+        .int("fees", |(_, used)| used.fees);
+    let sums = sums(&["count", "charged", "fees"], "usage_hours", "excluded");
+    let tail = format!("ON CONFLICT (app, user_id, meter, hour) DO UPDATE SET {sums}");
+    upsert("usage_hours", rows.done(), &tail)
+}
+
+fn sources(delta: &Delta) -> Write<'_> {
+    let partition = delta.to.partition;
+    let mark = |change: &crate::delta::SourceChange| change.mark.unwrap_or((0, Hash::ZERO));
+    let rows = RowsOf::new(&delta.sources)
+        .text("app", |((app, _), _)| app.as_str())
+        .text("source", |((_, source), _)| source.as_str())
+        .int("partition", |_| partition.0.into())
+        .int("upto", |(_, change)| big(mark(change).0))
+        .opt_text("digest", |(_, change)| owned(mark(change).1))
+        .int("debits", |(_, change)| change.debits)
+        .int("charged", |(_, change)| change.charged)
+        .int("declined", |(_, change)| change.declined);
+    // A change without a mark brings the mark zero, which moves nothing.
+    let sums = sums(&["debits", "charged", "declined"], "sources", "excluded");
+    let tail = format!(
+        "ON CONFLICT (app, source, partition) DO UPDATE SET {sums}, \
+         upto = CASE WHEN excluded.upto > 0 THEN excluded.upto ELSE sources.upto END, \
+         digest = CASE WHEN excluded.upto > 0 THEN excluded.digest ELSE sources.digest END"
+    );
+    upsert("sources", rows.done(), &tail)
+}
+
+fn insert<'a>(table: &str, rows: Rows<'a>) -> Write<'a> {
+    upsert(table, rows, "")
+}
+
+/// `WHERE true` keeps SQLite from reading the ON of a conflict as that of a join.
+fn upsert<'a>(table: &str, rows: Rows<'a>, tail: &str) -> Write<'a> {
+    let names: Vec<&str> = rows.columns.iter().map(|(name, _)| *name).collect();
+    let names = names.join(", ");
+    let sql = format!("INSERT INTO {table} ({names}) SELECT {names} FROM d WHERE true {tail}");
+    Write { sql: sql.into(), rows }
+}
+
+/// Adds totals that stop at the end of their range instead of failing: see the fold.
+fn sums(columns: &[&str], old: &str, new: &str) -> String {
+    let sum = |column: &&str| {
+        format!(
+            "{column} = CASE WHEN {old}.{column} > {} - {new}.{column} THEN {} \
+             ELSE {old}.{column} + {new}.{column} END",
+            i64::MAX,
+            i64::MAX
+        )
+    };
+    columns.iter().map(sum).collect::<Vec<_>>().join(", ")
+}
+
+fn owned<'a>(name: impl ToString) -> Option<Cow<'a, str>> {
+    Some(name.to_string().into())
+}
