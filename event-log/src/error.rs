@@ -116,7 +116,10 @@ pub enum OpenError {
         url: String,
     },
     /// JetStream refused a request about a stream.
-    #[error("NATS refused to {doing} the stream {stream}: {reason}. {remedy}")]
+    #[error(
+        "NATS refused to {doing} the stream {stream}: {reason}. \
+         Check that JetStream is enabled, and that this user may use it"
+    )]
     Refused {
         /// A verb: create, inspect.
         doing: &'static str,
@@ -124,8 +127,6 @@ pub enum OpenError {
         stream: String,
         /// The server's words.
         reason: String,
-        /// What to do.
-        remedy: &'static str,
     },
     /// A stream is not configured as it must be.
     #[error(

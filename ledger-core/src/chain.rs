@@ -89,10 +89,13 @@ impl Chain {
         match commit.events.first() {
             Some(Event::Genesis(genesis)) if self.log.is_none() && genesis.log == commit.prefix.log => Ok(()),
             _ if self.log.is_none() => Err("a log begins with its genesis".to_owned()),
-            Some(Event::TermOpened(opened))
-                if opened.nonce == commit.term && opened.head == self.sequence =>
-            {
-                Ok(())
+            Some(Event::TermOpened(opened)) => {
+                let own = opened.nonce == commit.term && opened.head == self.sequence;
+                if own {
+                    Ok(())
+                } else {
+                    Err("it opens a term that is not its own, or not from here".to_owned())
+                }
             }
             _ if commit.term == self.term => Ok(()),
             _ => Err("it belongs to a term that is not the open one".to_owned()),

@@ -84,7 +84,12 @@ impl Ledger {
         kind: LotKind,
     ) -> Result<(), &'static str> {
         let account = self.touch(&event.account, position)?;
-        must(account.balance + event.amount == event.balance, "the balance after money in is the sum")?;
+        must(event.amount.is_positive(), "money in is more than nothing")?;
+        must(kind == LotKind::Paid || !account.closed, "a closed account is given nothing")?;
+        must(
+            account.balance.checked_add(event.amount) == Some(event.balance),
+            "the balance after money in is the sum",
+        )?;
         must(account.lots_made + 1 == event.lot, "lots are counted without a gap")?;
         account.balance = event.balance;
         account.baseline = event.baseline;
@@ -100,14 +105,14 @@ impl Ledger {
         let usage = &event.usage;
         let fee_carry = self.fee_carry_after(event)?;
         let account = self.touch(&usage.account, position)?;
+        must(!account.closed, "a closed account pays for nothing")?;
+        must(usage.charge.atto() > 0, "a charge is more than nothing")?;
         let split = usage.charge.split(account.carry);
         let (charged, carry) = split.ok_or("a charge keeps to its limit")?;
         must(charged == event.charged, "what is charged is the charge and the carry")?;
         must(account.balance - charged == event.balance, "the balance after a debit is the difference")?;
-        must(
-            event.slices.iter().map(|slice| slice.amount).sum::<Usdc>() == charged,
-            "the lots pay what is charged",
-        )?;
+        let paid = event.slices.iter().try_fold(Usdc::ZERO, |sum, slice| sum.checked_add(slice.amount));
+        must(paid == Some(charged), "the lots pay what is charged")?;
         event.slices.iter().try_for_each(|slice| account.burn(*slice)).ok_or("a lot pays what it has")?;
         account.balance = event.balance;
         account.carry = carry;
@@ -155,6 +160,7 @@ impl Ledger {
 
     fn on_account_closed(&mut self, position: Position, event: &AccountClosed) -> Result<(), &'static str> {
         let account = self.touch(&event.account, position)?;
+        must(!account.closed, "an account is closed once")?;
         must(account.balance == event.balance, "closing leaves the balance")?;
         account.closed = true;
         if let Some(key) = &event.key {
@@ -206,3 +212,6 @@ fn lot(position: Position, number: u32, kind: LotKind, priority: u8, left: Usdc)
 fn must(holds: bool, rule: &'static str) -> Result<(), &'static str> {
     if holds { Ok(()) } else { Err(rule) }
 }
+
+#[cfg(test)]
+mod tests;

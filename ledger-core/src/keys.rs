@@ -70,7 +70,10 @@ impl KeyWindow {
 
     /// Every position it knows.
     pub(crate) fn positions_mut(&mut self) -> impl Iterator<Item = &mut Position> {
-        self.generations.iter_mut().flat_map(|generation| generation.keys.values_mut()).map(|used| &mut used.position)
+        self.generations
+            .iter_mut()
+            .flat_map(|generation| generation.keys.values_mut())
+            .map(|used| &mut used.position)
     }
 
     /// Moves the horizon to `window` before `now` and drops the generations that no accepted key can be in.
@@ -79,7 +82,8 @@ impl KeyWindow {
     /// by that much: whatever was dropped is refused as expired.
     pub(crate) fn advance(&mut self, now: Timestamp, window: i64) {
         self.horizon = self.horizon.max(now.plus(-window));
-        let closed = |generation: &Generation| Timestamp((generation.hour + 1) * HOUR).plus(KEY_AHEAD_MAX);
+        let end = |generation: &Generation| Timestamp((generation.hour + 1).saturating_mul(HOUR));
+        let closed = |generation: &Generation| end(generation).plus(KEY_AHEAD_MAX);
         while self.generations.front().is_some_and(|oldest| closed(oldest) <= self.horizon) {
             self.generations.pop_front();
         }

@@ -25,10 +25,27 @@ use model::{Model, Rules};
 /// What is asked in one step, before it is known what it means in figures.
 #[derive(Debug, Clone)]
 enum Ask {
-    Open { who: usize, amount: Much, key: Option<Name> },
-    Money { who: usize, paid: bool, key: Name, amount: Much },
-    Debit { who: usize, key: Option<Name>, pay: Pay, dry: bool },
-    Close { who: usize, key: Option<Name> },
+    Open {
+        who: usize,
+        amount: Much,
+        key: Option<Name>,
+    },
+    Money {
+        who: usize,
+        paid: bool,
+        key: Name,
+        amount: Much,
+    },
+    Debit {
+        who: usize,
+        key: Option<Name>,
+        pay: Pay,
+        dry: bool,
+    },
+    Close {
+        who: usize,
+        key: Option<Name>,
+    },
     Rules(Rules),
     /// So many microseconds pass, and a new commit begins.
     Wait(i64),
@@ -79,7 +96,8 @@ fn pay() -> impl Strategy<Value = Pay> {
 }
 
 fn name() -> impl Strategy<Value = Name> {
-    let around_the_edges = (prop::sample::select(vec![-1_500, -1_440, -65, -60, 0, 5, 6]), -1_000..=1_000_i64);
+    let around_the_edges =
+        (prop::sample::select(vec![-1_500, -1_440, -65, -60, 0, 5, 6]), -1_000..=1_000_i64);
     prop_oneof![
         2 => (0..6_u8).prop_map(Name::Word),
         2 => around_the_edges.prop_map(|(minute, rest)| Name::Fresh(minutes(minute) + rest * 1_000)),
@@ -97,7 +115,8 @@ fn rules() -> impl Strategy<Value = Rules> {
 
 fn ask() -> impl Strategy<Value = Ask> {
     let who = || 0..5_usize;
-    let waits = prop::sample::select(vec![1, minutes(1), minutes(59), minutes(65), minutes(1_440), minutes(1_505)]);
+    let waits =
+        prop::sample::select(vec![1, minutes(1), minutes(59), minutes(65), minutes(1_440), minutes(1_505)]);
     prop_oneof![
         3 => (who(), much(), prop::option::of(name()))
             .prop_map(|(who, amount, key)| Ask::Open { who, amount, key }),
@@ -198,7 +217,8 @@ impl Run {
         let policy = Policy {
             fee_bps: rules.fee_bps,
             low_percent: rules.low_percent,
-            on_decline: [OnDecline::Dust, OnDecline::Exhaust, OnDecline::Ignore][usize::from(rules.on_decline)],
+            on_decline: [OnDecline::Dust, OnDecline::Exhaust, OnDecline::Ignore]
+                [usize::from(rules.on_decline)],
             key_window_hours: rules.hours,
         };
         self.model.rules = rules;

@@ -54,7 +54,13 @@ pub(crate) fn open(initial_balance: &str) -> Command {
 
 pub(crate) fn open_for(name: &str, initial_balance: &str) -> Command {
     let initial_balance = usdc(initial_balance);
-    Command::Open(Open { account: user(name), key: None, initial_balance, actor: label("test"), profile: None })
+    Command::Open(Open {
+        account: user(name),
+        key: None,
+        initial_balance,
+        actor: label("test"),
+        profile: None,
+    })
 }
 
 fn money(key_text: &str, amount: &str) -> AddMoney {
@@ -199,14 +205,20 @@ pub(crate) fn tell_rejection(rejection: &Rejection) -> String {
 pub(crate) fn tell_event(event: &Event) -> String {
     match event {
         Event::AccountOpened(event) => {
-            format!("{} opened with {}: {}", event.account.user, event.initial_balance, tell_level(event.level))
+            format!(
+                "{} opened with {}: {}",
+                event.account.user,
+                event.initial_balance,
+                tell_level(event.level)
+            )
         }
         Event::Granted(event) => format!("granted {}", tell_money(event)),
         Event::Deposited(event) => format!("deposited {}", tell_money(event)),
         Event::Debited(event) => tell_debit(event),
         Event::Declined(event) => {
             let dusted = if event.dusted { ", dusted" } else { "" };
-            let number = event.usage.item.as_ref().map_or(String::new(), |item| format!(" item {}", item.number));
+            let number =
+                event.usage.item.as_ref().map_or(String::new(), |item| format!(" item {}", item.number));
             format!("declined{number}: {}{dusted}, balance {}", event.code, event.balance)
         }
         Event::Crossed(event) => format!(
@@ -228,7 +240,8 @@ fn tell_money(event: &MoneyIn) -> String {
 
 fn tell_debit(event: &Debited) -> String {
     let number = event.usage.item.as_ref().map_or(String::new(), |item| format!(" item {}", item.number));
-    let slices: Vec<_> = event.slices.iter().map(|slice| format!("{} of lot {}", slice.amount, slice.lot)).collect();
+    let slices: Vec<_> =
+        event.slices.iter().map(|slice| format!("{} of lot {}", slice.amount, slice.lot)).collect();
     let level = tell_rise(event.level, event.epoch_started);
     let (charged, fee, balance) = (event.charged, event.fee, event.balance);
     format!("debited{number} {charged} [{}] fee {fee}: {balance}, {level}", slices.join(", "))

@@ -23,10 +23,10 @@ pub(crate) fn guard(delta: &Delta) -> Write<'_> {
     let Delta { from, to, .. } = delta;
     let sql = if from.read == 0 { BEGIN_POSITION } else { MOVE_POSITION };
     let rows = RowsOf::new([(from, to)])
-        .opt_text("log", |(_, to)| owned(to.log))
+        .opt_text("log", |(_, to)| owned(&to.log))
         .int("partition", |(_, to)| to.partition.0.into())
         .int("from_read", |(from, _)| big(from.read))
-        .opt_text("from_hash", |(from, _)| owned(from.hash));
+        .opt_text("from_hash", |(from, _)| owned(&from.hash));
     Write { sql: sql.into(), rows: position_columns(rows).done() }
 }
 
@@ -35,9 +35,9 @@ fn position_columns<'a>(
 ) -> RowsOf<'a, (&'a ChainPosition, &'a ChainPosition)> {
     rows.int("read", |(_, to)| big(to.read))
         .int("sequence", |(_, to)| big(to.sequence))
-        .opt_text("hash", |(_, to)| owned(to.hash))
+        .opt_text("hash", |(_, to)| owned(&to.hash))
         .opt_time("time", |(_, to)| Some(to.time))
-        .opt_text("term", |(_, to)| owned(to.term))
+        .opt_text("term", |(_, to)| owned(&to.term))
         .int("foreign_count", |(_, to)| big(to.foreign))
 }
 
@@ -194,7 +194,7 @@ fn sources(delta: &Delta) -> Write<'_> {
         .text("source", |((_, source), _)| source.as_str())
         .int("partition", |_| partition.0.into())
         .int("upto", |(_, change)| big(mark(change).0))
-        .opt_text("digest", |(_, change)| owned(mark(change).1))
+        .opt_text("digest", |(_, change)| owned(&mark(change).1))
         .int("debits", |(_, change)| change.debits)
         .int("charged", |(_, change)| change.charged)
         .int("declined", |(_, change)| change.declined);
@@ -233,6 +233,6 @@ fn sums(columns: &[&str], old: &str, new: &str) -> String {
     columns.iter().map(sum).collect::<Vec<_>>().join(", ")
 }
 
-fn owned<'a>(name: impl ToString) -> Option<Cow<'a, str>> {
+fn owned<'a>(name: &impl ToString) -> Option<Cow<'a, str>> {
     Some(name.to_string().into())
 }

@@ -1,1 +1,11 @@
-//! x
+//! The projector against both stores, with a log in memory, the SQLite log, and a Postgres that is killed.
+
+mod fake_log;
+mod faults;
+mod folding;
+mod naive;
+mod opening;
+mod queries;
+mod running;
+mod stores;
+mod world;

@@ -10,7 +10,6 @@ use crate::{LogIdentity, OpenError};
 
 /// The server's code for a stream that does not exist.
 const STREAM_NOT_FOUND: u64 = 10059;
-const REMEDY: &str = "Check that JetStream is enabled, and that this user may use it";
 
 impl JetStreamLog {
     /// Creates the streams of a log. Those that exist are left as they are: the id of the first one is the
@@ -109,7 +108,7 @@ fn is_not_found(error: &Cause) -> bool {
 }
 
 fn refused(doing: &'static str, stream: &str, error: &Cause) -> OpenError {
-    OpenError::Refused { doing, stream: stream.to_owned(), reason: error.to_string(), remedy: REMEDY }
+    OpenError::Refused { doing, stream: stream.to_owned(), reason: error.to_string() }
 }
 
 /// All the server says about a stream, as it says it: a typed answer would hide fields that the client

@@ -88,7 +88,7 @@ fn options(file: &Path) -> SqliteConnectOptions {
 }
 
 fn writing(file: &Path) -> SqliteConnectOptions {
-    options(file).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Normal)
+    options(file).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
 }
 
 fn reading(file: &Path) -> SqliteConnectOptions {

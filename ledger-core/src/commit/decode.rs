@@ -67,14 +67,7 @@ impl Commit {
     /// Reads the exact bytes of a commit.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let prefix = Prefix::read(bytes).ok_or(DecodeError::NoPrefix)?;
-        let body = bytes.get(PREFIX_LEN..).unwrap_or_default();
-        if prefix.version > VERSION {
-            return Err(DecodeError::TooNew(oldest_reader(body).unwrap_or(prefix.version)));
-        }
-        let body = wire::read_body(body)?;
-        if body.min_reader > VERSION {
-            return Err(DecodeError::TooNew(body.min_reader));
-        }
+        let body = read_body(prefix.version, bytes.get(PREFIX_LEN..).unwrap_or_default())?;
         let tables = Tables::read(body.texts, body.accounts)?;
         let events = body.events.into_iter().map(|event| tables.event(event)).collect::<Result<_, _>>()?;
         Ok(Self {
@@ -97,13 +90,19 @@ impl Commit {
     }
 }
 
-/// `min_reader` of a body whose other fields may be unknown.
-fn oldest_reader(body: &[u8]) -> Option<u16> {
-    #[derive(serde::Deserialize)]
-    struct OnlyReader {
-        r: u16,
+/// What can not be read is asked for the reader it needs, so that an old program says that it is too old instead of
+/// calling damaged what it does not know.
+fn read_body(version: u16, bytes: &[u8]) -> Result<wire::Body, DecodeError> {
+    let body = wire::read::<wire::Body>(bytes);
+    let oldest_reader = match &body {
+        Ok(body) => body.min_reader,
+        Err(_) => wire::read::<wire::OldestReader>(bytes).map_or(0, |body| body.min_reader),
+    };
+    match oldest_reader.max(version) {
+        needed if needed > VERSION => Err(DecodeError::TooNew(needed)),
+        _ if version == 0 => Err(DecodeError::Impossible("version")),
+        _ => Ok(body?),
     }
-    rmp_serde::from_slice::<OnlyReader>(body).ok().map(|only| only.r)
 }
 
 /// The texts and accounts that the events of one commit point at.
@@ -214,7 +213,8 @@ impl Tables {
     fn debited(&self, event: wire::Debited) -> Result<Debited, DecodeError> {
         let charged = amount(event.charged)?;
         let slices = match event.lot {
-            Some(lot) => vec![Slice { lot, amount: charged }],
+            Some(lot) if event.slices.is_empty() => vec![Slice { lot, amount: charged }],
+            Some(_) => return Err(DecodeError::Impossible("slices")),
             None => event
                 .slices
                 .iter()
@@ -305,7 +305,10 @@ impl Tables {
 
 fn genesis(event: wire::Genesis) -> Result<Genesis, DecodeError> {
     let range = |(first, partition)| SlotRange { first, partition: PartitionId(partition) };
-    let ranges = event.slots.into_iter().map(range).collect();
+    let ranges: Vec<_> = event.slots.into_iter().map(range).collect();
+    if ranges.iter().any(|range| range.partition.0 >= event.partitions) {
+        return Err(DecodeError::Impossible("slot map"));
+    }
     Ok(Genesis {
         log: LogId(event.log.into_array()),
         format: event.format,

@@ -33,6 +33,13 @@ pub(super) struct Body {
     pub(super) events: Vec<Event>,
 }
 
+/// The one field of a body that every version has, for ever.
+#[derive(Debug, Deserialize)]
+pub(super) struct OldestReader {
+    #[serde(rename = "r")]
+    pub(super) min_reader: u16,
+}
+
 /// One event: a map of one entry, whose name is its kind.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Event {
@@ -304,7 +311,12 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
+/// How deep a body may be nested: far more than any version needs, far less than the stack can bear.
+const DEPTH_MAX: usize = 32;
+
 /// Reads a body. Bytes after its end are covered by the commit's hash like all others, and mean nothing.
-pub(super) fn read_body(bytes: &[u8]) -> Result<Body, rmp_serde::decode::Error> {
-    rmp_serde::from_slice(bytes)
+pub(super) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, rmp_serde::decode::Error> {
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(body);
+    deserializer.set_max_depth(DEPTH_MAX);
+    T::deserialize(&mut deserializer)
 }

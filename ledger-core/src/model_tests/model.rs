@@ -88,7 +88,8 @@ impl Person {
             told += &format!(", epoch {} begins", self.epoch);
         }
         let passed = (level..self.level).rev().map(|line| {
-            let (line, balance, baseline, epoch) = (NAMES[line], show(balance), show(self.baseline), self.epoch);
+            let (line, balance, baseline, epoch) =
+                (NAMES[line], show(balance), show(self.baseline), self.epoch);
             format!("crossed {line} at {balance} of {baseline} in epoch {epoch} by {reason}")
         });
         let passed = passed.collect();
@@ -120,7 +121,8 @@ impl Person {
 
 /// What a model's person and an account have in common.
 pub(super) fn describe(account: &Account) -> String {
-    let lots: Vec<_> = account.lots.iter().map(|lot| (lot.number, lot.kind == LotKind::Paid, lot.left)).collect();
+    let lots: Vec<_> =
+        account.lots.iter().map(|lot| (lot.number, lot.kind == LotKind::Paid, lot.left)).collect();
     let level = match account.level {
         Level::Exhausted => NAMES[0],
         Level::Low => NAMES[1],
@@ -273,7 +275,9 @@ impl Model {
         let (exact, carry, count) = match charge {
             Charge::Amount(amount) => (i128::from(amount.credits()) * CREDIT, None, 1),
             Charge::Items(items) => {
-                let lines = items.iter().map(|item| i128::from(item.quantity.units()) * i128::from(item.unit_price.units()));
+                let lines = items
+                    .iter()
+                    .map(|item| i128::from(item.quantity.units()) * i128::from(item.unit_price.units()));
                 (lines.sum(), Some(person.carry), items.len())
             }
         };

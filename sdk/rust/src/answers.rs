@@ -253,10 +253,7 @@ pub struct SourceStatus {
 pub struct Readiness {
     /// In one word.
     pub status: String,
-    /// Part by part.
+    /// Part by part, as the server says it.
     #[serde(default)]
-    pub checks: Vec<Check>,
+    pub checks: Vec<Value>,
 }
-
-/// The state of one part of a server, as it says it.
-pub type Check = Value;

@@ -37,12 +37,13 @@ mod key;
 mod requests;
 
 pub use answers::{
-    Account, Check, JournalRow, Level, Lot, LotKind, Page, Readiness, Receipt, SourceAnswer, SourceStatus,
+    Account, JournalRow, Level, Lot, LotKind, Page, Readiness, Receipt, SourceAnswer, SourceStatus,
 };
 pub use client::{Client, DEADLINE, DEADLINE_MAX};
 pub use decimal::{Amount, Decimal, InvalidDecimal};
 pub use error::{Error, Problem};
 pub use key::{app_of_key, new_key};
 pub use requests::{
-    AccountsQuery, Debit, Item, JournalQuery, MoneyIn, OpenAccount, Order, SourceBatch, SourceDebit, UserDebit,
+    AccountsQuery, Debit, Item, JournalQuery, MoneyIn, OpenAccount, Order, SourceBatch, SourceDebit,
+    UserDebit,
 };

@@ -117,10 +117,14 @@ fn a_new_term_begins_with_its_opening() {
 
 #[test]
 fn an_opening_names_its_own_term_and_the_head_it_replayed_to() {
-    let reason = "it belongs to a term that is not the open one";
-    for (opening, in_term) in
-        [(term(NEXT, 1), NEXT), (term(NEXT, 3), NEXT), (term(NEXT, 2), TERM), (term(TERM, 2), NEXT), (term(TERM, 1), TERM)]
-    {
+    let reason = "it opens a term that is not its own, or not from here";
+    for (opening, in_term) in [
+        (term(NEXT, 1), NEXT),
+        (term(NEXT, 3), NEXT),
+        (term(NEXT, 2), TERM),
+        (term(TERM, 2), NEXT),
+        (term(TERM, 1), TERM),
+    ] {
         assert_eq!(refused(&begun(), &[opening.clone()], |head| head.term = in_term), reason, "{opening:?}");
     }
 }

@@ -34,7 +34,9 @@ fn a_commit_that_was_cut_is_refused() {
 fn no_single_changed_byte_makes_a_panic() {
     let bytes = seal(&lived(), &head()).bytes;
     for at in 0..bytes.len() {
-        for value in [0x00, 0x01, 0x7f, 0x80, 0x90, 0xa1, 0xc0, 0xc1, 0xc6, 0xcf, 0xd3, 0xdb, 0xdd, 0xdf, 0xff] {
+        for value in
+            [0x00, 0x01, 0x7f, 0x80, 0x90, 0xa1, 0xc0, 0xc1, 0xc6, 0xcf, 0xd3, 0xdb, 0xdd, 0xdf, 0xff]
+        {
             let mut changed = bytes.to_vec();
             changed[at] = value;
             take(&changed);
@@ -260,7 +262,9 @@ fn what_no_writer_writes_is_impossible() {
         let refusal = refusal(&written(1, &body(vec![event])));
         assert_eq!(refusal, format!("holds an impossible {what}"), "{told}");
     }
-    for fine in [debited(|_| ()), declined(|_| ()), crossed(1, 3), policy(0, 0, 3, 168), genesis(1, &[(0, 0)])] {
+    for fine in
+        [debited(|_| ()), declined(|_| ()), crossed(1, 3), policy(0, 0, 3, 168), genesis(1, &[(0, 0)])]
+    {
         assert!(Commit::decode(&written(1, &body(vec![fine]))).is_ok());
     }
 }

@@ -7,8 +7,8 @@ use proptest::sample::select;
 use super::{Hash, Head};
 use crate::charge::{Charge, Item, Quantity, UnitPrice};
 use crate::event::{
-    AccountClosed, AccountOpened, Crossed, CrossingReason, Debited, Declined, Event, Genesis, MoneyIn, PolicySet,
-    Slice, SourceItem, SourceMarked, TermOpened, Usage,
+    AccountClosed, AccountOpened, Crossed, CrossingReason, Debited, Declined, Event, Genesis, MoneyIn,
+    PolicySet, Slice, SourceItem, SourceMarked, TermOpened, Usage,
 };
 use crate::ids::{
     AccountId, AppId, Key, Label, LogId, Meter, PartitionId, Scope, SourceName, TermNonce, UserId,
@@ -56,14 +56,18 @@ fn source() -> impl Strategy<Value = SourceName> {
 }
 
 fn account() -> impl Strategy<Value = AccountId> {
-    (select(vec!["demo", "other"]), text())
-        .prop_map(|(app, user)| AccountId { app: AppId::new(app).unwrap(), user: UserId::new(&user).unwrap() })
+    (select(vec!["demo", "other"]), text()).prop_map(|(app, user)| AccountId {
+        app: AppId::new(app).unwrap(),
+        user: UserId::new(&user).unwrap(),
+    })
 }
 
 fn key() -> impl Strategy<Value = Key> {
     let uuid = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
-    let nearly = ["[0-9a-fA-F]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9A-F]{12}", "[0-9a-f]{32}", "[0-9a-f-]{36}"];
-    let nearly = select(nearly.to_vec()).prop_flat_map(|pattern| proptest::string::string_regex(pattern).unwrap());
+    let nearly =
+        ["[0-9a-fA-F]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9A-F]{12}", "[0-9a-f]{32}", "[0-9a-f-]{36}"];
+    let nearly =
+        select(nearly.to_vec()).prop_flat_map(|pattern| proptest::string::string_regex(pattern).unwrap());
     prop_oneof![text(), uuid, nearly].prop_map(|text| Key::new(&text).unwrap())
 }
 
@@ -82,11 +86,14 @@ fn level() -> impl Strategy<Value = Level> {
 }
 
 fn line_items() -> impl Strategy<Value = Charge> {
-    let item = (label(), 0..=Quantity::UNITS_MAX, 0..=UnitPrice::UNITS_MAX).prop_map(|(name, quantity, price)| Item {
-        name,
-        quantity: Quantity::from_units(quantity).unwrap(),
-        unit_price: UnitPrice::from_units(price).unwrap(),
-    });
+    let item =
+        (label(), 0..=Quantity::UNITS_MAX, 0..=UnitPrice::UNITS_MAX).prop_map(|(name, quantity, price)| {
+            Item {
+                name,
+                quantity: Quantity::from_units(quantity).unwrap(),
+                unit_price: UnitPrice::from_units(price).unwrap(),
+            }
+        });
     prop::collection::vec(item, 0..18).prop_map(Charge::Items)
 }
 
@@ -137,7 +144,15 @@ fn declined() -> impl Strategy<Value = Declined> {
 fn money_in() -> impl Strategy<Value = MoneyIn> {
     let figures = (amount(), any::<u32>(), any::<u8>(), amount(), amount());
     (account(), key(), figures, level(), of(any::<u32>()), label(), of(sealed())).prop_map(
-        |(account, key, (amount, lot, priority, balance, baseline), level, epoch_started, actor, metadata)| MoneyIn {
+        |(
+            account,
+            key,
+            (amount, lot, priority, balance, baseline),
+            level,
+            epoch_started,
+            actor,
+            metadata,
+        )| MoneyIn {
             account,
             key,
             amount,

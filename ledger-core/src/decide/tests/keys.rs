@@ -6,7 +6,9 @@ use crate::event::Usage;
 use crate::ids::{Meter, Scope};
 use crate::policy::Policy;
 use crate::sealed::Sealed;
-use crate::testing::{START, World, close, debit, deposit, dry, grant, items, keyed, minutes, open, tell, uuid7};
+use crate::testing::{
+    START, World, close, debit, deposit, dry, grant, items, keyed, minutes, open, tell, uuid7,
+};
 
 const DAY: i64 = 24 * 60;
 
@@ -91,10 +93,11 @@ fn two_accounts_may_use_the_same_key() {
 
 #[test]
 fn a_debit_without_a_key_is_a_new_one_each_time() {
-    check(&[Done(open("1.1")), Done(debit("0.1"))], &debit("0.1"), &[
-        "applied",
-        "debited 0.1 [0.1 of lot 1] fee 0.005: 0.9, healthy",
-    ]);
+    check(
+        &[Done(open("1.1")), Done(debit("0.1"))],
+        &debit("0.1"),
+        &["applied", "debited 0.1 [0.1 of lot 1] fee 0.005: 0.9, healthy"],
+    );
 }
 
 #[test]
@@ -106,8 +109,7 @@ fn the_key_of_a_declined_debit_is_decided_afresh() {
 
 #[test]
 fn the_key_of_a_debit_that_dusted_is_decided_afresh() {
-    let given =
-        [Done(open("0.15")), Done(debit("0.1")), Refused(paid("k")), Done(deposit("d", "1"))];
+    let given = [Done(open("0.15")), Done(debit("0.1")), Refused(paid("k")), Done(deposit("d", "1"))];
     let debited = "debited 0.1 [0.05 of lot 1, 0.05 of lot 2] fee 0.005: 0.95, healthy";
     check(&given, &paid("k"), &["applied", debited]);
 }
@@ -182,14 +184,8 @@ fn the_own_time_of_a_key_of_money_in_does_not_matter() {
 fn a_longer_window_does_not_make_an_expired_key_look_new() {
     let hours = |key_window_hours| Rules(Policy { key_window_hours, ..Policy::default() });
     let key = uuid7(0);
-    let given = [
-        hours(1),
-        Done(open("1")),
-        Done(paid(&key)),
-        Wait(minutes(300)),
-        Done(debit("0.1")),
-        hours(168),
-    ];
+    let given =
+        [hours(1), Done(open("1")), Done(paid(&key)), Wait(minutes(300)), Done(debit("0.1")), hours(168)];
     check(&given, &paid(&key), &["refused: key_expired"]);
     check(&given, &paid(&uuid7(minutes(239))), &["refused: key_expired"]);
 }

@@ -93,11 +93,7 @@ fn after_a_top_up_the_lines_are_passed_again_in_a_new_epoch() {
 
 #[test]
 fn money_that_does_not_lift_the_level_begins_no_epoch() {
-    check(
-        &[Done(open("1"))],
-        &deposit("d", "1"),
-        &["applied", "deposited 1 as lot 2: 2 of 2, healthy"],
-    );
+    check(&[Done(open("1"))], &deposit("d", "1"), &["applied", "deposited 1 as lot 2: 2 of 2, healthy"]);
 }
 
 #[test]

@@ -116,11 +116,7 @@ fn one_charge_has_a_largest_amount_and_a_largest_number_of_items() {
     check(&[Done(open("1"))], &items(&most), &["refused: items_count"]);
     check(&[Done(open("1"))], &debit("1000000000.000001"), &["refused: amount_too_large"]);
     check(&[Done(open("1"))], &debit("9223372036854.775807"), &["refused: amount_too_large"]);
-    check(
-        &[Done(open("1"))],
-        &debit("1000000000"),
-        &["refused: insufficient_credit, 1000000000 of 1"],
-    );
+    check(&[Done(open("1"))], &debit("1000000000"), &["refused: insufficient_credit, 1000000000 of 1"]);
     let huge = vec![("1000000000", "1000000"); 200_000];
     check(&[Done(open("1"))], &items(&huge), &["refused: amount_too_large"]);
 }
@@ -128,11 +124,7 @@ fn one_charge_has_a_largest_amount_and_a_largest_number_of_items() {
 #[test]
 fn a_charge_at_the_limit_can_be_paid_with_a_carry_on_top() {
     check(
-        &[
-            Done(open("1000000000")),
-            Done(deposit("d", "1")),
-            Done(items(&[("1", "0.000000999999")])),
-        ],
+        &[Done(open("1000000000")), Done(deposit("d", "1")), Done(items(&[("1", "0.000000999999")]))],
         &items(&[("1000000000", "1")]),
         &[
             "applied",
@@ -153,7 +145,8 @@ fn promo_lots_burn_before_paid_ones_whatever_came_first() {
 
 #[test]
 fn a_debit_over_several_lots_names_each_of_them_in_their_order() {
-    let lots = [Done(open("0.1")), Done(deposit("d1", "1")), Done(grant("g", "0.2")), Done(deposit("d2", "1"))];
+    let lots =
+        [Done(open("0.1")), Done(deposit("d1", "1")), Done(grant("g", "0.2")), Done(deposit("d2", "1"))];
     check(
         &lots,
         &debit("1.5"),

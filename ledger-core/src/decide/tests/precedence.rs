@@ -3,7 +3,9 @@
 use super::{Done, Step, Wait};
 use crate::command::Command;
 use crate::rejection::Code;
-use crate::testing::{World, anna, close, debit, deposit, grant, items, keyed, minutes, open, open_for, uuid7};
+use crate::testing::{
+    World, anna, close, debit, deposit, grant, items, keyed, minutes, open, open_for, uuid7,
+};
 
 /// A command, and what it is refused with once the causes before it are taken away, one after the other.
 fn refused(given: &[Step], command: &Command) -> Code {

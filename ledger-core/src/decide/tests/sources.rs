@@ -11,7 +11,8 @@ use crate::ids::{PartitionId, SourceName};
 use crate::policy::{OnDecline, Policy};
 use crate::rejection::{Code, Rejection};
 use crate::testing::{
-    World, anna, app, close, debit, key, keyed, label, open, tell, tell_event, tell_rejection, usage, usdc, user,
+    World, anna, app, close, debit, key, keyed, label, open, tell, tell_event, tell_rejection, usage, usdc,
+    user,
 };
 
 /// A line of a feed: its number, its user, its amount.
@@ -175,10 +176,7 @@ fn a_first_batch_that_claims_a_past_is_refused() {
 fn a_feed_that_ends_before_the_mark_is_refused() {
     let mut world = both_open();
     world.apply(&batch(0, 5));
-    assert_eq!(
-        world.apply(&changed(0, 3, |head| head.last = true)),
-        ["refused: source_shorter, mark 5"]
-    );
+    assert_eq!(world.apply(&changed(0, 3, |head| head.last = true)), ["refused: source_shorter, mark 5"]);
     assert!(world.apply(&changed(3, 5, |head| head.last = true)).is_empty());
 }
 

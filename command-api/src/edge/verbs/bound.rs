@@ -1,0 +1,90 @@
+//! How large the answer of a debit can become: known before anything is decided.
+
+use ledger_core::Charge;
+use ledger_core::event::Usage;
+
+/// Names, numbers, a key that was made, positions and punctuation of a receipt; or of a problem, which is shorter
+/// than a thousand bytes whatever it says.
+const FIXED: usize = 1_000;
+/// Names, digits and punctuation of one item.
+const ITEM: usize = 100;
+
+/// At most so many bytes of JSON.
+pub(super) fn of_result(usage: &Usage) -> usize {
+    let key = usage.key.as_ref().map_or(0, |key| text(key.as_str()));
+    let items = match &usage.charge {
+        Charge::Items(items) => items.iter().map(|item| ITEM + text(item.name.as_str())).sum(),
+        Charge::Amount(_) => 0,
+    };
+    FIXED + text(usage.account.user.as_str()) + text(usage.meter.as_str()) + key + items
+}
+
+/// Names hold no control characters, so that JSON at most doubles their bytes.
+fn text(name: &str) -> usize {
+    2 * name.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger_core::charge::{Item, Quantity, UnitPrice};
+    use ledger_core::event::{Debited, Event};
+    use ledger_core::ids::Label;
+    use ledger_core::rejection::{Code, Details};
+    use ledger_core::{AccountId, AppId, Key, Level, Meter, PartitionId, Position, Rejection, Usdc, UserId};
+
+    use super::*;
+    use crate::ask::Receipt;
+    use crate::edge::dto::answers::{ErrorBody, ReceiptBody};
+    use crate::edge::problem::Problem;
+
+    fn worst_usage() -> Usage {
+        let item = Item {
+            name: Label::new(&"\"".repeat(200)).unwrap(),
+            quantity: Quantity::parse("999999999.999999").unwrap(),
+            unit_price: UnitPrice::parse("999999.999999999999").unwrap(),
+        };
+        Usage {
+            account: AccountId {
+                app: AppId::new("demo").unwrap(),
+                user: UserId::new(&"\"".repeat(200)).unwrap(),
+            },
+            key: Some(Key::new(&"\\".repeat(200)).unwrap()),
+            item: None,
+            charge: Charge::Items(vec![item; 16]),
+            meter: Meter::new(&"\"".repeat(100)).unwrap(),
+            scope: None,
+            occurred_at: None,
+            metadata: None,
+        }
+    }
+
+    #[test]
+    fn no_receipt_is_larger_than_its_bound() {
+        let usage = worst_usage();
+        let large = Usdc::from_credits(-i64::MAX);
+        let event = Event::Debited(Debited {
+            usage: usage.clone(),
+            charged: large,
+            fee: large,
+            slices: vec![],
+            balance: large,
+            level: Level::Exhausted,
+            epoch_started: None,
+        });
+        let position = Position { partition: PartitionId(u16::MAX), sequence: u64::MAX, index: u32::MAX };
+        let receipt = ReceiptBody::of(Receipt { event, position, duplicate: false });
+        let bytes = serde_json::to_vec(&receipt).unwrap().len();
+        assert!(bytes + 1 <= of_result(&usage), "{bytes}");
+    }
+
+    #[test]
+    fn no_problem_of_the_ledger_is_larger_than_the_fixed_part() {
+        let large = Usdc::from_credits(-i64::MAX);
+        for code in Code::ALL {
+            let details = Details::Credit { needed: large, available: Usdc::from_credits(1) };
+            let error = Problem::from(Rejection { code: *code, details });
+            let bytes = serde_json::to_vec(&ErrorBody { error }).unwrap().len();
+            assert!(bytes < FIXED, "{code}: {bytes}");
+        }
+    }
+}

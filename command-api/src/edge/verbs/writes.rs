@@ -1,0 +1,208 @@
+//! The verbs that ask the writers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger_core::command::AddMoney;
+use ledger_core::{BatchItem, Command, Key, SourceBatch, Timestamp};
+use projector::AccountRow;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use crate::ask::{AccountAnswer, AccountView, Answer, Ask, Call, Failure};
+use crate::edge::EdgeState;
+use crate::edge::auth::Principal;
+use crate::edge::dto::answers::{
+    AccountBody, ErrorBody, ReceiptBody, ResultBody, ResultsBody, SourceResultBody,
+};
+use crate::edge::dto::requests::{
+    CheckedSource, CloseRequest, DebitRequest, DebitsRequest, GetRequest, MoneyRequest, OpenRequest,
+    SourceRequest,
+};
+use crate::edge::problem::{EdgeCode, Problem};
+
+use super::{check_app, deadline};
+
+/// How long an account waits for what only the views know of it.
+const PROFILE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Opens an account, or shows the one that is there.
+pub async fn open(state: &EdgeState, who: &Principal, body: OpenRequest) -> Result<AccountBody, Problem> {
+    check_app(who, body.app.as_deref())?;
+    let deadline = deadline(body.deadline.as_deref())?;
+    let command = body.into_command(who)?;
+    let profile = command.profile.clone();
+    let answer = ask_account(state, Ask::Command(Command::Open(command)), deadline).await?;
+    let body = if answer.changed {
+        let given: Option<Profile> =
+            profile.as_ref().and_then(|sealed| serde_json::from_slice(&sealed.bytes).ok());
+        let Profile { email, metadata } = given.unwrap_or_default();
+        AccountBody { email, metadata, ..AccountBody::of(answer.account, false) }
+    } else {
+        with_profile(state, answer.account, false).await
+    };
+    Ok(AccountBody { created: Some(answer.changed), ..body })
+}
+
+/// Shows an account as its owner knows it: never stale.
+pub async fn get(state: &EdgeState, who: &Principal, body: GetRequest) -> Result<AccountBody, Problem> {
+    check_app(who, body.app.as_deref())?;
+    let deadline = deadline(body.deadline.as_deref())?;
+    let (id, lots) = body.into_account(who)?;
+    let answer = ask_account(state, Ask::Get(id), deadline).await.map_err(nothing_happened)?;
+    Ok(with_profile(state, answer.account, lots).await)
+}
+
+/// Closes an account.
+pub async fn close(state: &EdgeState, who: &Principal, body: CloseRequest) -> Result<AccountBody, Problem> {
+    check_app(who, body.app.as_deref())?;
+    let deadline = deadline(body.deadline.as_deref())?;
+    let command = Command::Close(body.into_command(who)?);
+    let answer = ask_account(state, Ask::Command(command), deadline).await?;
+    Ok(AccountBody { changed: Some(answer.changed), ..with_profile(state, answer.account, false).await })
+}
+
+/// Debits an account.
+pub async fn debit(state: &EdgeState, who: &Principal, body: DebitRequest) -> Result<ReceiptBody, Problem> {
+    check_app(who, body.app.as_deref())?;
+    let deadline = deadline(body.deadline.as_deref())?;
+    let debit = body.into_command(who, fresh_key)?;
+    let usage = debit.dry_run.then(|| debit.usage.clone());
+    let answer = state.desk.ask(Call { ask: Ask::Command(Command::Debit(debit)), deadline }).await;
+    receipt(answer, usage)
+}
+
+/// Records money that was paid.
+pub async fn deposit(state: &EdgeState, who: &Principal, body: MoneyRequest) -> Result<ReceiptBody, Problem> {
+    add_money(state, who, body, Command::Deposit).await
+}
+
+/// Gives money.
+pub async fn grant(state: &EdgeState, who: &Principal, body: MoneyRequest) -> Result<ReceiptBody, Problem> {
+    add_money(state, who, body, Command::Grant).await
+}
+
+async fn add_money(
+    state: &EdgeState,
+    who: &Principal,
+    body: MoneyRequest,
+    command: fn(AddMoney) -> Command,
+) -> Result<ReceiptBody, Problem> {
+    check_app(who, body.app.as_deref())?;
+    let deadline = deadline(body.deadline.as_deref())?;
+    let ask = Ask::Command(command(body.into_command(who)?));
+    receipt(state.desk.ask(Call { ask, deadline }).await, None)
+}
+
+/// Debits many accounts, each by itself. `answer_max`: the largest answer that can be sent, in bytes; when the
+/// answer could exceed it, nothing is decided.
+pub async fn debits(
+    state: &EdgeState,
+    who: &Principal,
+    body: DebitsRequest,
+    answer_max: Option<usize>,
+) -> Result<ResultsBody, Problem> {
+    check_app(who, body.app.as_deref())?;
+    let deadline = deadline(body.deadline.as_deref())?;
+    let debits = body.into_commands(who, fresh_key)?;
+    let bound = 100 + debits.iter().map(|debit| super::bound::of_result(&debit.usage)).sum::<usize>();
+    if answer_max.is_some_and(|max| bound > max) {
+        let detail = "The answer could be too large to be sent; nothing was decided. Send fewer debits at once.";
+        return Err(Problem::new(EdgeCode::PayloadTooLarge, detail));
+    }
+    let dry_runs: Vec<_> = debits.iter().map(|debit| debit.dry_run.then(|| debit.usage.clone())).collect();
+    let calls = debits.into_iter().map(|debit| Call { ask: Ask::Command(Command::Debit(debit)), deadline });
+    let answers = state.desk.ask_all(calls.collect()).await;
+    let result = |(answer, usage)| match receipt(answer, usage) {
+        Ok(receipt) => ResultBody::Receipt(Box::new(receipt)),
+        Err(error) => ResultBody::Error(ErrorBody { error }),
+    };
+    Ok(ResultsBody { results: answers.into_iter().zip(dry_runs).map(result).collect() })
+}
+
+/// Takes the items (from, to] of a source.
+pub async fn source_batch(
+    state: &EdgeState,
+    who: &Principal,
+    body: SourceRequest,
+) -> Result<SourceResultBody, Problem> {
+    check_app(who, body.app.as_deref())?;
+    let deadline = deadline(body.deadline.as_deref())?;
+    let CheckedSource { head, items } = body.into_batch(who)?;
+    let (source, from, to) = (head.source.to_string(), head.from, head.to);
+    let items = items.into_iter().map(|(number, usage)| {
+        let partition = state.desk.route(&usage.account);
+        BatchItem { number, partition, usage }
+    });
+    let batch = SourceBatch::new(head, items.collect())?;
+    let digest = batch.digest().to_string();
+    match state.desk.apply_source(Arc::new(batch), deadline).await {
+        Answer::Source(answer) => Ok(SourceResultBody::of(source, from, to, digest, answer)),
+        other => Err(refusal(other)),
+    }
+}
+
+/// A key for who gave none. It carries its time, so that a late retry can be told from a new act.
+fn fresh_key() -> Key {
+    Key::new(&uuid::Uuid::now_v7().to_string()).expect("a UUID is 36 plain characters")
+}
+
+async fn ask_account(state: &EdgeState, ask: Ask, deadline: Timestamp) -> Result<AccountAnswer, Problem> {
+    match state.desk.ask(Call { ask, deadline }).await {
+        Answer::Account(answer) => Ok(answer),
+        other => Err(refusal(other)),
+    }
+}
+
+fn receipt(answer: Answer, dry_run: Option<ledger_core::event::Usage>) -> Result<ReceiptBody, Problem> {
+    match (answer, dry_run) {
+        (Answer::Done(receipt), _) => Ok(ReceiptBody::of(receipt)),
+        (Answer::WouldCharge(would), Some(usage)) => Ok(ReceiptBody::of_dry_run(usage, &would)),
+        (other, _) => Err(refusal(other)),
+    }
+}
+
+/// Why there is no answer of the kind that was asked for.
+fn refusal(answer: Answer) -> Problem {
+    match answer {
+        Answer::Rejected(rejection) => rejection.into(),
+        Answer::Failed(failure) => failure.into(),
+        other => {
+            tracing::error!(?other, "a writer gave an answer of another kind than it was asked for");
+            Problem::internal()
+        }
+    }
+}
+
+/// A read that got no answer in time has changed nothing.
+fn nothing_happened(problem: Problem) -> Problem {
+    if problem.body().code == EdgeCode::OutcomeUnknown.as_str() {
+        return Failure::Unavailable("The account's writer did not answer in time.".to_owned()).into();
+    }
+    problem
+}
+
+/// What an opening says of a person.
+#[derive(Default, Deserialize)]
+struct Profile {
+    email: Option<String>,
+    metadata: Option<Box<RawValue>>,
+}
+
+async fn with_profile(state: &EdgeState, account: AccountView, lots: bool) -> AccountBody {
+    let row = profile_row(state, &account).await;
+    let body = AccountBody::of(account, lots);
+    match row {
+        Some(row) => body.with_profile(row),
+        None => body,
+    }
+}
+
+async fn profile_row(state: &EdgeState, account: &AccountView) -> Option<AccountRow> {
+    let read = async {
+        state.views.wait_for(account.opened, Instant::now() + PROFILE_PATIENCE).await.ok()?;
+        state.views.account(&account.id).await.ok().flatten()
+    };
+    tokio::time::timeout(PROFILE_PATIENCE, read).await.ok().flatten()
+}

@@ -1,0 +1,90 @@
+//! Flags that the roles share: where the log and the views are.
+
+use std::path::PathBuf;
+
+use event_log::JetStreamOptions;
+
+/// Where this Drip keeps its data.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct EngineArgs {
+    /// The folder of the embedded engines, of the configuration and of the development key.
+    #[arg(long, env = "DRIP_DATA_DIR", default_value = "drip-data", value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+
+    /// The configuration file [default: DIR/drip.toml, made when there is none].
+    #[arg(long, env = "DRIP_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Keep the log in NATS JetStream instead of DIR/log.db: nats://host:port.
+    #[arg(long, env = "DRIP_NATS_URL", value_name = "URL")]
+    pub(crate) nats: Option<String>,
+
+    /// The monitoring addresses of the NATS servers, to check that acknowledged means on the disk
+    /// [default: port 8222 of --nats].
+    #[arg(long, env = "DRIP_NATS_MONITOR_URL", value_name = "URL", value_delimiter = ',')]
+    pub(crate) nats_monitor: Vec<String>,
+
+    /// A NATS credentials file.
+    #[arg(long, env = "DRIP_NATS_CREDENTIALS", value_name = "FILE")]
+    pub(crate) nats_credentials: Option<PathBuf>,
+
+    /// For development: do not check that acknowledged means on the disk.
+    #[arg(long)]
+    pub(crate) allow_unsafe_durability: bool,
+
+    /// Keep the views in Postgres instead of DIR/views.db: postgres://user@host/database.
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub(crate) database_url: Option<String>,
+}
+
+/// What only matters when a log is created.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct CreateArgs {
+    /// How many partitions a new log gets [default: 1 embedded, 4 on NATS]. It can not be changed later.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(crate) partitions: Option<u16>,
+
+    /// How many copies NATS keeps of a new log: 1, or 3 or 5 in a cluster.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub(crate) replicas: u8,
+}
+
+impl EngineArgs {
+    /// How to reach NATS, when the log is there.
+    pub(crate) fn jetstream(&self) -> Option<JetStreamOptions> {
+        let url = self.nats.clone()?;
+        let mut options = JetStreamOptions::new(&url);
+        options.monitor_urls = self.nats_monitor.clone();
+        if options.monitor_urls.is_empty() {
+            options.monitor_urls = url.split(',').filter_map(usual_monitor).collect();
+        }
+        options.credentials.clone_from(&self.nats_credentials);
+        options.allow_unsafe_durability = self.allow_unsafe_durability;
+        Some(options)
+    }
+}
+
+/// The monitoring address that most servers have: port 8222 of the same host.
+fn usual_monitor(url: &str) -> Option<String> {
+    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = after_scheme.rsplit_once('@').map_or(after_scheme, |(_, host)| host);
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    (!name.is_empty()).then(|| format!("http://{name}:8222"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_monitoring_address_is_the_usual_port_of_the_same_host() {
+        for (url, monitor) in [
+            ("nats://127.0.0.1:4222", "http://127.0.0.1:8222"),
+            ("nats://user:pass@nats.example:4222", "http://nats.example:8222"),
+            ("localhost", "http://localhost:8222"),
+            ("nats://[::1]:4222", "http://[::1]:8222"),
+        ] {
+            assert_eq!(usual_monitor(url).as_deref(), Some(monitor), "{url}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The roles: what runs until it is told to stop, and what prepares it.
+
+pub(crate) mod args;
+pub(crate) mod config;
+pub(crate) mod engines;
+pub(crate) mod events;
+pub(crate) mod init;
+pub(crate) mod roles;
+pub(crate) mod up;

@@ -1,0 +1,128 @@
+//! The roles as supervised tasks, and `drip run`, which runs one of them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use command_api::desk::Desk;
+use command_api::edge::auth::Keyring;
+use command_api::edge::{EdgeState, http, nats};
+use event_log::EventLog;
+use projector::{Positions, ViewStore, Views};
+use service_kit::Supervisor;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::args::EngineArgs;
+use super::config::{self, Config};
+use super::engines;
+
+/// How long a stop may take.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Run one role, for a container of its own. Create what it needs with `drip init` first.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Run {
+    #[command(subcommand)]
+    role: Role,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Role {
+    /// Decide commands, and answer over HTTP and NATS. One process at a time: the newest takes over.
+    CommandApi {
+        #[command(flatten)]
+        engines: EngineArgs,
+        #[command(flatten)]
+        http: HttpArgs,
+    },
+    /// Keep the views up to the log.
+    Projector {
+        #[command(flatten)]
+        engines: EngineArgs,
+    },
+}
+
+/// Where HTTP is served.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct HttpArgs {
+    /// The address to serve HTTP on.
+    #[arg(long, env = "DRIP_HTTP", default_value = "127.0.0.1:8377", value_name = "ADDR")]
+    pub(crate) http: SocketAddr,
+}
+
+impl Run {
+    pub(crate) async fn run(self) -> Result<()> {
+        let supervisor = Supervisor::new(GRACE);
+        match self.role {
+            Role::CommandApi { engines, http } => {
+                let config = load(&engines)?;
+                let listener = bind(http.http).await?;
+                let (log, views) = open(&engines).await?;
+                command_api(&supervisor, &engines, &config, listener, log, Views::new(views, None)).await?;
+            }
+            Role::Projector { engines } => {
+                let (log, views) = open(&engines).await?;
+                project(&supervisor, log, views);
+            }
+        }
+        Ok(supervisor.run_until_stopped().await?)
+    }
+}
+
+fn load(engines: &EngineArgs) -> Result<Config> {
+    config::load_or_create(&engines.data_dir, engines.config.clone())
+}
+
+/// Opens both engines, and refuses a log that is not what the views were folded from.
+pub(crate) async fn open(engines: &EngineArgs) -> Result<(Arc<dyn EventLog>, Arc<dyn ViewStore>)> {
+    let log = engines::open_log(engines).await?;
+    let views = engines::open_views(engines).await?;
+    projector::check(&projector::Config::default(), &*log, &*views).await?;
+    Ok((log, views))
+}
+
+/// Takes the address, before anything else is touched.
+pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    let refused = || format!("can not listen on {address}: stop what uses it or choose another --http");
+    TcpListener::bind(address).await.with_context(refused)
+}
+
+/// Writers, HTTP, and NATS where the log is there.
+pub(crate) async fn command_api(
+    supervisor: &Supervisor,
+    engines: &EngineArgs,
+    config: &Config,
+    listener: TcpListener,
+    log: Arc<dyn EventLog>,
+    views: Views,
+) -> Result<Desk> {
+    let keyring = Keyring::new(&config.api_keys)?;
+    let apps = config.apps.iter().map(|(app, policy)| (app.clone(), *policy)).collect();
+    let desk = command_api::writers::start(log, apps, supervisor).await?;
+    let state = EdgeState::new(desk.clone(), views, keyring);
+    if let Some(options) = engines.jetstream() {
+        let client = nats::connect(&options.url, options.credentials.as_deref()).await?;
+        supervisor.spawn("nats", nats::serve(client, state.clone(), supervisor.token()));
+    }
+    supervisor.spawn("http", http::serve(listener, state, supervisor.token()));
+    Ok(desk)
+}
+
+/// The projector; how far it is.
+pub(crate) fn project(
+    supervisor: &Supervisor,
+    log: Arc<dyn EventLog>,
+    views: Arc<dyn ViewStore>,
+) -> watch::Receiver<Positions> {
+    let (positions, seen) = watch::channel(Positions::default());
+    let config = projector::Config::default();
+    supervisor.spawn("projector", projector::run(config, log, views, supervisor.token(), positions));
+    seen
+}
+
+/// A supervisor with the grace time of all roles.
+pub(crate) fn supervisor() -> Supervisor {
+    Supervisor::new(GRACE)
+}
