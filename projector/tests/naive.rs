@@ -56,7 +56,10 @@ async fn check_account<'a>(
     };
     let row = row.expect("the ledger knows it");
     assert_eq!((row.balance, row.baseline), (account.balance(), account.baseline()), "{id}");
-    assert_eq!((row.level, row.dusted, row.closed), (account.level(), account.is_dusted(), account.is_closed()));
+    assert_eq!(
+        (row.level, row.dusted, row.closed),
+        (account.level(), account.is_dusted(), account.is_closed())
+    );
     assert_eq!((row.opened, row.last), (account.opened(), account.last()), "{id}");
     assert_eq!(u64::try_from(row.carry), Ok(account.carry().atto()), "{id}");
     assert_eq!(row.epoch, epoch(events.clone()), "{id}");
@@ -69,7 +72,8 @@ async fn check_account<'a>(
 
 async fn check_lots(views: &Views, id: &AccountId, account: &ledger_core::account::Account) {
     let lots = views.lots(id).await.expect("lots");
-    let mut left: Vec<_> = account.lots().iter().map(|lot| (lot.number, lot.kind, lot.position, lot.left)).collect();
+    let mut left: Vec<_> =
+        account.lots().iter().map(|lot| (lot.number, lot.kind, lot.position, lot.left)).collect();
     left.sort_by_key(|(number, ..)| *number);
     let held = lots.iter().filter(|lot| !lot.left.is_zero());
     assert_eq!(held.map(|lot| (lot.lot, lot.kind, lot.position, lot.left)).collect::<Vec<_>>(), left, "{id}");

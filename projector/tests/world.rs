@@ -222,8 +222,7 @@ impl World {
         let items = items.collect();
         let grant_missing = self.dice.one_in(2).then(|| self.dice.credits(5_000));
         let (app, actor, digest_from) = (name("demo"), name("import"), self.digest);
-        let head =
-            BatchHead { app, source, from, to, digest_from, last: false, grant_missing, actor };
+        let head = BatchHead { app, source, from, to, digest_from, last: false, grant_missing, actor };
         self.apply(&SourceBatch::new(head, items).expect("numbered in order"));
     }
 

@@ -33,8 +33,14 @@ pub(super) fn follow(
     partition: PartitionId,
     after: Sequence,
 ) -> BoxStream<'static, Result<Entry, ReadError>> {
-    let follower =
-        Follower { log, partition, last: after, source: Source::Consumer, failures: 0, missing: 0 };
+    let follower = Follower {
+        log,
+        partition,
+        last: after.min(Sequence::MAX - 1),
+        source: Source::Consumer,
+        failures: 0,
+        missing: 0,
+    };
     stream::try_unfold(follower, |mut follower| async {
         let entry = follower.next().await?;
         Ok(Some((entry, follower)))

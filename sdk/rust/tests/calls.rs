@@ -1,5 +1,7 @@
 //! Calls against a server that misbehaves on purpose: what is sent again, with what, and what the caller is told.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests, which clippy does not take for tests")]
+
 use std::time::{Duration, Instant};
 
 use drip_client::{Client, Debit, Error, MoneyIn, SourceBatch};

@@ -196,6 +196,17 @@ pub struct SourceResultBody {
     pub positions: BTreeMap<String, Position>,
 }
 
+/// The answer of a batch in one of its two forms.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DebitsAnswer)]
+#[serde(untagged)]
+pub enum DebitsAnswer {
+    /// Debits over any users.
+    Batch(ResultsBody),
+    /// The items of a source.
+    Source(SourceResultBody),
+}
+
 /// A page of accounts.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AccountPage)]

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use crate::edge::auth::Principal;
 use crate::edge::decimal::Decimal;
-use crate::edge::dto::parse::Object;
+use crate::edge::dto::parse::{self, Object};
 use crate::edge::metadata::Metadata;
 use crate::edge::problem::{EdgeCode, Problem};
 use crate::edge::time::from_rfc3339;
@@ -26,6 +26,8 @@ use crate::edge::time::from_rfc3339;
 pub const BATCH_MAX: usize = 1_000;
 /// How many items one batch of a source may hold.
 pub const SOURCE_BATCH_MAX: usize = 5_000;
+/// The largest number of an item: what every reader of JSON holds exactly.
+const NUMBER_MAX: u64 = (1 << 53) - 1;
 /// The longest e-mail address there can be (RFC 5321).
 const EMAIL_MAX: usize = 254;
 
@@ -229,6 +231,32 @@ pub struct SourceDebitRequest {
     pub metadata: Option<Metadata>,
 }
 
+/// A batch in one of its two forms: with `source`, the items of a source.
+#[derive(Debug, ToSchema)]
+#[schema(as = AnyDebitsRequest)]
+#[serde(untagged)]
+pub enum AnyDebitsRequest {
+    /// Debits over any users.
+    Batch(DebitsRequest),
+    /// The next items of a source.
+    Source(SourceRequest),
+}
+
+impl AnyDebitsRequest {
+    /// Reads the form that the field `source` tells.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, Problem> {
+        #[derive(Deserialize)]
+        struct Form {
+            source: Option<serde::de::IgnoredAny>,
+        }
+        let form: Result<Form, _> = serde_json::from_slice(bytes);
+        match form {
+            Ok(Form { source: Some(_) }) => parse::from_json(bytes).map(Self::Source),
+            Ok(_) | Err(_) => parse::from_json(bytes).map(Self::Batch),
+        }
+    }
+}
+
 /// A source's batch, checked; the items still without their partitions.
 #[derive(Debug)]
 pub struct CheckedSource {
@@ -345,6 +373,9 @@ impl SourceRequest {
         let source = name("source", &self.source, SourceName::new)?;
         let grant_missing =
             self.grant_missing.map(|grant| not_negative("grant_missing", &grant)).transpose()?;
+        if self.to > NUMBER_MAX {
+            return Err(Problem::invalid("to", format_args!("must be at most {NUMBER_MAX}")));
+        }
         if self.debits.len() > SOURCE_BATCH_MAX {
             return Err(Problem::invalid("debits", format_args!("holds more than {SOURCE_BATCH_MAX} items")));
         }

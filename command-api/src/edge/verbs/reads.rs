@@ -66,9 +66,9 @@ pub async fn accounts(
 ) -> Result<AccountPage, Problem> {
     let limit = limit(query.limit.as_deref())?;
     let level = query.level.as_deref().map(level).transpose()?;
-    let after = query.cursor.as_deref().map(|text| cursor::decode(List::Accounts, text)).transpose()?;
+    let after = query.cursor.as_deref().map(user_of).transpose()?;
     wait_if_asked(state, query.wait_for.as_deref(), deadline).await?;
-    let rows = state.views.accounts(&who.app, level, after.as_deref(), limit + 1).await;
+    let rows = state.views.accounts(&who.app, level, after.as_ref().map(UserId::as_str), limit + 1).await;
     let (rows, last) = page(rows.map_err(views_failed)?, limit);
     let next_cursor = last.map(|row| cursor::encode(List::Accounts, row.account.user.as_str()));
     Ok(AccountPage { data: rows.into_iter().map(AccountBody::of_row).collect(), next_cursor })
@@ -219,6 +219,10 @@ fn order(text: Option<&str>) -> Result<(Order, List), Problem> {
         Some("asc") => Ok((Order::OldestFirst, List::JournalOldest)),
         Some(_) => Err(Problem::invalid("order", "must be desc or asc")),
     }
+}
+
+fn user_of(text: &str) -> Result<UserId, Problem> {
+    UserId::new(&cursor::decode(List::Accounts, text)?).map_err(|_| cursor::invalid())
 }
 
 fn position_of(list: List, text: &str) -> Result<Position, Problem> {

@@ -1,0 +1,83 @@
+//! HTTP: routes, and what happens to every request on its way to them and back.
+//!
+//! In reading order: `extract` (bodies, paths, queries and callers, each with problems of our own), `respond`
+//! (request ids, problems as JSON), then one file a group of endpoints.
+
+mod debits;
+mod docs;
+mod extract;
+mod health;
+mod journal;
+mod money;
+mod respond;
+mod sources;
+mod users;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::http::{StatusCode, header};
+use axum::middleware::from_fn;
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
+use tower_http::timeout::TimeoutLayer;
+use tower_http::trace::TraceLayer;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::edge::EdgeState;
+
+/// A little longer than the longest deadline: only what hangs meets it.
+const REQUEST_MAX: Duration = Duration::from_secs(35);
+
+/// Serves until `shutdown`, then finishes what is under way. Error: the listener failed.
+pub async fn serve(
+    listener: TcpListener,
+    state: EdgeState,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    let listener = listener.tap_io(|stream| {
+        // Small answers must not wait for the acknowledgement of the one before.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+    });
+    axum::serve(listener, router(state)).with_graceful_shutdown(shutdown.cancelled_owned()).await
+}
+
+/// Everything that is answered over HTTP.
+pub fn router(state: EdgeState) -> Router {
+    let (router, _) = endpoints().split_for_parts();
+    let router = router.with_state(state).merge(docs::router());
+    let router = router.fallback(respond::not_found).method_not_allowed_fallback(respond::method_not_allowed);
+    let on_the_way = ServiceBuilder::new()
+        .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION]))
+        .layer(from_fn(respond::with_request_id))
+        .layer(TraceLayer::new_for_http().make_span_with(span))
+        .layer(from_fn(respond::with_problems))
+        .layer(CatchPanicLayer::custom(respond::panicked))
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_MAX));
+    router.layer(on_the_way)
+}
+
+/// The endpoints that the OpenAPI document describes.
+pub(super) fn endpoints() -> OpenApiRouter<EdgeState> {
+    OpenApiRouter::new()
+        .merge(users::endpoints())
+        .merge(debits::endpoints())
+        .merge(money::endpoints())
+        .merge(journal::endpoints())
+        .merge(sources::endpoints())
+        .merge(health::endpoints())
+}
+
+/// Names the route, never the path: user ids may tell who somebody is.
+fn span(request: &Request) -> tracing::Span {
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    let id = request.headers().get(respond::REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+    tracing::info_span!("http", method = %request.method(), route, request_id = id)
+}

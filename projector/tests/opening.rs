@@ -1,0 +1,92 @@
+//! Creating and opening stores: each refusal is one sentence that says what to do.
+
+use std::path::Path;
+
+use projector::{PostgresViews, SqliteViews};
+use sqlx::{Connection as _, Executor as _};
+use test_servers::Postgres;
+
+use crate::on_both_stores;
+use crate::stores::{Place, dump};
+
+on_both_stores! {
+    creating_again_changes_nothing
+    tables_of_another_version_are_refused
+}
+
+async fn creating_again_changes_nothing(place: Place) {
+    let before = dump(&place.open().await).await;
+    place.create().await;
+    assert_eq!(dump(&place.open().await).await, before);
+}
+
+async fn refusal(place: &Place) -> String {
+    match place {
+        Place::Folder(dir, _) => SqliteViews::open(dir).await.err(),
+        Place::Database(url) => PostgresViews::open(url).await.err(),
+    }
+    .expect("it is refused")
+    .to_string()
+}
+
+async fn execute(place: &Place, sql: &'static str) {
+    match place {
+        Place::Folder(dir, _) => {
+            let url = format!("sqlite://{}", dir.join("views.db").display());
+            let mut connection = sqlx::SqliteConnection::connect(&url).await.expect("the file");
+            connection.execute(sql).await.expect("changed by hand");
+        }
+        Place::Database(url) => {
+            let mut connection = sqlx::PgConnection::connect(url).await.expect("the database");
+            connection.execute(sql).await.expect("changed by hand");
+        }
+    }
+}
+
+async fn tables_of_another_version_are_refused(place: Place) {
+    execute(&place, "UPDATE _sqlx_migrations SET version = 999").await;
+    assert!(refusal(&place).await.contains("made by a newer Drip (version 999"));
+    execute(&place, "UPDATE _sqlx_migrations SET version = 0").await;
+    assert!(refusal(&place).await.contains("of an older version (0"));
+    execute(&place, "DELETE FROM _sqlx_migrations").await;
+    assert!(refusal(&place).await.contains("Create them with `drip init`"));
+    execute(&place, "DROP TABLE _sqlx_migrations").await;
+    assert!(refusal(&place).await.contains("Create them with `drip init`"));
+}
+
+#[tokio::test]
+async fn what_is_not_there_can_not_be_opened() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let error = SqliteViews::open(dir.path()).await.expect_err("no file").to_string();
+    assert!(error.contains("views.db yet. Create them with `drip init`"), "{error}");
+    assert!(!dir.path().join("views.db").exists(), "opening creates nothing");
+    let url = Postgres::shared().await.fresh_database().await;
+    let error = PostgresViews::open(&url).await.expect_err("no tables").to_string();
+    assert!(error.contains("Create them with `drip init`"), "{error}");
+}
+
+#[tokio::test]
+async fn what_can_not_be_reached_is_said_in_a_sentence() {
+    let error =
+        PostgresViews::open("postgres://drip:secret@127.0.0.1:1/views").await.expect_err("nobody there");
+    let error = error.to_string();
+    assert!(error.contains("can not reach Postgres at 127.0.0.1:1/views: "), "{error}");
+    assert!(error.contains("refused") && error.contains("--database-url"), "{error}");
+    assert!(!error.contains("secret"), "{error}");
+    let error = PostgresViews::create("nonsense").await.expect_err("no address").to_string();
+    assert!(error.contains("--database-url"), "{error}");
+    let error = SqliteViews::create(Path::new("/proc/views")).await.expect_err("not writable").to_string();
+    assert!(error.contains("can not use /proc/views/views.db") && error.contains("--data-dir"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(
+        dir.path().join("views.db"),
+        "not a database, but long enough to be read as one".repeat(99),
+    )
+    .expect("written");
+    let error = SqliteViews::open(dir.path()).await.expect_err("no database").to_string();
+    assert!(error.contains("views.db"), "{error}");
+}
