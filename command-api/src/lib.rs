@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod desk;
+pub mod edge;
 pub mod init;
 mod partition;
 pub mod writer;

@@ -1,3 +1,71 @@
-//! The drip command.
+//! The drip command: parses what was asked, runs it, and says how it went.
 
-fn main() {}
+mod commands;
+mod failure;
+mod output;
+mod server;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use commands::{account, debit, import, journal};
+use failure::{Exit, Failure};
+use output::Output;
+
+/// Drip: pay-per-use credits. The server, and the tools to ask it.
+#[derive(Debug, Parser)]
+#[command(name = "drip", version, propagate_version = true, after_help = failure::EXIT_CODES)]
+struct Cli {
+    /// Print JSON instead of tables: one object, or one object a line.
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Up(server::up::Up),
+    Run(server::roles::Run),
+    Init(server::init::Init),
+    Events(server::events::Events),
+    Account(account::AccountArgs),
+    Debit(debit::DebitArgs),
+    Journal(journal::JournalArgs),
+    ImportUsage(import::ImportArgs),
+}
+
+impl Command {
+    async fn run(self, output: Output) -> Result<Exit, Failure> {
+        match self {
+            Self::Up(args) => serve(args.run()).await,
+            Self::Run(args) => serve(args.run()).await,
+            Self::Init(args) => serve(args.run()).await,
+            Self::Events(args) => serve(args.run()).await,
+            Self::Account(args) => args.run(output).await,
+            Self::Debit(args) => args.run(output).await,
+            Self::Journal(args) => args.run(output).await,
+            Self::ImportUsage(args) => Box::pin(args.run(output)).await,
+        }
+    }
+}
+
+/// Runs a role or a tool of the server side: it keeps a log of what it does, on stderr.
+async fn serve(role: impl Future<Output = anyhow::Result<()>>) -> Result<Exit, Failure> {
+    service_kit::telemetry::init(service_kit::telemetry::Format::Human).map_err(anyhow::Error::from)?;
+    Box::pin(role).await?;
+    Ok(Exit::Done)
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output { json: cli.json };
+    let runtime = tokio::runtime::Runtime::new().expect("a process can start its threads");
+    let exit = runtime.block_on(cli.command.run(output)).unwrap_or_else(Failure::report);
+    // What blocks a thread must not keep a process alive that has said why it ends.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    exit.into()
+}

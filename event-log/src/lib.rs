@@ -23,7 +23,7 @@ use ledger_core::commit::{Class, EncodedCommit, Hash, Prefix};
 use ledger_core::{LogId, PartitionId, Sequence, Timestamp};
 
 pub use error::{OpenError, ReadError};
-pub use jetstream::{JetStreamLog, JetStreamOptions};
+pub use jetstream::{JetStreamLog, JetStreamOptions, connect};
 pub use sqlite::SqliteLog;
 
 /// The most partitions a log can have: their numbers are written with two digits.

@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 
 use crate::delta::{AccountChange, Delta, Opened, SourceChange};
 use crate::rows::{ChainPosition, JournalKind, JournalRow, LotRow};
+use crate::store::storable;
 
 /// Folds consecutive entries of one partition into one delta.
 #[derive(Debug)]
@@ -67,7 +68,8 @@ impl Fold {
     }
 
     fn moved(&mut self) {
-        self.delta.to = ChainPosition::of(self.delta.from.log, &self.chain, self.delta.to.foreign);
+        let position = ChainPosition::of(self.delta.from.log, &self.chain, self.delta.to.foreign);
+        self.delta.to = ChainPosition { time: storable(position.time), ..position };
     }
 }
 
@@ -302,13 +304,6 @@ fn carry_change(charge: &Charge, charged: Usdc) -> i64 {
 /// Every other refusal is asked only of an account that is there.
 fn has_account(code: Code) -> bool {
     !matches!(code, Code::AppUnknown | Code::AccountUnknown)
-}
-
-/// The nearest moment that both stores can hold and print: years 1 to 9999.
-fn storable(time: Timestamp) -> Timestamp {
-    const FIRST: i64 = -62_135_596_800_000_000;
-    const LAST: i64 = 253_402_300_799_999_999;
-    Timestamp(time.0.clamp(FIRST, LAST))
 }
 
 /// The JSON as it was given, or as it is shown when it can not be read.

@@ -6,9 +6,10 @@
 //!
 //! In reading order: [`rows`] and [`delta`] (what the views hold, and what changes them), [`fold`] (commits in, a
 //! delta out), [`store`] (the port to the views), `columns`, `writes` and `words` (a delta as SQL), [`postgres`] and
-//! [`sqlite`] (the two stores, each with its `schema`), [`projector`] (the task that follows the log), [`query`]
-//! and `record` (reading the views).
+//! [`sqlite`] (the two stores, each with its `schema`), `check` (is this the log the views were folded from?), [`projector`] (the
+//! task that follows the log; `outage` outlasts what it lacks), [`query`] and `record` (reading the views).
 
+mod check;
 mod columns;
 pub mod delta;
 mod error;
@@ -26,6 +27,7 @@ pub mod store;
 mod words;
 mod writes;
 
+pub use check::check;
 pub use delta::Delta;
 pub use error::{Error, ProjectorError};
 pub use fold::Fold;

@@ -44,10 +44,11 @@ impl Outage {
     }
 
     /// Tries until it works.
-    pub(crate) async fn outlast<T, E: Into<ProjectorError>>(
-        &mut self,
-        mut attempt: impl AsyncFnMut() -> Result<T, E>,
-    ) -> Result<T, ProjectorError> {
+    pub(crate) async fn outlast<T, E, F>(&mut self, attempt: impl Fn() -> F) -> Result<T, ProjectorError>
+    where
+        E: Into<ProjectorError>,
+        F: Future<Output = Result<T, E>>,
+    {
         loop {
             match attempt().await {
                 Ok(done) => {

@@ -157,10 +157,8 @@ fn bind_value<'q>(
     }
 }
 
-/// The fold keeps times where this can not fail; a time in a question may be any.
 fn date_time(time: Timestamp) -> DateTime<Utc> {
-    let end = if time.0 < 0 { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC };
-    DateTime::from_timestamp_micros(time.0).unwrap_or(end)
+    DateTime::from_timestamp_micros(time.0).expect("rows and questions keep to the years 1 to 9999")
 }
 
 fn record(row: &PgRow) -> Result<Record, sqlx::Error> {

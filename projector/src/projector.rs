@@ -14,9 +14,9 @@ use futures::{FutureExt as _, StreamExt as _};
 use ledger_core::commit::Commit;
 use ledger_core::{PartitionId, Sequence};
 use tokio::sync::watch;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::check::{check_position, require_log};
 use crate::delta::Delta;
 use crate::error::ProjectorError;
 use crate::fold::Fold;
@@ -65,13 +65,14 @@ pub async fn run(
     positions: watch::Sender<Positions>,
 ) -> Result<(), ProjectorError> {
     let projector = |partition| Projector {
-        config: &config,
-        log: log.as_ref(),
-        store: store.as_ref(),
-        positions: &positions,
+        config: config.clone(),
+        log: log.clone(),
+        store: store.clone(),
+        positions: positions.clone(),
         partition,
     };
-    let partitions = log.identity().partitions().map(|partition| projector(partition).work());
+    let partitions: Vec<_> =
+        log.identity().partitions().map(|partition| projector(partition).work()).collect();
     tokio::select! {
         biased;
         () = shutdown.cancelled() => Ok(()),
@@ -80,21 +81,21 @@ pub async fn run(
 }
 
 /// The work on one partition.
-struct Projector<'a> {
-    config: &'a Config,
-    log: &'a dyn EventLog,
-    store: &'a dyn ViewStore,
-    positions: &'a watch::Sender<Positions>,
+struct Projector {
+    config: Config,
+    log: Arc<dyn EventLog>,
+    store: Arc<dyn ViewStore>,
+    positions: watch::Sender<Positions>,
     partition: PartitionId,
 }
 
-impl Projector<'_> {
+impl Projector {
     async fn work(self) -> Result<(), ProjectorError> {
         let mut views = self.outage("working on the views");
         let mut following = self.outage("following the log");
         loop {
             let position = self.position(&mut views).await?;
-            self.check(&position).await?;
+            check_position(&self.config, &*self.log, &position).await?;
             self.publish(position.read);
             match self.follow(position, &mut views, &mut following).await {
                 Ok(()) => tokio::time::sleep(self.config.standby).await,
@@ -114,44 +115,10 @@ impl Projector<'_> {
     /// Where the views stand.
     async fn position(&self, views: &mut Outage) -> Result<ChainPosition, ProjectorError> {
         let log = self.log.identity().log;
-        let positions = views.outlast(async || self.store.positions().await).await?;
-        if let Some(other) = positions.iter().find(|position| position.log != log) {
-            return Err(ProjectorError::OtherLog { views: other.log, log });
-        }
+        let positions = views.outlast(|| self.store.positions()).await?;
+        require_log(log, &positions)?;
         let here = positions.into_iter().find(|position| position.partition == self.partition);
         Ok(here.unwrap_or_else(|| ChainPosition::start(log, self.partition)))
-    }
-
-    /// The log still holds what the views were folded from. What says otherwise must say so for a while.
-    async fn check(&self, position: &ChainPosition) -> Result<(), ProjectorError> {
-        let mut reading = self.outage("reading the log");
-        let begin = Instant::now();
-        while let Some(found) = reading.outlast(async || self.difference(position).await).await? {
-            let (partition, folded) = (self.partition, position.read);
-            if begin.elapsed() >= self.config.patience {
-                return Err(ProjectorError::LogDiffers { partition, folded, found });
-            }
-            tracing::warn!(%partition, folded, "the log differs from the views ({found}); looking again");
-            tokio::time::sleep(self.config.patience / 10).await;
-        }
-        Ok(())
-    }
-
-    /// How the log differs from what the views were folded from, as the end of a sentence.
-    async fn difference(&self, position: &ChainPosition) -> Result<Option<String>, ProjectorError> {
-        let head = self.log.head(self.partition).await.map_err(ProjectorError::Log)?;
-        if head < position.read {
-            return Ok(Some(format!("the log ends at {head}")));
-        }
-        if position.sequence == 0 {
-            return Ok(None);
-        }
-        let entry = self.log.read(self.partition, position.sequence).await.map_err(ProjectorError::Log)?;
-        Ok(match entry {
-            Some(Entry::Commit(commit)) if commit.hash == position.hash => None,
-            Some(_) => Some(format!("another one stands at {}", position.sequence)),
-            None => Some(format!("nothing stands at {}", position.sequence)),
-        })
     }
 
     /// Applies what comes, until the views stand elsewhere than expected or the log ends the stream.
@@ -163,9 +130,9 @@ impl Projector<'_> {
     ) -> Result<(), ProjectorError> {
         let entries = self.log.follow(self.partition, position.read);
         let mut feed = Feed { entries, failed: None };
-        while let Some(delta) = feed.next(self.config, position).await? {
+        while let Some(delta) = feed.next(&self.config, position).await? {
             following.over();
-            match views.outlast(async || self.store.apply(&delta).await).await? {
+            match views.outlast(|| self.store.apply(&delta)).await? {
                 Applied::Here => position = delta.to,
                 Applied::Elsewhere => return Ok(()),
             }

@@ -102,7 +102,7 @@ impl From<u64> for Value {
 
 impl From<Timestamp> for Value {
     fn from(time: Timestamp) -> Self {
-        Self::Time(time)
+        Self::Time(storable(time))
     }
 }
 
@@ -112,4 +112,11 @@ pub type Record = Vec<Value>;
 /// A count or a sequence as the stores hold it. What is beyond their range does not occur in a log's lifetime.
 pub(crate) fn big(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The nearest moment that both stores can hold and print: years 1 to 9999.
+pub(crate) fn storable(time: Timestamp) -> Timestamp {
+    const FIRST: i64 = -62_135_596_800_000_000;
+    const LAST: i64 = 253_402_300_799_999_999;
+    Timestamp(time.0.clamp(FIRST, LAST))
 }

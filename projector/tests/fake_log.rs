@@ -14,30 +14,30 @@ use tokio::sync::watch;
 use crate::world::{LOG, World};
 
 #[derive(Clone)]
-pub struct FakeLog {
+pub(crate) struct FakeLog {
     id: LogId,
     partitions: Arc<Mutex<Vec<Vec<Entry>>>>,
     grown: watch::Sender<()>,
     /// So many more questions for the head are answered from the past.
-    pub stale: Arc<AtomicU32>,
+    pub(crate) stale: Arc<AtomicU32>,
 }
 
 impl FakeLog {
-    pub fn new(partitions: Vec<Vec<Entry>>) -> Self {
+    pub(crate) fn new(partitions: Vec<Vec<Entry>>) -> Self {
         let partitions = Arc::new(Mutex::new(partitions));
         Self { id: LOG, partitions, grown: watch::Sender::new(()), stale: Arc::default() }
     }
 
-    pub fn of(worlds: &[World]) -> Self {
+    pub(crate) fn of(worlds: &[World]) -> Self {
         Self::new(worlds.iter().map(|world| world.entries.clone()).collect())
     }
 
-    pub fn with_id(self, id: LogId) -> Self {
+    pub(crate) fn with_id(self, id: LogId) -> Self {
         Self { id, ..self }
     }
 
     /// Lets the log grow to what the world has become.
-    pub fn catch_up(&self, partition: usize, world: &World) {
+    pub(crate) fn catch_up(&self, partition: usize, world: &World) {
         self.lock()[partition].clone_from(&world.entries);
         self.grown.send_replace(());
     }

@@ -21,10 +21,9 @@ on_both_stores! {
 }
 
 /// The entries of a world from one place to another as one delta.
-fn delta(world: &World, from: ChainPosition, to: usize) -> Delta {
+pub(crate) fn delta(world: &World, from: ChainPosition, to: usize) -> Delta {
     let mut fold = Fold::new(from);
-    let start = usize::try_from(from.read).expect("small");
-    for entry in &world.entries[start..to] {
+    for entry in &world.entries[read(&from)..to] {
         match decode(entry) {
             Some(commit) => fold.commit(&commit),
             None => fold.step_over(entry.sequence()),
@@ -34,16 +33,20 @@ fn delta(world: &World, from: ChainPosition, to: usize) -> Delta {
     fold.finish()
 }
 
-fn start(partition: u16) -> ChainPosition {
+fn read(position: &ChainPosition) -> usize {
+    usize::try_from(position.read).expect("small")
+}
+
+pub(crate) fn start(partition: u16) -> ChainPosition {
     ChainPosition::start(LOG, PartitionId(partition))
 }
 
 /// Applies a whole world in batches of random sizes.
 async fn apply(store: &Arc<dyn ViewStore>, world: &World, partition: u16, dice: &mut Dice) {
     let mut position = start(partition);
-    while (position.read as usize) < world.entries.len() {
+    while read(&position) < world.entries.len() {
         let more = 1 + usize::try_from(dice.roll(9)).expect("small");
-        let to = world.entries.len().min(position.read as usize + more);
+        let to = world.entries.len().min(read(&position) + more);
         let delta = delta(world, position, to);
         assert_eq!(store.apply(&delta).await.expect("applied"), Applied::Here);
         position = delta.to;
@@ -124,8 +127,8 @@ async fn an_apply_dropped_at_any_moment_is_whole_or_nothing(place: Place) {
     let store = place.open().await;
     let world = World::of(0, 24, 60);
     let (mut position, mut dice, mut here, mut elsewhere) = (start(0), Dice::new(9), 0, 0);
-    while (position.read as usize) < world.entries.len() {
-        let delta = delta(&world, position, position.read as usize + 1);
+    while read(&position) < world.entries.len() {
+        let delta = delta(&world, position, read(&position) + 1);
         let moment = Duration::from_micros(dice.roll(4_000));
         // Whatever this one came to, the next one finds out.
         drop(tokio::time::timeout(moment, store.apply(&delta)).await);

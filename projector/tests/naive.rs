@@ -12,7 +12,7 @@ use crate::stores::journal;
 use crate::world::{World, decode, name};
 
 /// Compares every view with the worlds they were folded from.
-pub async fn check(views: &Views, worlds: &[World]) {
+pub(crate) async fn check(views: &Views, worlds: &[World]) {
     let mut usage = Vec::new();
     let mut source = SourceTotals::default();
     for world in worlds {

@@ -22,7 +22,7 @@ async fn creating_again_changes_nothing(place: Place) {
 
 async fn refusal(place: &Place) -> String {
     match place {
-        Place::Folder(dir, _) => SqliteViews::open(dir).await.err(),
+        Place::Folder(dir) => SqliteViews::open(dir.path()).await.err(),
         Place::Database(url) => PostgresViews::open(url).await.err(),
     }
     .expect("it is refused")
@@ -31,8 +31,8 @@ async fn refusal(place: &Place) -> String {
 
 async fn execute(place: &Place, sql: &'static str) {
     match place {
-        Place::Folder(dir, _) => {
-            let url = format!("sqlite://{}", dir.join("views.db").display());
+        Place::Folder(dir) => {
+            let url = format!("sqlite://{}", dir.path().join("views.db").display());
             let mut connection = sqlx::SqliteConnection::connect(&url).await.expect("the file");
             connection.execute(sql).await.expect("changed by hand");
         }

@@ -30,13 +30,13 @@ on_both_stores! {
 }
 
 /// A projector at work.
-pub struct Running {
+pub(crate) struct Running {
     task: JoinHandle<Result<(), ProjectorError>>,
     shutdown: CancellationToken,
-    pub positions: watch::Receiver<Positions>,
+    pub(crate) positions: watch::Receiver<Positions>,
 }
 
-pub fn quick() -> Config {
+pub(crate) fn quick() -> Config {
     Config {
         batch_entries: 7,
         patience: Duration::from_millis(200),
@@ -48,26 +48,26 @@ pub fn quick() -> Config {
 
 impl Running {
     #[expect(clippy::disallowed_methods, reason = "the test watches the task itself")]
-    pub fn start(log: Arc<dyn EventLog>, store: Arc<dyn ViewStore>) -> Self {
+    pub(crate) fn start(log: Arc<dyn EventLog>, store: Arc<dyn ViewStore>) -> Self {
         let (sender, positions) = watch::channel(Positions::default());
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(run(quick(), log, store, shutdown.clone(), sender));
         Self { task, shutdown, positions }
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         self.task.await.expect("no panic").expect("a shutdown is no error");
     }
 
-    pub async fn failed(self) -> ProjectorError {
+    pub(crate) async fn failed(self) -> ProjectorError {
         let ended = tokio::time::timeout(Duration::from_secs(20), self.task).await;
         ended.expect("it ends").expect("no panic").expect_err("it was to fail")
     }
 }
 
 /// Waits until the views hold all of the worlds, as somebody in another process would.
-pub async fn arrived(store: &Arc<dyn ViewStore>, worlds: &[World]) {
+pub(crate) async fn arrived(store: &Arc<dyn ViewStore>, worlds: &[World]) {
     let views = Views::new(store.clone(), None);
     for (partition, world) in (0..).zip(worlds) {
         let sequence = world.entries.len() as u64;

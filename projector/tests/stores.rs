@@ -1,7 +1,6 @@
 //! Fresh stores of both kinds, and what stands in them as text.
 
 use std::fmt::Debug;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use ledger_core::{AccountId, Timestamp};
@@ -13,36 +12,36 @@ use crate::world::name;
 
 /// Where a store is, so that it can be opened again.
 #[derive(Clone)]
-pub enum Place {
-    Folder(PathBuf, Arc<TempDir>),
+pub(crate) enum Place {
+    Folder(Arc<TempDir>),
     Database(String),
 }
 
 impl Place {
-    pub async fn sqlite() -> Self {
+    pub(crate) async fn sqlite() -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let place = Self::Folder(dir.path().to_owned(), Arc::new(dir));
+        let place = Self::Folder(Arc::new(dir));
         place.create().await;
         place
     }
 
-    pub async fn postgres() -> Self {
+    pub(crate) async fn postgres() -> Self {
         let place = Self::Database(Postgres::shared().await.fresh_database().await);
         place.create().await;
         place
     }
 
-    pub async fn create(&self) {
+    pub(crate) async fn create(&self) {
         let created = match self {
-            Self::Folder(dir, _) => SqliteViews::create(dir).await,
+            Self::Folder(dir) => SqliteViews::create(dir.path()).await,
             Self::Database(url) => PostgresViews::create(url).await,
         };
         created.expect("views can be created");
     }
 
-    pub async fn open(&self) -> Arc<dyn ViewStore> {
+    pub(crate) async fn open(&self) -> Arc<dyn ViewStore> {
         match self {
-            Self::Folder(dir, _) => Arc::new(SqliteViews::open(dir).await.expect("it was created")),
+            Self::Folder(dir) => Arc::new(SqliteViews::open(dir.path()).await.expect("it was created")),
             Self::Database(url) => Arc::new(PostgresViews::open(url).await.expect("it was created")),
         }
     }
@@ -64,7 +63,7 @@ macro_rules! on_both_stores {
 const ALL: u32 = 1_000_000;
 
 /// Every row of every view, as text, in the order of the queries: two stores that hold the same print the same.
-pub async fn dump(store: &Arc<dyn ViewStore>) -> String {
+pub(crate) async fn dump(store: &Arc<dyn ViewStore>) -> String {
     let views = Views::new(store.clone(), None);
     let mut text = lines("position", views.positions().await.expect("positions"));
     let app = name("demo");
@@ -88,7 +87,7 @@ fn lines<T: Debug>(table: &str, rows: impl IntoIterator<Item = T>) -> String {
 }
 
 /// Every event of the account, oldest first.
-pub async fn journal(views: &Views, id: &AccountId) -> Vec<projector::JournalRow> {
+pub(crate) async fn journal(views: &Views, id: &AccountId) -> Vec<projector::JournalRow> {
     let filter = JournalFilter { order: Order::OldestFirst, ..JournalFilter::default() };
     views.journal(id, &filter, ALL).await.expect("journal")
 }

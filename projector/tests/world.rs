@@ -14,27 +14,27 @@ use ledger_core::{
     Sequence, SourceBatch, TermNonce, Timestamp, Usdc, decide,
 };
 
-pub const LOG: LogId = LogId([7; 16]);
+pub(crate) const LOG: LogId = LogId([7; 16]);
 
 /// A text as any kind of name.
-pub fn name<T: std::str::FromStr>(text: &str) -> T {
+pub(crate) fn name<T: std::str::FromStr>(text: &str) -> T {
     text.parse().ok().expect("the tests choose names that are allowed")
 }
 
-pub fn user(partition: u16, number: u64) -> AccountId {
+pub(crate) fn user(partition: u16, number: u64) -> AccountId {
     AccountId { app: name("demo"), user: name(&format!("user {partition}-{number} 🦀")) }
 }
 
 /// Numbers without rhyme, the same for the same seed.
-pub struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
     /// 0 to `sides` - 1.
-    pub fn roll(&mut self, sides: u64) -> u64 {
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -51,11 +51,11 @@ impl Dice {
 }
 
 /// One partition of a log in the making.
-pub struct World {
-    pub ledger: Ledger,
-    pub entries: Vec<Entry>,
-    pub commits: Vec<EncodedCommit>,
-    pub users: BTreeSet<AccountId>,
+pub(crate) struct World {
+    pub(crate) ledger: Ledger,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) commits: Vec<EncodedCommit>,
+    pub(crate) users: BTreeSet<AccountId>,
     partition: PartitionId,
     dice: Dice,
     builder: CommitBuilder,
@@ -68,7 +68,7 @@ pub struct World {
 
 impl World {
     /// A partition with its genesis, a term and a policy.
-    pub fn new(partition: u16, seed: u64) -> Self {
+    pub(crate) fn new(partition: u16, seed: u64) -> Self {
         let mut world = Self {
             ledger: Ledger::new(PartitionId(partition)),
             entries: Vec::new(),
@@ -88,7 +88,7 @@ impl World {
     }
 
     /// A partition with so many commits.
-    pub fn of(partition: u16, seed: u64, commits: usize) -> Self {
+    pub(crate) fn of(partition: u16, seed: u64, commits: usize) -> Self {
         let mut world = Self::new(partition, seed);
         world.grow(commits);
         world
@@ -96,17 +96,17 @@ impl World {
 
     fn begin(&mut self) {
         let slots = SlotMap::even(1);
-        self.push(Event::Genesis(Genesis { log: LOG, format: 1, partitions: 1, slots }));
+        self.push(&Event::Genesis(Genesis { log: LOG, format: 1, partitions: 1, slots }));
         self.seal();
         let nonce = TermNonce([1; 16]);
-        self.push(Event::TermOpened(TermOpened { nonce, head: 1, program: name("test") }));
+        self.push(&Event::TermOpened(TermOpened { nonce, head: 1, program: name("test") }));
         let policy = Policy::default();
-        self.push(Event::PolicySet(PolicySet { app: name("demo"), number: 1, policy }));
+        self.push(&Event::PolicySet(PolicySet { app: name("demo"), number: 1, policy }));
         self.seal();
     }
 
     /// So many more commits of whatever may happen.
-    pub fn grow(&mut self, commits: usize) {
+    pub(crate) fn grow(&mut self, commits: usize) {
         for _ in 0..commits {
             let events = 1 + self.dice.roll(12);
             for _ in 0..events {
@@ -120,21 +120,21 @@ impl World {
     }
 
     /// Somebody else's message.
-    pub fn foreign(&mut self) {
+    pub(crate) fn foreign(&mut self) {
         let sequence = self.next();
         self.entries.push(Entry::Foreign { sequence, reason: "a test put it there".to_owned() });
     }
 
     /// Adds an event to the commit that is being made.
-    pub fn push(&mut self, event: Event) {
+    pub(crate) fn push(&mut self, event: &Event) {
         let (partition, sequence, index) = (self.partition, self.next(), self.builder.count());
-        self.ledger.evolve(Position { partition, sequence, index }, &event).expect("decided by the rules");
-        self.builder.push(&event);
+        self.ledger.evolve(Position { partition, sequence, index }, event).expect("decided by the rules");
+        self.builder.push(event);
         self.users.extend(event.account().cloned());
     }
 
     /// Ends the commit that is being made.
-    pub fn seal(&mut self) {
+    pub(crate) fn seal(&mut self) {
         let (previous, previous_hash) = self.previous;
         let (partition, sequence) = (self.partition, self.next());
         let term = if sequence == 1 { TermNonce([0; 16]) } else { TermNonce([1; 16]) };
@@ -164,7 +164,7 @@ impl World {
             }
             _ => Command::Debit(Debit { usage: self.usage(account), dry_run: false }),
         };
-        decide(&self.ledger, &command).events.into_iter().for_each(|event| self.push(event));
+        decide(&self.ledger, &command).events.into_iter().for_each(|event| self.push(&event));
     }
 
     fn open(&mut self, account: AccountId) -> Open {
@@ -230,28 +230,28 @@ impl World {
         batch.check(&self.ledger).expect("it goes on where the mark is");
         for item in batch.items() {
             let opened = batch.decide_opening(&self.ledger, item);
-            opened.into_iter().for_each(|event| self.push(event));
+            opened.into_iter().for_each(|event| self.push(&event));
             self.item(batch, item);
         }
-        batch.mark_at(&self.ledger, batch.to()).into_iter().for_each(|event| self.push(event));
+        batch.mark_at(&self.ledger, batch.to()).into_iter().for_each(|event| self.push(&event));
         (self.to, self.digest) = (batch.to(), batch.digest());
     }
 
     /// An item's decline is recorded, also when it dusts nothing.
     fn item(&mut self, batch: &SourceBatch, item: &BatchItem) {
         let decided = batch.decide_item(&self.ledger, item);
-        decided.events.into_iter().for_each(|event| self.push(event));
+        decided.events.into_iter().for_each(|event| self.push(&event));
     }
 }
 
 /// A commit as a log gives it back.
-pub fn entry(commit: &EncodedCommit) -> Entry {
+pub(crate) fn entry(commit: &EncodedCommit) -> Entry {
     let (prefix, hash, bytes) = (commit.prefix, commit.hash, commit.bytes.clone());
     Entry::Commit(StoredCommit { prefix, hash, bytes, stored_at: None })
 }
 
 /// What a log gave back, decoded.
-pub fn decode(entry: &Entry) -> Option<Commit> {
+pub(crate) fn decode(entry: &Entry) -> Option<Commit> {
     match entry {
         Entry::Commit(stored) => Some(Commit::decode(&stored.bytes).expect("made by the tests")),
         Entry::Foreign { .. } => None,

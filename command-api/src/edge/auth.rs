@@ -150,7 +150,10 @@ mod tests {
     fn a_configuration_that_can_not_be_meant_is_refused() {
         let hash = "00".repeat(32);
         for (configs, sentence) in [
-            (vec![config("demo", "dev", "12")], "the sha256 of API key \"dev\" of app demo must be 64 hex digits"),
+            (
+                vec![config("demo", "dev", "12")],
+                "the sha256 of API key \"dev\" of app demo must be 64 hex digits",
+            ),
             (
                 vec![config("demo", "a", &hash), config("demo", "b", &hash)],
                 "API key \"b\" of app demo has the same sha256 as another key",

@@ -4,7 +4,7 @@ use crate::edge::problem::{EdgeCode, Problem};
 
 /// Which list a cursor belongs to, and the version of what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum List {
+pub(super) enum List {
     /// Accounts after a user id.
     Accounts,
     /// Journal rows beyond a position, newest first.
@@ -27,19 +27,19 @@ impl List {
 }
 
 /// The cursor for going on after `last` in this list.
-pub fn encode(list: List, last: &str) -> String {
+pub(super) fn encode(list: List, last: &str) -> String {
     hex::encode(format!("{}{last}", list.tag()))
 }
 
 /// What the cursor says: the last thing that was shown. Problem: it is not a cursor of this list.
-pub fn decode(list: List, cursor: &str) -> Result<String, Problem> {
+pub(super) fn decode(list: List, cursor: &str) -> Result<String, Problem> {
     let text = hex::decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let last = text.as_deref().and_then(|text| text.strip_prefix(list.tag()));
     last.map(str::to_owned).ok_or_else(invalid)
 }
 
 /// The cursor is not one that this list gave out.
-pub fn invalid() -> Problem {
+pub(super) fn invalid() -> Problem {
     Problem::new(EdgeCode::InvalidCursor, EdgeCode::InvalidCursor.title()).at("cursor")
 }
 

@@ -2,11 +2,11 @@
 
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::value::RawValue;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// The digits of a JSON number or string, as they were written. What they may be is said by who converts them.
-#[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
-#[schema(value_type = String, examples("0.007"), pattern = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decimal(String);
 
 impl Decimal {
@@ -25,6 +25,23 @@ impl<'de> Deserialize<'de> for Decimal {
             Some(b'-' | b'0'..=b'9') => Ok(Self(text.to_owned())),
             _ => Err(D::Error::custom("must be a decimal number, as a string or a number")),
         }
+    }
+}
+
+impl ToSchema for Decimal {}
+
+impl PartialSchema for Decimal {
+    fn schema() -> utoipa::openapi::RefOr<Schema> {
+        let string =
+            ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"));
+        let number = ObjectBuilder::new().schema_type(Type::Number);
+        let description = "A decimal number by its digits, best as a string; no exponents.";
+        OneOfBuilder::new()
+            .item(string)
+            .item(number)
+            .description(Some(description))
+            .examples(["0.007"])
+            .into()
     }
 }
 

@@ -185,8 +185,16 @@ mod tests {
             ("{\"\":1}".into(), "metadata", "metadata has a name that is not 1 to 40 bytes long"),
             ("{\"a\\n\":1}".into(), "metadata", "metadata has a name with control characters"),
             ("{\"x\":1,\"x\":2}".into(), "metadata.x", "metadata.x is given twice"),
-            (format!("{{\"x\":\"{}\"}}", "y".repeat(499)), "metadata.x", "metadata.x is longer than 500 bytes"),
-            ("{\"x\":\"\\ud800\"}".into(), "metadata.x", "metadata.x holds text or a number that is not valid"),
+            (
+                format!("{{\"x\":\"{}\"}}", "y".repeat(499)),
+                "metadata.x",
+                "metadata.x is longer than 500 bytes",
+            ),
+            (
+                "{\"x\":\"\\ud800\"}".into(),
+                "metadata.x",
+                "metadata.x holds text or a number that is not valid",
+            ),
             ("{\"x\":1e999}".into(), "metadata.x", "metadata.x holds text or a number that is not valid"),
             ("{\"x\":[\"\\u0000\"]}".into(), "metadata.x", "metadata.x must not contain U+0000"),
             (

@@ -4,8 +4,11 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::info::{InfoBuilder, License};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{PartialSchema as _, ToSchema as _};
 
+use crate::edge::dto::requests::GetRequest;
 use crate::edge::http::endpoints;
+use crate::edge::nats::SUBJECTS;
 use crate::edge::problem::problems_page;
 
 const INTRODUCTION: &str = "\
@@ -41,17 +44,32 @@ pub fn command_schemas() -> Value {
     let document = serde_json::to_string(&openapi()).expect("the document is JSON");
     let document = document.replace("#/components/schemas/", "#/$defs/");
     let document: Value = serde_json::from_str(&document).expect("only references were changed");
-    let schemas = document["components"]["schemas"].as_object().cloned().unwrap_or_default();
-    let defs: Map<String, Value> = schemas.into_iter().filter(|(name, _)| name.ends_with("Request")).collect();
-    let subjects = crate::edge::nats::SUBJECTS.iter().map(|(subject, body)| {
-        ((*subject).to_owned(), json!({ "$ref": format!("#/$defs/{body}") }))
-    });
+    let mut schemas = document["components"]["schemas"].as_object().cloned().unwrap_or_default();
+    // HTTP says the same in path and query.
+    let get = serde_json::to_value(GetRequest::schema()).expect("a schema is JSON");
+    schemas.insert(GetRequest::name().into_owned(), get);
+    let mut defs = Map::new();
+    for (_, body) in SUBJECTS {
+        add_with_all_it_names(&schemas, body, &mut defs);
+    }
+    let subjects = SUBJECTS
+        .iter()
+        .map(|(subject, body)| ((*subject).to_owned(), json!({ "$ref": format!("#/$defs/{body}") })));
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Bodies of requests over NATS, by subject; the * is the app",
         "properties": subjects.collect::<Map<_, _>>(),
         "$defs": defs,
     })
+}
+
+fn add_with_all_it_names(schemas: &Map<String, Value>, name: &str, defs: &mut Map<String, Value>) {
+    let Some(schema) = schemas.get(name).filter(|_| !defs.contains_key(name)) else { return };
+    defs.insert(name.to_owned(), schema.clone());
+    let text = schema.to_string();
+    for named in text.split("#/$defs/").skip(1).filter_map(|rest| rest.split('"').next()) {
+        add_with_all_it_names(schemas, named, defs);
+    }
 }
 
 #[cfg(test)]
@@ -68,7 +86,10 @@ mod tests {
             std::fs::write(&file, &made).unwrap();
         }
         let kept = std::fs::read_to_string(&file).unwrap_or_default();
-        assert!(kept == made, "schemas/{name} is not what the code makes: run the test with DRIP_BLESS=1 and look");
+        assert!(
+            kept == made,
+            "schemas/{name} is not what the code makes: run the test with DRIP_BLESS=1 and look"
+        );
     }
 
     #[test]

@@ -236,8 +236,12 @@ impl From<Failure> for Problem {
 pub fn problems_page() -> String {
     let edge = EdgeCode::ALL.iter().map(|code| (code.as_str(), code.http_status(), code.title()));
     let ledger = Code::ALL.iter().map(|code| (code.as_str(), code.http_status(), code.title()));
-    let mut page = String::from("# Problems\n\nEvery error answers `application/problem+json` with one of these codes.\n");
-    for (chapter, codes) in [("The request", edge.collect::<Vec<_>>()), ("The ledger's answer", ledger.collect())] {
+    let mut page = String::from(
+        "# Problems\n\nEvery error answers `application/problem+json` with one of these codes.\n",
+    );
+    for (chapter, codes) in
+        [("The request", edge.collect::<Vec<_>>()), ("The ledger's answer", ledger.collect())]
+    {
         let _ = writeln!(page, "\n## {chapter}\n\n| code | status | meaning |\n|---|---|---|");
         for (code, status, title) in codes {
             let _ = writeln!(page, "| `{code}` | {status} | {title} |");
@@ -253,7 +257,8 @@ mod tests {
     #[test]
     fn every_code_stands_once_and_on_the_page() {
         let page = problems_page();
-        let codes = EdgeCode::ALL.iter().map(|code| code.as_str()).chain(Code::ALL.iter().map(|code| code.as_str()));
+        let codes =
+            EdgeCode::ALL.iter().map(|code| code.as_str()).chain(Code::ALL.iter().map(|code| code.as_str()));
         for code in codes {
             assert_eq!(page.matches(&format!("| `{code}` |")).count(), 1, "{code}");
         }
@@ -268,7 +273,10 @@ mod tests {
         for (name, value) in [("needed", "0.007"), ("available", "0.005"), ("shortfall", "0.002")] {
             assert_eq!(shown[name], value);
         }
-        assert_eq!((shown["status"].as_u64(), &shown["type"]), (Some(402), &"/docs/problems#insufficient_credit".into()));
+        assert_eq!(
+            (shown["status"].as_u64(), &shown["type"]),
+            (Some(402), &"/docs/problems#insufficient_credit".into())
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use chrono::DateTime;
 use ledger_core::Timestamp;
 
 /// The moment in UTC, with as many digits of the second as it needs, at most six.
-pub fn to_rfc3339(time: Timestamp) -> String {
+pub(super) fn to_rfc3339(time: Timestamp) -> String {
     // The ends of the range lie outside of what a calendar can say; no clock and no request gives such a moment.
     let moment = DateTime::from_timestamp_micros(time.0).unwrap_or(DateTime::UNIX_EPOCH);
     let text = moment.format("%Y-%m-%dT%H:%M:%S%.6f").to_string();
@@ -12,7 +12,7 @@ pub fn to_rfc3339(time: Timestamp) -> String {
 }
 
 /// Reads a moment with its offset; digits below a microsecond are cut. Error: the end of a sentence.
-pub fn from_rfc3339(text: &str) -> Result<Timestamp, &'static str> {
+pub(super) fn from_rfc3339(text: &str) -> Result<Timestamp, &'static str> {
     let moment = DateTime::parse_from_rfc3339(text)
         .map_err(|_| "must be a time with its offset, such as 2026-11-23T10:00:00.5Z")?;
     Ok(Timestamp(moment.timestamp_micros()))

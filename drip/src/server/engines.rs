@@ -42,6 +42,15 @@ pub(crate) async fn open_log(args: &EngineArgs) -> Result<Arc<dyn EventLog>> {
     })
 }
 
+/// Another handle on a log that is open in this process, for following it. On NATS over a connection of its own: a
+/// follower can not hold up the writer's appends, nor a writer's reconnect the follower.
+pub(crate) async fn open_log_to_follow(args: &EngineArgs, open: &Arc<dyn EventLog>) -> Result<Arc<dyn EventLog>> {
+    Ok(match args.jetstream() {
+        Some(options) => Arc::new(JetStreamLog::open(&options).await?),
+        None => Arc::clone(open),
+    })
+}
+
 /// Opens the log to read it, also while another process writes it.
 pub(crate) async fn open_log_to_read(args: &EngineArgs) -> Result<Arc<dyn EventLog>> {
     Ok(match args.jetstream() {

@@ -100,10 +100,12 @@ pub(crate) async fn command_api(
 ) -> Result<Desk> {
     let keyring = Keyring::new(&config.api_keys)?;
     let apps = config.apps.iter().map(|(app, policy)| (app.clone(), *policy)).collect();
+    let asked = Arc::clone(&log);
     let desk = command_api::writers::start(log, apps, supervisor).await?;
-    let state = EdgeState::new(desk.clone(), views, keyring);
+    let state = EdgeState { desk: desk.clone(), views, log: asked, keyring: Arc::new(keyring) };
     if let Some(options) = engines.jetstream() {
-        let client = nats::connect(&options.url, options.credentials.as_deref()).await?;
+        // A connection of its own: a caller chooses where its answer goes, and the log's connection may publish to the log.
+        let client = event_log::connect(&options, "drip-commands").await?;
         supervisor.spawn("nats", nats::serve(client, state.clone(), supervisor.token()));
     }
     supervisor.spawn("http", http::serve(listener, state, supervisor.token()));

@@ -30,7 +30,8 @@ impl Up {
         let config = config::load_or_create(&self.engines.data_dir, self.engines.config.clone())?;
         let (log, store) = roles::open(&self.engines).await?;
         let supervisor = roles::supervisor();
-        let positions = roles::project(&supervisor, log.clone(), store.clone());
+        let followed = engines::open_log_to_follow(&self.engines, &log).await?;
+        let positions = roles::project(&supervisor, followed, store.clone());
         let views = Views::new(store, Some(positions));
         let desk = roles::command_api(&supervisor, &self.engines, &config, listener, log, views).await?;
         supervisor.spawn_job("greeting", greet(desk, self.engines, address));

@@ -12,9 +12,10 @@ use crate::OpenError;
 /// The longest pause between two tries to connect again.
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// A connection of its own, to a server that is new enough. Only the first connecting fails; a connection
-/// that is lost later comes back by itself.
-pub(super) async fn connect(options: &JetStreamOptions) -> Result<(Client, Context), OpenError> {
+/// A connection of its own, shown to the server under this name, to a server that is new enough. Only the first
+/// connecting fails; a connection that is lost later comes back by itself. For commands too: those must not share
+/// the log's, because it may publish to the log.
+pub async fn connect(options: &JetStreamOptions, name: &str) -> Result<Client, OpenError> {
     let url = without_password(&options.url);
     let unreachable = |error: &(dyn Error + 'static)| OpenError::Unreachable {
         url: url.clone(),
@@ -23,12 +24,18 @@ pub(super) async fn connect(options: &JetStreamOptions) -> Result<(Client, Conte
     let servers: Result<Vec<ServerAddr>, _> =
         options.url.split(',').map(|server| server.trim().parse()).collect();
     let servers = servers.map_err(|error| unreachable(&error))?;
-    let settings = authenticated(settings(options).await?, &servers);
+    let settings = authenticated(settings(options).await?, &servers).name(name);
     let client = settings.connect(servers).await.map_err(|error| unreachable(&error))?;
     // Older servers lose or double commits when a proposal fails or a leader changes.
     if !client.is_server_compatible(2, 14, 4) {
         return Err(OpenError::ServerTooOld { found: client.server_info().version, url });
     }
+    Ok(client)
+}
+
+/// The log's own connection.
+pub(super) async fn connect_log(options: &JetStreamOptions) -> Result<(Client, Context), OpenError> {
+    let client = connect(options, "drip-log").await?;
     let context = ContextBuilder::new().timeout(options.timeout).build(client.clone());
     Ok((client, context))
 }
@@ -41,7 +48,6 @@ async fn settings(options: &JetStreamOptions) -> Result<ConnectOptions, OpenErro
             .map_err(|source| OpenError::Credentials { file: file.clone(), source })?,
     };
     Ok(settings
-        .name("drip-log")
         .custom_inbox_prefix(&options.inbox_prefix)
         .reconnect_delay_callback(pause)
         .event_callback(|event| async move { report(&event) }))

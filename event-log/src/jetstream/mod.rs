@@ -15,6 +15,8 @@ use std::error::Error as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use connect::connect;
+
 use async_nats::HeaderMap;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::RequestError;

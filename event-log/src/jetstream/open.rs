@@ -23,7 +23,7 @@ impl JetStreamLog {
         replicas: u8,
     ) -> Result<LogIdentity, OpenError> {
         wanted.check()?;
-        let (_, context) = connect::connect(options).await?;
+        let (_, context) = connect::connect_log(options).await?;
         let first = ensure(&context, &config::wanted(wanted, PartitionId(0), replicas.into())).await?;
         let found = config::identity(&first).unwrap_or(wanted);
         if found.partitions != wanted.partitions {
@@ -42,7 +42,7 @@ impl JetStreamLog {
     /// Errors: NATS can not be reached, is too old or refuses; there is no log; a stream's configuration
     /// differs in any field from what is needed; acknowledged does not mean on the disk, or nobody can tell.
     pub async fn open(options: &JetStreamOptions) -> Result<Self, OpenError> {
-        let (client, context) = connect::connect(options).await?;
+        let (client, context) = connect::connect_log(options).await?;
         let not_created =
             || OpenError::NotCreated { place: format!("on {}", connect::without_password(&options.url)) };
         let first = existing(&context, &stream_name(PartitionId(0))).await?.ok_or_else(not_created)?;

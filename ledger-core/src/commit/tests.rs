@@ -115,7 +115,7 @@ fn a_repeated_name_stands_once_in_a_commit() {
     let mut world = World::new();
     world.ask(&open("1"));
     let event = world.ask(&debit("0.007")).events.remove(0);
-    let (one, two) = (seal(&[event.clone()], &head()), seal(&[event.clone(), event], &head()));
+    let (one, two) = (seal(std::slice::from_ref(&event), &head()), seal(&[event.clone(), event], &head()));
     let count =
         |bytes: &[u8], text: &str| bytes.windows(text.len()).filter(|part| *part == text.as_bytes()).count();
     for text in ["anna", "search", "demo"] {

@@ -185,16 +185,16 @@ pub struct JournalRow {
     pub code: Option<String>,
     /// Which line was crossed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub line: Option<Value>,
+    pub line: Option<String>,
     /// Who acted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
     /// The developer's own data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
-    /// What a decline had been asked for.
+    /// The amount of a charge without items, as asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asked: Option<Value>,
+    pub asked: Option<Amount>,
 }
 
 /// One page of a list.
@@ -253,7 +253,19 @@ pub struct SourceStatus {
 pub struct Readiness {
     /// In one word.
     pub status: String,
-    /// Part by part, as the server says it.
+    /// Part by part.
     #[serde(default)]
-    pub checks: Vec<Value>,
+    pub checks: Vec<Check>,
+}
+
+/// The state of one part of a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Which: "writer 0", "views".
+    pub name: String,
+    /// It works.
+    pub ok: bool,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }

@@ -37,7 +37,7 @@ mod key;
 mod requests;
 
 pub use answers::{
-    Account, JournalRow, Level, Lot, LotKind, Page, Readiness, Receipt, SourceAnswer, SourceStatus,
+    Account, Check, JournalRow, Level, Lot, LotKind, Page, Readiness, Receipt, SourceAnswer, SourceStatus,
 };
 pub use client::{Client, DEADLINE, DEADLINE_MAX};
 pub use decimal::{Amount, Decimal, InvalidDecimal};

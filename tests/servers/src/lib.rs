@@ -9,8 +9,8 @@
 //! A server that can not be started is a broken test machine, so everything here panics with a sentence and the end of
 //! the server's log.
 //!
-//! In reading order: [`NatsServer`], [`Postgres`], then the private parts: `programs` finds the binaries, `cluster`
-//! keeps the ready-made data folder, `process` starts and watches, `ports` picks ports.
+//! In reading order: [`NatsServer`], [`Postgres`], [`Process`], which starts and watches any server, and [`free_port`];
+//! then the private parts: `programs` finds the binaries, `cluster` keeps the ready-made data folder.
 
 mod cluster;
 mod nats;
@@ -22,4 +22,6 @@ mod programs;
 mod tests;
 
 pub use nats::{NatsBuilder, NatsServer};
+pub use ports::free_port;
 pub use postgres::Postgres;
+pub use process::{End, Process};

@@ -10,7 +10,12 @@ const FIRST: u64 = 12_000;
 const COUNT: u64 = 20_000;
 
 /// A port nobody listens on right now. Somebody may take it before the server does: callers try again with another.
-pub(crate) fn free_port() -> u16 {
+///
+/// # Panics
+///
+/// If hardly any port is free.
+#[must_use]
+pub fn free_port() -> u16 {
     (0..1000)
         .filter_map(|attempt: u32| u16::try_from(FIRST + RandomState::new().hash_one(attempt) % COUNT).ok())
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())

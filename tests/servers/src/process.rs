@@ -28,16 +28,17 @@ const TICK: Duration = Duration::from_millis(20);
 
 /// How a server is ended when nobody cares about its data any more.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum End {
+pub enum End {
     /// SIGKILL.
     Kill,
     /// SIGQUIT: Postgres leaves at once, but gives its shared memory back first.
     Quit,
 }
 
-/// A server process and everything it owns on the disk.
+/// A server process and everything it owns on the disk: a folder, and in it what the process said. Dropping it ends the
+/// process and removes the folder; so does the end of the test process, however it comes.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     name: &'static str,
     end: End,
     folder: PathBuf,
@@ -47,7 +48,12 @@ pub(crate) struct Process {
 
 impl Process {
     /// A new, empty folder under `parent`, watched; nothing runs yet. Other users may enter it.
-    pub(crate) fn new(name: &'static str, end: End, parent: &Path) -> Self {
+    ///
+    /// # Panics
+    ///
+    /// If no folder can be made there.
+    #[must_use]
+    pub fn new(name: &'static str, end: End, parent: &Path) -> Self {
         let folder = tempfile::Builder::new()
             .prefix(&format!("drip-test-{name}-"))
             .tempdir_in(parent)
@@ -62,12 +68,17 @@ impl Process {
     }
 
     /// The server's folder.
-    pub(crate) fn folder(&self) -> &Path {
+    #[must_use]
+    pub fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// Starts the program; its output goes to the log.
-    pub(crate) fn spawn(&mut self, mut command: Command) {
+    ///
+    /// # Panics
+    ///
+    /// If it runs already, or the program can not be started.
+    pub fn spawn(&mut self, mut command: Command) {
         assert!(self.child.is_none(), "{} already runs", self.name);
         let log = File::options().create(true).append(true).open(self.log_path());
         let log = log.expect("the log file lies in our own folder");
@@ -80,19 +91,28 @@ impl Process {
     }
 
     /// The process id while it runs.
-    pub(crate) fn pid(&self) -> Option<u32> {
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
     }
 
     /// How it ended, once it did; forgets the process then.
-    pub(crate) fn exited(&mut self) -> Option<ExitStatus> {
+    ///
+    /// # Panics
+    ///
+    /// Never: a child of ours can always be waited for.
+    pub fn exited(&mut self) -> Option<ExitStatus> {
         let status = self.child.as_mut()?.try_wait().expect("our own child can be waited for")?;
         self.forget();
         Some(status)
     }
 
     /// Sends a signal, named as `kill` names it.
-    pub(crate) fn signal(&self, signal: &str) {
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    pub fn signal(&self, signal: &str) {
         let pid =
             self.pid().unwrap_or_else(|| panic!("{} does not run, so it gets no SIG{signal}", self.name));
         let script = "kill -\"$1\" \"$2\"";
@@ -105,7 +125,11 @@ impl Process {
     }
 
     /// SIGKILL, and waits for the end. Nothing happens if it does not run.
-    pub(crate) fn kill(&mut self) {
+    ///
+    /// # Panics
+    ///
+    /// Never: a child of ours can always be killed.
+    pub fn kill(&mut self) {
         if let Some(child) = &mut self.child {
             child.kill().expect("our own child can be killed");
             child.wait().expect("our own child can be waited for");
@@ -113,14 +137,19 @@ impl Process {
         }
     }
 
-    /// The signal, then waits for the end.
-    pub(crate) async fn stop(&mut self, signal: &str, bound: Duration) {
-        if self.child.is_none() {
-            return;
-        }
+    /// The signal, then waits for the end; how it ended, if it ran.
+    ///
+    /// # Panics
+    ///
+    /// If it still runs when the bound has passed.
+    pub async fn stop(&mut self, signal: &str, bound: Duration) -> Option<ExitStatus> {
+        self.child.as_ref()?;
         self.signal(signal);
         let begin = Instant::now();
-        while self.exited().is_none() {
+        loop {
+            if let Some(status) = self.exited() {
+                return Some(status);
+            }
             assert!(
                 begin.elapsed() < bound,
                 "{} still runs {bound:?} after SIG{signal}\n{}",
@@ -131,10 +160,16 @@ impl Process {
         }
     }
 
+    /// All that it ever said, over all its starts.
+    #[must_use]
+    pub fn output(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.log_path()).unwrap_or_default()).into_owned()
+    }
+
     /// The end of the log, for a panic's message.
-    pub(crate) fn log(&self) -> String {
-        let text = fs::read(self.log_path()).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
+    #[must_use]
+    pub fn log(&self) -> String {
+        let text = self.output();
         let lines: Vec<&str> = text.lines().collect();
         let tail = lines[lines.len().saturating_sub(30)..].join("\n");
         format!("--- the end of the log of {} ---\n{tail}", self.name)

@@ -58,7 +58,8 @@ fn refused(path: &str, error: &serde_json::Error) -> Problem {
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
     let field = shorten(path);
     if message.starts_with("unknown field ") {
-        return Problem::new(EdgeCode::UnknownField, format!("{field} is not a field of this request")).at(&field);
+        return Problem::new(EdgeCode::UnknownField, format!("{field} is not a field of this request"))
+            .at(&field);
     }
     if let Some(name) = quoted(message, "missing field `") {
         return Problem::missing(&join(&field, name));
@@ -136,21 +137,65 @@ mod tests {
             ("5", "invalid_field", Some("body"), "body must be a JSON object"),
             ("{}", "missing_field", Some("name"), "name is missing"),
             ("{\"name\":5}", "invalid_field", Some("name"), "name must be a string"),
-            ("{\"name\":\"x\",\"number\":-1}", "invalid_field", Some("number"), "number must be a whole number, not negative"),
-            ("{\"name\":\"x\",\"number\":1.5}", "invalid_field", Some("number"), "number must be a whole number, not negative"),
+            (
+                "{\"name\":\"x\",\"number\":-1}",
+                "invalid_field",
+                Some("number"),
+                "number must be a whole number, not negative",
+            ),
+            (
+                "{\"name\":\"x\",\"number\":1.5}",
+                "invalid_field",
+                Some("number"),
+                "number must be a whole number, not negative",
+            ),
             ("{\"name\":\"x\",\"flag\":\"yes\"}", "invalid_field", Some("flag"), "flag must be a boolean"),
-            ("{\"name\":\"x\",\"colour\":1}", "unknown_field", Some("colour"), "colour is not a field of this request"),
+            (
+                "{\"name\":\"x\",\"colour\":1}",
+                "unknown_field",
+                Some("colour"),
+                "colour is not a field of this request",
+            ),
             ("{\"name\":\"x\",\"name\":\"y\"}", "invalid_field", Some("name"), "name is given twice"),
-            ("{\"name\":\"x\",\"amount\":true}", "invalid_field", Some("amount"), "amount must be a decimal number, as a string or a number"),
+            (
+                "{\"name\":\"x\",\"amount\":true}",
+                "invalid_field",
+                Some("amount"),
+                "amount must be a decimal number, as a string or a number",
+            ),
             ("{\"name\":\"x\",\"list\":5}", "invalid_field", Some("list"), "list must be a list"),
-            ("{\"name\":\"x\",\"list\":[[\"1\"]]}", "invalid_field", Some("list[0]"), "list[0] must be a JSON object"),
-            ("{\"name\":\"x\",\"list\":[{\"amount\":1},{}]}", "missing_field", Some("list[1].amount"), "list[1].amount is missing"),
-            ("{\"name\":\"x\",\"list\":[{\"amount\":1,\"a\":2}]}", "unknown_field", Some("list[0].a"), "list[0].a is not a field of this request"),
-            ("{\"name\":\"x\",\"list\":[{\"amount\":{}}]}", "invalid_field", Some("list[0].amount"), "list[0].amount must be a decimal number, as a string or a number"),
+            (
+                "{\"name\":\"x\",\"list\":[[\"1\"]]}",
+                "invalid_field",
+                Some("list[0]"),
+                "list[0] must be a JSON object",
+            ),
+            (
+                "{\"name\":\"x\",\"list\":[{\"amount\":1},{}]}",
+                "missing_field",
+                Some("list[1].amount"),
+                "list[1].amount is missing",
+            ),
+            (
+                "{\"name\":\"x\",\"list\":[{\"amount\":1,\"a\":2}]}",
+                "unknown_field",
+                Some("list[0].a"),
+                "list[0].a is not a field of this request",
+            ),
+            (
+                "{\"name\":\"x\",\"list\":[{\"amount\":{}}]}",
+                "invalid_field",
+                Some("list[0].amount"),
+                "list[0].amount must be a decimal number, as a string or a number",
+            ),
         ] {
             let problem = from_json::<Outer>(json.as_bytes()).unwrap_err();
             let body = problem.body();
-            assert_eq!((body.code, body.field.as_deref(), body.detail.as_str()), (code, field, detail), "{json}");
+            assert_eq!(
+                (body.code, body.field.as_deref(), body.detail.as_str()),
+                (code, field, detail),
+                "{json}"
+            );
         }
     }
 
@@ -161,7 +206,13 @@ mod tests {
         let deep_amount = format!("{{\"name\":\"x\",\"amount\":{}", "[".repeat(1_000_000));
         let long_name = format!("{{\"{}\":1}}", "é".repeat(500_000));
         let not_utf8 = b"{\"name\":\"\xff\"}".to_vec();
-        for body in [deep.into_bytes(), deep_list.into_bytes(), deep_amount.into_bytes(), long_name.into_bytes(), not_utf8] {
+        for body in [
+            deep.into_bytes(),
+            deep_list.into_bytes(),
+            deep_amount.into_bytes(),
+            long_name.into_bytes(),
+            not_utf8,
+        ] {
             let problem = from_json::<Outer>(&body).unwrap_err();
             assert!(serde_json::to_string(&problem).unwrap().len() < 1_000);
         }

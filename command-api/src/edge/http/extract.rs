@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Path, Query, RawPathParams, Request};
+use axum::extract::path::ErrorKind;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use futures::StreamExt as _;
@@ -14,7 +16,9 @@ use serde::de::DeserializeOwned;
 use crate::edge::EdgeState;
 use crate::edge::auth::Principal;
 use crate::edge::dto::parse::from_json;
-use crate::edge::dto::requests::{CloseRequest, DebitRequest, DebitsRequest, GetRequest, MoneyRequest, OpenRequest, SourceRequest};
+use crate::edge::dto::requests::{
+    CloseRequest, DebitRequest, DebitsRequest, GetRequest, MoneyRequest, OpenRequest, SourceRequest,
+};
 use crate::edge::problem::{EdgeCode, Problem};
 use crate::edge::verbs;
 
@@ -30,9 +34,9 @@ impl FromRequestParts<EdgeState> for Principal {
 
     async fn from_request_parts(parts: &mut Parts, state: &EdgeState) -> Result<Self, Problem> {
         let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let key = header.and_then(|header| header.split_once(' ')).and_then(|(scheme, key)| {
-            scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
-        });
+        let key = header
+            .and_then(|header| header.split_once(' '))
+            .and_then(|(scheme, key)| scheme.eq_ignore_ascii_case("bearer").then_some(key.trim()));
         let unauthorized = |detail| Problem::new(EdgeCode::Unauthorized, detail);
         let key = key.ok_or_else(|| unauthorized("Send an API key: Authorization: Bearer drip_…"))?;
         state.keyring.find(key).cloned().ok_or_else(|| unauthorized("This API key is not known here."))
@@ -47,14 +51,15 @@ impl FromRequestParts<EdgeState> for Named {
 
     async fn from_request_parts(parts: &mut Parts, state: &EdgeState) -> Result<Self, Problem> {
         let named = Path::<String>::from_request_parts(parts, state).await;
-        match named {
-            Ok(Path(text)) => Ok(Self(text)),
-            Err(_) => {
-                let params = RawPathParams::from_request_parts(parts, state).await.ok();
-                let name = params.as_ref().and_then(|params| params.iter().next()).map(|(name, _)| name);
-                Err(Problem::invalid(name.unwrap_or("path"), "must be percent-encoded UTF-8"))
-            }
-        }
+        named.map(|Path(text)| Self(text)).map_err(|rejection| match rejection {
+            PathRejection::FailedToDeserializePathParams(error) => match error.kind() {
+                ErrorKind::InvalidUtf8InPathParam { key } => {
+                    Problem::invalid(key, "must be percent-encoded UTF-8")
+                }
+                _ => Problem::internal(),
+            },
+            _ => Problem::internal(),
+        })
     }
 }
 
@@ -205,10 +210,11 @@ impl CallHeaders {
             let differs = || Problem::invalid("user_id", "must be the one in the path");
             one_of(user, field, differs)?;
         }
-        if let Some(key) = self.key
-            && let Some(field) = body.key()
-        {
-            one_of(key, field, || Problem::new(EdgeCode::KeyConflict, EdgeCode::KeyConflict.title()).at("key"))?;
+        if let Some(key) = self.key {
+            let of_each =
+                || Problem::invalid("idempotency-key", "is not for batches: each debit has a key of its own");
+            let conflict = || Problem::new(EdgeCode::KeyConflict, EdgeCode::KeyConflict.title()).at("key");
+            one_of(key, body.key().ok_or_else(of_each)?, conflict)?;
         }
         if let Some(deadline) = self.deadline {
             let differs = || Problem::invalid("deadline", "must be the one in the header Drip-Deadline");
@@ -218,7 +224,11 @@ impl CallHeaders {
     }
 }
 
-fn one_of(said: String, field: &mut Option<String>, differs: impl FnOnce() -> Problem) -> Result<(), Problem> {
+fn one_of(
+    said: String,
+    field: &mut Option<String>,
+    differs: impl FnOnce() -> Problem,
+) -> Result<(), Problem> {
     match field {
         Some(other) if *other != said => Err(differs()),
         _ => {

@@ -54,14 +54,19 @@ pub fn router(state: EdgeState) -> Router {
     let (router, _) = endpoints().split_for_parts();
     let router = router.with_state(state).merge(docs::router());
     let router = router.fallback(respond::not_found).method_not_allowed_fallback(respond::method_not_allowed);
-    let on_the_way = ServiceBuilder::new()
+    on_the_way(router)
+}
+
+/// What happens to every request, from the outside in.
+fn on_the_way(router: Router) -> Router {
+    let layers = ServiceBuilder::new()
         .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION]))
         .layer(from_fn(respond::with_request_id))
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(from_fn(respond::with_problems))
         .layer(CatchPanicLayer::custom(respond::panicked))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_MAX));
-    router.layer(on_the_way)
+    router.layer(layers)
 }
 
 /// The endpoints that the OpenAPI document describes.
@@ -80,4 +85,41 @@ fn span(request: &Request) -> tracing::Span {
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
     let id = request.headers().get(respond::REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
     tracing::info_span!("http", method = %request.method(), route, request_id = id)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::response::Response;
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::edge::problem::{EdgeCode, Problem};
+
+    async fn ask(path: &str) -> (Response, serde_json::Value) {
+        let routes = Router::new()
+            .route("/panics", get(async || -> &str { panic!("a secret") }))
+            .route("/hangs", get(std::future::pending::<()>))
+            .route("/full", get(async || Problem::new(EdgeCode::Overloaded, "full")));
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        let response = on_the_way(routes).oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        (Response::from_parts(parts, Body::empty()), serde_json::from_slice(&bytes).unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panics_and_hanging_requests_are_problems_too_and_tell_no_secrets() {
+        for (path, status, code) in
+            [("/panics", 500, "internal"), ("/hangs", 504, "outcome_unknown"), ("/full", 503, "overloaded")]
+        {
+            let (response, body) = ask(path).await;
+            assert_eq!((response.status().as_u16(), &body["code"]), (status, &code.into()), "{body}");
+            assert_eq!(response.headers()["content-type"], "application/problem+json");
+            assert_eq!(body["request_id"], response.headers()["x-request-id"].to_str().unwrap());
+            assert!(!body.to_string().contains("secret"));
+            assert_eq!(response.headers().contains_key("retry-after"), status == 503);
+        }
+    }
 }

@@ -48,7 +48,7 @@ pub(super) async fn with_problems(request: Request, next: Next) -> Response {
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     let mut response = next.run(request).await;
     match response.extensions_mut().remove::<Problem>().or_else(|| bare(response.status())) {
-        Some(problem) => written(response, problem.of_request(&id)),
+        Some(problem) => written(response, &problem.of_request(&id)),
         None => response,
     }
 }
@@ -62,8 +62,8 @@ fn bare(status: StatusCode) -> Option<Problem> {
     Some(Problem::new(code, code.title()))
 }
 
-fn written(mut response: Response, problem: Problem) -> Response {
-    let json = serde_json::to_vec(&problem).expect("texts and numbers are always JSON");
+fn written(mut response: Response, problem: &Problem) -> Response {
+    let json = serde_json::to_vec(problem).expect("texts and numbers are always JSON");
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

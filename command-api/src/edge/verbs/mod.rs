@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::edge::EdgeState;
 use crate::edge::auth::Principal;
-use crate::edge::dto::requests;
+use crate::edge::dto::convert;
 use crate::edge::problem::{EdgeCode, Problem};
 
 pub use reads::{
@@ -30,7 +30,7 @@ const DEADLINE_DEFAULT: i64 = 10 * SECOND;
 pub fn deadline(text: Option<&str>) -> Result<Timestamp, Problem> {
     let now = Timestamp(service_kit::clock::now());
     let Some(text) = text else { return Ok(now.plus(DEADLINE_DEFAULT)) };
-    let deadline = requests::moment("deadline", text)?;
+    let deadline = convert::moment("deadline", text)?;
     if deadline < now {
         return Err(Code::DeadlinePassed.into());
     }
@@ -57,8 +57,8 @@ fn check_app(who: &Principal, app: Option<&str>) -> Result<(), Problem> {
 }
 
 /// The views can not answer.
-fn views_failed(error: projector::Error) -> Problem {
-    tracing::warn!(error = &error as &dyn std::error::Error, "the views could not be read");
+fn views_failed(error: &projector::Error) -> Problem {
+    tracing::warn!(error = error as &dyn std::error::Error, "the views could not be read");
     Problem::new(EdgeCode::Unavailable, "The views can not be read now.")
 }
 
@@ -72,7 +72,10 @@ async fn wait_for(state: &EdgeState, position: Position, deadline: Timestamp) ->
 async fn wait_for_all(state: &EdgeState, deadline: Timestamp) -> Result<(), Problem> {
     let caught_up = state.log.identity().partitions().map(async |partition| {
         let sequence = state.log.head(partition).await.map_err(|error| {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the log could not be asked how far it is");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the log could not be asked how far it is"
+            );
             Problem::new(EdgeCode::Unavailable, "The log can not be reached now.")
         })?;
         wait_for(state, Position { partition, sequence, index: 0 }, deadline).await

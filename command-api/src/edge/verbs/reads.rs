@@ -8,7 +8,7 @@ use crate::edge::EdgeState;
 use crate::edge::auth::Principal;
 use crate::edge::cursor::{self, List};
 use crate::edge::dto::answers::{AccountBody, AccountPage, JournalBody, JournalPage, KeyRows, SourceBody};
-use crate::edge::dto::requests::name;
+use crate::edge::dto::convert::name;
 use crate::edge::problem::{EdgeCode, Problem};
 
 use super::{views_failed, wait_for, wait_for_all};
@@ -69,7 +69,7 @@ pub async fn accounts(
     let after = query.cursor.as_deref().map(user_of).transpose()?;
     wait_if_asked(state, query.wait_for.as_deref(), deadline).await?;
     let rows = state.views.accounts(&who.app, level, after.as_ref().map(UserId::as_str), limit + 1).await;
-    let (rows, last) = page(rows.map_err(views_failed)?, limit);
+    let (rows, last) = page(rows.map_err(|error| views_failed(&error))?, limit);
     let next_cursor = last.map(|row| cursor::encode(List::Accounts, row.account.user.as_str()));
     Ok(AccountPage { data: rows.into_iter().map(AccountBody::of_row).collect(), next_cursor })
 }
@@ -93,7 +93,7 @@ pub async fn journal(
         after: query.cursor.as_deref().map(|text| position_of(list, text)).transpose()?,
     };
     wait_if_asked(state, query.wait_for.as_deref(), deadline).await?;
-    let rows = state.views.journal(&id, &filter, limit + 1).await.map_err(views_failed)?;
+    let rows = state.views.journal(&id, &filter, limit + 1).await.map_err(|error| views_failed(&error))?;
     if rows.is_empty() {
         require_account(state, &id, deadline).await?;
     }
@@ -115,7 +115,7 @@ pub async fn debits_by_key(
     let last = require_account(state, &id, deadline).await?;
     wait_for(state, last, deadline).await?;
     let filter = JournalFilter { key: Some(key), ..JournalFilter::default() };
-    let mut rows = state.views.journal(&id, &filter, PAGE_MAX).await.map_err(views_failed)?;
+    let mut rows = state.views.journal(&id, &filter, PAGE_MAX).await.map_err(|error| views_failed(&error))?;
     rows.retain(|row| matches!(row.kind, JournalKind::Debited | JournalKind::Declined));
     Ok(KeyRows { data: bodies(rows) })
 }
@@ -129,9 +129,9 @@ pub async fn source(
 ) -> Result<SourceBody, Problem> {
     let source = name("source", source, SourceName::new)?;
     wait_for_all(state, deadline).await?;
-    let report = state.views.source(&who.app, &source).await.map_err(views_failed)?;
+    let report = state.views.source(&who.app, &source).await.map_err(|error| views_failed(&error))?;
     let unknown = || Problem::new(EdgeCode::NotFound, "The app has no source of this name.");
-    report.map(SourceBody::of).ok_or_else(unknown)
+    report.as_ref().map(SourceBody::of).ok_or_else(unknown)
 }
 
 /// The declined items of a source by number, with all that was acknowledged so far.
@@ -148,7 +148,7 @@ pub async fn source_declines(
     let after = after.map_or(Ok(0), |text| text.parse().map_err(|_| cursor::invalid()))?;
     wait_for_all(state, deadline).await?;
     let rows = state.views.source_declines(&who.app, &source, after, limit + 1).await;
-    let (rows, last) = page(rows.map_err(views_failed)?, limit);
+    let (rows, last) = page(rows.map_err(|error| views_failed(&error))?, limit);
     let number = |row: &JournalRow| row.item.as_ref().map_or(0, |item| item.number).to_string();
     let next_cursor = last.map(|row| cursor::encode(List::Declines, &number(&row)));
     Ok(JournalPage { data: bodies(rows), next_cursor })
@@ -168,7 +168,11 @@ fn page<T: Clone>(mut rows: Vec<T>, limit: u32) -> (Vec<T>, Option<T>) {
 }
 
 /// The account's last event, from its owner. Problem: there is no such account.
-async fn require_account(state: &EdgeState, id: &AccountId, deadline: Timestamp) -> Result<Position, Problem> {
+async fn require_account(
+    state: &EdgeState,
+    id: &AccountId,
+    deadline: Timestamp,
+) -> Result<Position, Problem> {
     match state.desk.ask(Call { ask: Ask::Get(id.clone()), deadline }).await {
         Answer::Account(answer) => Ok(answer.account.last),
         Answer::Rejected(rejection) => Err(rejection.into()),
@@ -178,9 +182,8 @@ async fn require_account(state: &EdgeState, id: &AccountId, deadline: Timestamp)
 
 async fn wait_if_asked(state: &EdgeState, text: Option<&str>, deadline: Timestamp) -> Result<(), Problem> {
     let Some(text) = text else { return Ok(()) };
-    let position: Position = text.parse().map_err(|rule| {
-        Problem::invalid("wait_for", format_args!("is no position: {rule}"))
-    })?;
+    let position: Position =
+        text.parse().map_err(|rule| Problem::invalid("wait_for", format_args!("is no position: {rule}")))?;
     if position.partition.0 >= state.log.identity().partitions {
         return Err(Problem::invalid("wait_for", "names a partition that the log does not have"));
     }
@@ -251,7 +254,10 @@ mod tests {
             (kind("paid").unwrap_err(), "kind"),
             (order(Some("up")).unwrap_err(), "order"),
         ] {
-            assert_eq!((problem.body().code, problem.body().field.as_deref()), ("invalid_field", Some(field)));
+            assert_eq!(
+                (problem.body().code, problem.body().field.as_deref()),
+                ("invalid_field", Some(field))
+            );
         }
         assert_eq!(limit(None), Ok(50));
         assert_eq!(level("low"), Ok(Level::Low));

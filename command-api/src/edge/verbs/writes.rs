@@ -16,9 +16,9 @@ use crate::edge::auth::Principal;
 use crate::edge::dto::answers::{
     AccountBody, ErrorBody, ReceiptBody, ResultBody, ResultsBody, SourceResultBody,
 };
+use crate::edge::dto::convert::CheckedSource;
 use crate::edge::dto::requests::{
-    CheckedSource, CloseRequest, DebitRequest, DebitsRequest, GetRequest, MoneyRequest, OpenRequest,
-    SourceRequest,
+    CloseRequest, DebitRequest, DebitsRequest, GetRequest, MoneyRequest, OpenRequest, SourceRequest,
 };
 use crate::edge::problem::{EdgeCode, Problem};
 
@@ -108,7 +108,8 @@ pub async fn debits(
     let debits = body.into_commands(who, fresh_key)?;
     let bound = 100 + debits.iter().map(|debit| super::bound::of_result(&debit.usage)).sum::<usize>();
     if answer_max.is_some_and(|max| bound > max) {
-        let detail = "The answer could be too large to be sent; nothing was decided. Send fewer debits at once.";
+        let detail =
+            "The answer could be too large to be sent; nothing was decided. Send fewer debits at once.";
         return Err(Problem::new(EdgeCode::PayloadTooLarge, detail));
     }
     let dry_runs: Vec<_> = debits.iter().map(|debit| debit.dry_run.then(|| debit.usage.clone())).collect();

@@ -125,7 +125,11 @@ fn an_opening_names_its_own_term_and_the_head_it_replayed_to() {
         (term(TERM, 2), NEXT),
         (term(TERM, 1), TERM),
     ] {
-        assert_eq!(refused(&begun(), &[opening.clone()], |head| head.term = in_term), reason, "{opening:?}");
+        assert_eq!(
+            refused(&begun(), std::slice::from_ref(&opening), |head| head.term = in_term),
+            reason,
+            "{opening:?}"
+        );
     }
 }
 

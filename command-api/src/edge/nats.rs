@@ -1,0 +1,268 @@
+//! NATS: the verbs as a micro service, request and reply in JSON.
+//!
+//! The app stands in the subject, so that a server's permissions are the tenancy. The connection must be one of its
+//! own: a caller chooses the subject of its reply, and must not be able to make Drip write its answer somewhere
+//! else than into an inbox.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use async_nats::service::{NATS_SERVICE_ERROR, NATS_SERVICE_ERROR_CODE, Request, ServiceExt as _};
+use async_nats::{Client, HeaderMap};
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::stream::{StreamExt as _, select_all};
+use ledger_core::{AppId, Label};
+use serde::Serialize;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::edge::EdgeState;
+use crate::edge::auth::Principal;
+use crate::edge::dto::answers::{DebitsAnswer, ErrorBody};
+use crate::edge::dto::parse::from_json;
+use crate::edge::dto::requests::AnyDebitsRequest;
+use crate::edge::problem::{EdgeCode, Problem};
+use crate::edge::verbs;
+
+/// What is listened to, and the schema of its body. The `*` is the app.
+pub const SUBJECTS: &[(&str, &str)] = &[
+    ("drip.cmd.*.get", "GetRequest"),
+    ("drip.cmd.*.debit", "DebitRequest"),
+    ("drip.cmd.*.debits", "AnyDebitsRequest"),
+    ("drip.adm.*.open", "OpenRequest"),
+    ("drip.adm.*.grant", "MoneyRequest"),
+    ("drip.adm.*.deposit", "MoneyRequest"),
+    ("drip.adm.*.close", "CloseRequest"),
+];
+
+/// How many requests are worked on at once; beyond it they are answered `overloaded`.
+const AT_ONCE: usize = 4_096;
+/// What headers and protocol may add to an answer, in bytes.
+const ENVELOPE: usize = 512;
+/// Answers go to inboxes only.
+const INBOX: &str = "_INBOX";
+/// How often it is told that requests were thrown away.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
+/// The service can not be offered.
+#[derive(Debug, thiserror::Error)]
+pub enum NatsError {
+    /// It could not be announced, or its subjects not be listened to.
+    #[error(
+        "the service `drip` could not be started on NATS; may this user subscribe to drip.cmd.> and drip.adm.>?"
+    )]
+    Start(#[source] async_nats::Error),
+    /// The connection ended for good.
+    #[error("the connection to NATS on which commands arrive was closed")]
+    Closed,
+}
+
+/// Answers requests until `shutdown`, then finishes what is under way. `client`: a connection of its own.
+///
+/// Errors: the service could not be started, or its connection ended.
+pub async fn serve(client: Client, state: EdgeState, shutdown: CancellationToken) -> Result<(), NatsError> {
+    let service = client
+        .service_builder()
+        .description("Drip: a ledger of pay-per-use credits")
+        .queue_group("drip")
+        .start("drip", env!("CARGO_PKG_VERSION"))
+        .await
+        .map_err(NatsError::Start)?;
+    let mut endpoints = Vec::with_capacity(SUBJECTS.len());
+    for (subject, _) in SUBJECTS {
+        let builder = service.endpoint_builder().name(verb_of(subject));
+        endpoints.push(builder.add(subject).await.map_err(NatsError::Start)?);
+    }
+    let mut requests = select_all(endpoints);
+    let edge = Arc::new(Edge::new(client, state));
+    let tracker = TaskTracker::new();
+    let result = loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break Ok(()),
+            request = requests.next() => match request {
+                Some(request) => edge.take(request, &tracker).await,
+                None => break Err(NatsError::Closed),
+            },
+        }
+    };
+    // Nothing more can be done about a service that does not sign off: the connection ends with it.
+    let _ = service.stop().await;
+    drop(requests);
+    tracker.close();
+    tracker.wait().await;
+    let _ = edge.client.flush().await;
+    result
+}
+
+struct Edge {
+    client: Client,
+    state: EdgeState,
+    room: Arc<Semaphore>,
+    told: Mutex<Option<Instant>>,
+}
+
+impl Edge {
+    fn new(client: Client, state: EdgeState) -> Self {
+        Self { client, state, room: Arc::new(Semaphore::new(AT_ONCE)), told: Mutex::new(None) }
+    }
+
+    /// Begins to work on a request, if it may be answered and there is room.
+    async fn take(self: &Arc<Self>, request: Request, tracker: &TaskTracker) {
+        if request.message.reply.as_ref().is_some_and(|reply| !is_inbox(reply)) {
+            self.tell_refused();
+            return;
+        }
+        let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
+            let problem = Problem::new(EdgeCode::Overloaded, EdgeCode::Overloaded.title());
+            self.respond(&request, Err(problem)).await;
+            return;
+        };
+        let edge = Arc::clone(self);
+        tracker.spawn(async move {
+            let answered = AssertUnwindSafe(edge.answer(&request)).catch_unwind().await;
+            let answer = answered.unwrap_or_else(|_| {
+                tracing::error!(subject = %request.message.subject, "a request made Drip panic; this is a bug");
+                Err(Problem::internal())
+            });
+            edge.respond(&request, answer).await;
+            drop(permit);
+        });
+    }
+
+    async fn answer(&self, request: &Request) -> Result<Bytes, Problem> {
+        let subject = request.message.subject.as_str();
+        let who = principal(subject)?;
+        let (state, payload) = (&self.state, &request.message.payload[..]);
+        match verb_of(subject) {
+            "get" => json(&verbs::get(state, &who, from_json(payload)?).await?),
+            "debit" => json(&verbs::debit(state, &who, from_json(payload)?).await?),
+            "debits" => json(&self.debits(&who, payload).await?),
+            "open" => json(&verbs::open(state, &who, from_json(payload)?).await?),
+            "grant" => json(&verbs::grant(state, &who, from_json(payload)?).await?),
+            "deposit" => json(&verbs::deposit(state, &who, from_json(payload)?).await?),
+            "close" => json(&verbs::close(state, &who, from_json(payload)?).await?),
+            _ => Err(Problem::new(EdgeCode::NotFound, "There is no such verb.")),
+        }
+    }
+
+    async fn debits(&self, who: &Principal, payload: &[u8]) -> Result<DebitsAnswer, Problem> {
+        match AnyDebitsRequest::from_json(payload)? {
+            AnyDebitsRequest::Batch(body) => {
+                verbs::debits(&self.state, who, body, Some(self.answer_max())).await.map(DebitsAnswer::Batch)
+            }
+            AnyDebitsRequest::Source(body) => {
+                verbs::source_batch(&self.state, who, body).await.map(DebitsAnswer::Source)
+            }
+        }
+    }
+
+    /// The largest answer that can be sent.
+    fn answer_max(&self) -> usize {
+        self.client.server_info().max_payload.saturating_sub(ENVELOPE)
+    }
+
+    async fn respond(&self, request: &Request, answer: Result<Bytes, Problem>) {
+        if request.message.reply.is_none() {
+            return;
+        }
+        let answer = answer.and_then(|bytes| self.check_size(bytes));
+        let (bytes, headers) = match answer {
+            Ok(bytes) => (bytes, HeaderMap::new()),
+            Err(problem) => refusal(problem),
+        };
+        if let Err(error) = request.respond_with_headers(Ok(bytes), headers).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "an answer could not be sent");
+        }
+    }
+
+    /// Only what was read can still be too large: batches are bounded before they are decided.
+    fn check_size(&self, bytes: Bytes) -> Result<Bytes, Problem> {
+        if bytes.len() <= self.answer_max() {
+            return Ok(bytes);
+        }
+        Err(Problem::new(EdgeCode::PayloadTooLarge, "The answer is too large for this NATS server."))
+    }
+
+    /// Once a minute at most: whoever sends such requests must not fill the log.
+    fn tell_refused(&self) {
+        let mut told = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if told.is_none_or(|last| last.elapsed() >= TELL_EVERY) {
+            *told = Some(Instant::now());
+            tracing::warn!("requests whose reply subject is not an inbox (_INBOX…) are thrown away");
+        }
+    }
+}
+
+fn is_inbox(reply: &str) -> bool {
+    reply.starts_with(INBOX)
+}
+
+fn verb_of(subject: &str) -> &str {
+    subject.rsplit('.').next().unwrap_or_default()
+}
+
+/// Whoever may publish on an app's subjects acts for the app.
+fn principal(subject: &str) -> Result<Principal, Problem> {
+    let app = subject.split('.').nth(2).unwrap_or_default();
+    let app = AppId::new(app).map_err(|error| Problem::invalid("app", error.rule))?;
+    let actor = Label::new("nats").expect("a short fixed text");
+    Ok(Principal { app, actor })
+}
+
+fn json(body: &impl Serialize) -> Result<Bytes, Problem> {
+    serde_json::to_vec(body).map(Bytes::from).map_err(|error| {
+        tracing::error!(%error, "an answer could not be written as JSON; this is a bug");
+        Problem::internal()
+    })
+}
+
+fn refusal(problem: Problem) -> (Bytes, HeaderMap) {
+    let problem = problem.of_request(&uuid::Uuid::now_v7().to_string());
+    let mut headers = HeaderMap::new();
+    headers.insert(NATS_SERVICE_ERROR_CODE, problem.body().status.to_string());
+    headers.insert(NATS_SERVICE_ERROR, problem.body().code);
+    let json = serde_json::to_vec(&ErrorBody { error: problem }).expect("texts and numbers are always JSON");
+    (json.into(), headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_app_and_the_verb_stand_in_the_subject() {
+        for (subject, _) in SUBJECTS {
+            let subject = subject.replace('*', "demo");
+            assert_eq!(principal(&subject).unwrap().app.as_str(), "demo");
+            assert!(subject.ends_with(&format!(".{}", verb_of(&subject))));
+        }
+        assert_eq!(principal("drip.cmd.Demo.get").unwrap_err().body().code, "invalid_field");
+    }
+
+    #[test]
+    fn only_inboxes_are_answered() {
+        for (reply, inbox) in [
+            ("_INBOX.abc.1", true),
+            ("_INBOX_demo.abc", true),
+            ("drip.ledger.00.usage", false),
+            ("$JS.API.STREAM.DELETE.LEDGER-00", false),
+            ("x_INBOX.abc", false),
+            ("", false),
+        ] {
+            assert_eq!(is_inbox(reply), inbox, "{reply}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_in_its_headers_what_it_is() {
+        let (bytes, headers) = refusal(Problem::missing("user_id"));
+        assert_eq!(headers.get(NATS_SERVICE_ERROR_CODE).unwrap().as_str(), "422");
+        assert_eq!(headers.get(NATS_SERVICE_ERROR).unwrap().as_str(), "missing_field");
+        let body: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(body["error"]["field"], "user_id");
+        assert!(body["error"]["request_id"].is_string());
+    }
+}

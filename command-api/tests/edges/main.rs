@@ -1,0 +1,10 @@
+//! The edges over real writers, a real log and real views: everything a caller can see, over HTTP and NATS.
+
+#![expect(clippy::unwrap_used, reason = "a test that can not go on says so by panicking")]
+
+mod http;
+mod nats;
+mod refusals;
+mod serving;
+mod sources;
+mod world;

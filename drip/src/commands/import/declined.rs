@@ -1,0 +1,113 @@
+//! Writes the rows that could not be paid to a CSV file. What was declined is read back from the ledger, so that a
+//! rerun writes the same.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use csv::Writer;
+use drip_client::{Client, JournalRow};
+use ledger_core::SourceName;
+
+use super::layout::Layout;
+use super::sheet::{Record, Sheet};
+use super::{ImportArgs, same_file};
+use crate::failure::{Exit, Failure};
+
+/// Runs through the file and the ledger's declines side by side: both are in order of number.
+pub(super) async fn write(
+    client: &Client,
+    source: &SourceName,
+    args: &ImportArgs,
+    target: &Path,
+) -> Result<(), Failure> {
+    if same_file(&args.file, target) {
+        return Err(Failure::new(Exit::Usage, "--declined would overwrite the imported file"));
+    }
+    let sheet = args.sheet()?;
+    let declines = Declines { client, source, page: VecDeque::new(), cursor: None, ended: false };
+    // Beside its place first: a file of this name is always whole.
+    let aside = target.with_extension("part");
+    let unwritable = |error: &dyn std::fmt::Display| {
+        Failure::new(Exit::Failed, format!("can not write {}", target.display())).because(error)
+    };
+    let file = File::create(&aside).map_err(|error| unwritable(&error))?;
+    let mut writer = Writer::from_writer(BufWriter::new(file));
+    join(args, sheet, declines, &mut writer).await?;
+    writer.flush().map_err(|error| unwritable(&error))?;
+    std::fs::rename(&aside, target).map_err(|error| unwritable(&error))
+}
+
+async fn join<W: Write>(
+    args: &ImportArgs,
+    mut sheet: Sheet<File>,
+    mut declines: Declines<'_>,
+    writer: &mut Writer<W>,
+) -> Result<(), Failure> {
+    let layout = args.layout()?;
+    let columns = ["number", "line", "user_id", "code"].into_iter().map(str::to_owned);
+    put(writer, columns.chain(sheet.header().iter().cloned()).map(String::into_bytes))?;
+    while let Some((number, code)) = declines.next().await? {
+        let record = loop {
+            match sheet.read().map_err(|error| args.unreadable(&error))? {
+                Some(record) if record.number < number => {}
+                record => break record,
+            }
+        };
+        match record {
+            Some(record) if record.number == number => put_row(writer, &layout, &record, &code)?,
+            _ => return Err(Failure::new(Exit::Failed, "the file changed while it was imported")),
+        }
+    }
+    Ok(())
+}
+
+/// A row with nothing to pay is left out: nobody failed to pay it.
+fn put_row<W: Write>(
+    writer: &mut Writer<W>,
+    layout: &Layout,
+    record: &Record,
+    code: &str,
+) -> Result<(), Failure> {
+    let Ok(row) = layout.row(record) else {
+        return Err(Failure::new(Exit::Failed, "the file changed while it was imported"));
+    };
+    if row.free {
+        return Ok(());
+    }
+    let own = [record.number.to_string(), record.line.to_string(), row.debit.user_id, code.to_owned()];
+    let fields = (0..record.len()).filter_map(|at| record.bytes(at)).map(<[u8]>::to_vec);
+    put(writer, own.into_iter().map(String::into_bytes).chain(fields))
+}
+
+fn put<W: Write>(writer: &mut Writer<W>, fields: impl Iterator<Item = Vec<u8>>) -> Result<(), Failure> {
+    writer
+        .write_record(fields)
+        .map_err(|error| Failure::new(Exit::Failed, "can not write the declined rows").because(&error))
+}
+
+/// The numbers and codes of a source's declines, page by page.
+struct Declines<'a> {
+    client: &'a Client,
+    source: &'a SourceName,
+    page: VecDeque<JournalRow>,
+    cursor: Option<String>,
+    ended: bool,
+}
+
+impl Declines<'_> {
+    async fn next(&mut self) -> Result<Option<(u64, String)>, Failure> {
+        while self.page.is_empty() && !self.ended {
+            let page =
+                self.client.source_declines(self.source.as_str(), None, self.cursor.as_deref()).await?;
+            self.page = page.data.into();
+            self.cursor = page.next_cursor;
+            self.ended = self.cursor.is_none();
+        }
+        let Some(row) = self.page.pop_front() else { return Ok(None) };
+        let number =
+            row.number.ok_or_else(|| Failure::new(Exit::Failed, "a decline of the source has no number"))?;
+        Ok(Some((number, row.code.unwrap_or_default())))
+    }
+}

@@ -1,0 +1,212 @@
+//! How a command fails: what happened, why, the way out, and an exit code that scripts can rely on.
+
+use std::io::ErrorKind;
+use std::process::ExitCode;
+
+use drip_client::{Error, Problem};
+
+/// Shown under every help.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  wrong usage
+  3  the ledger said no
+  4  Drip, NATS or Postgres can not be reached
+  5  the outcome is unknown: it may have happened; asking again with the same key is safe
+  6  done, but some lines of the input were bad";
+
+/// The exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Done = 0,
+    Failed = 1,
+    Usage = 2,
+    Rejected = 3,
+    Unreachable = 4,
+    OutcomeUnknown = 5,
+    BadLines = 6,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command ends early.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    what: String,
+    causes: Vec<String>,
+    way_out: Option<String>,
+}
+
+impl Failure {
+    /// With one sentence about what happened.
+    pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
+        Self { exit, what: what.into(), causes: vec![], way_out: None }
+    }
+
+    /// Adds why.
+    #[must_use]
+    pub(crate) fn because(mut self, cause: &dyn std::fmt::Display) -> Self {
+        self.causes.push(cause.to_string());
+        self
+    }
+
+    /// Adds the next thing to try.
+    #[must_use]
+    pub(crate) fn try_this(mut self, way_out: impl Into<String>) -> Self {
+        self.way_out = Some(way_out.into());
+        self
+    }
+
+    fn of_chain(exit: Exit, error: &anyhow::Error) -> Self {
+        let causes = error.chain().skip(1).map(ToString::to_string).collect();
+        Self { exit, what: error.to_string(), causes, way_out: None }
+    }
+
+    /// Prints it, and gives the exit code. A reader that went away is no failure: it has what it wanted.
+    pub(crate) fn report(self) -> Exit {
+        if self.exit == Exit::Done {
+            return Exit::Done;
+        }
+        anstream::eprintln!("\x1b[1;31merror:\x1b[0m {}", self.what);
+        for cause in &self.causes {
+            anstream::eprintln!("  because {cause}");
+        }
+        if let Some(way_out) = &self.way_out {
+            anstream::eprintln!("  {way_out}");
+        }
+        self.exit
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        let exit = if error.kind() == ErrorKind::BrokenPipe { Exit::Done } else { Exit::Failed };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        if is_out_of_reach(&error) {
+            return Self::of_chain(Exit::Unreachable, &error);
+        }
+        let kind =
+            error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
+        let exit = match kind {
+            Some(ErrorKind::BrokenPipe) => Exit::Done,
+            Some(ErrorKind::ConnectionRefused | ErrorKind::TimedOut | ErrorKind::HostUnreachable) => {
+                Exit::Unreachable
+            }
+            _ => Exit::Failed,
+        };
+        Self::of_chain(exit, &error)
+    }
+}
+
+/// NATS or Postgres does not answer.
+fn is_out_of_reach(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        matches!(cause.downcast_ref(), Some(event_log::OpenError::Unreachable { .. }))
+            || matches!(cause.downcast_ref(), Some(projector::Error::Unavailable { .. }))
+    })
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Rejected(problem) => rejected(&problem),
+            Error::Unavailable { url, reason } => {
+                Self::new(Exit::Unreachable, format!("Drip at {url} can not answer; nothing was done"))
+                    .because(&reason)
+                    .try_this("Start it with `drip up`, or say where it is with --url or DRIP_URL.")
+            }
+            Error::OutcomeUnknown { url, key, reason } => {
+                let way_out = key.map_or_else(
+                    || "Run the same command again: what was done is not done twice.".to_owned(),
+                    |key| {
+                        format!("Run the same command with --key {key}: it tells, and nothing is done twice.")
+                    },
+                );
+                Self::new(
+                    Exit::OutcomeUnknown,
+                    format!("no answer came in time from Drip at {url}; it may have happened"),
+                )
+                .because(&reason)
+                .try_this(way_out)
+            }
+            Error::Protocol { url, reason } => {
+                Self::new(Exit::Failed, format!("what answers at {url} does not speak this Drip's language"))
+                    .because(&reason)
+                    .try_this("Check --url, and that server and command have the same version.")
+            }
+            error => Self::new(Exit::Usage, error.to_string()),
+        }
+    }
+}
+
+fn rejected(problem: &Problem) -> Failure {
+    let mut failure = Failure::new(Exit::Rejected, problem.to_string());
+    if let (Some(needed), Some(available)) = (problem.needed, problem.available) {
+        failure = failure.because(&format!("it costs {needed} USDC and {available} USDC are available"));
+    }
+    if let Some(mark) = problem.mark {
+        failure = failure.because(&format!("the source is known up to item {mark}"));
+    }
+    match way_out(&problem.code) {
+        Some(way_out) => failure.try_this(way_out),
+        None => failure,
+    }
+}
+
+fn way_out(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "account_unknown" => "Open the account with `drip account open USER`.",
+        "insufficient_credit" => "Top up with `drip account deposit USER AMOUNT --key PAYMENT`.",
+        "key_reused" => "Something else was done with this key: a new act needs a new --key.",
+        "unauthorized" => "Check --api-key, DRIP_API_KEY or the dev.key of the data folder.",
+        "source_differs" | "source_shorter" => {
+            "Another file is known under this name: give this one a name of its own with --source NAME."
+        }
+        "source_gap" => {
+            "Run the same command again: it begins at the first line, and nothing is charged twice."
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_has_its_documented_exit_code() {
+        let problem = |code: &str| Box::new(Problem { code: code.into(), ..Problem::default() });
+        let (url, reason) = (String::new(), String::new());
+        let broken_pipe = || std::io::Error::from(ErrorKind::BrokenPipe);
+        let refused = anyhow::Error::from(std::io::Error::from(ErrorKind::ConnectionRefused)).context("NATS");
+        for (failure, exit) in [
+            (Failure::from(Error::Rejected(problem("account_unknown"))), Exit::Rejected),
+            (Error::Unavailable { url: url.clone(), reason: reason.clone() }.into(), Exit::Unreachable),
+            (
+                Error::OutcomeUnknown { url: url.clone(), key: None, reason: reason.clone() }.into(),
+                Exit::OutcomeUnknown,
+            ),
+            (Error::Protocol { url, reason }.into(), Exit::Failed),
+            (Error::Invalid(String::new()).into(), Exit::Usage),
+            (broken_pipe().into(), Exit::Done),
+            (anyhow::Error::from(broken_pipe()).context("printing").into(), Exit::Done),
+            (refused.into(), Exit::Unreachable),
+            (anyhow::anyhow!("no").into(), Exit::Failed),
+        ] {
+            assert_eq!(failure.exit, exit, "{failure:?}");
+            let line = format!("  {}  ", failure.exit as u8);
+            assert!(EXIT_CODES.contains(&line), "{line:?} is not documented");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Drip as its users meet it: the real binary, on the embedded engines and on a real nats-server and Postgres, asked
+//! over HTTP, NATS and the command line, and killed on purpose.
+//!
+//! What it deliberately does not do: it shares no code with Drip. Amounts, sums and what the log amounts to are worked
+//! out here (`audit`) or in Python (`exact_sums.py`) once more, so that a mistake can not confirm itself.
+//!
+//! In reading order: `stack` starts and kills Drip, `ask` asks it, `audit` holds log, owners and views against each
+//! other, `load` is many clients at once; then the tests, from the main job to the odd corners.
+
+#[cfg(test)]
+mod ask;
+#[cfg(test)]
+mod audit;
+#[cfg(test)]
+mod bad_lines;
+#[cfg(test)]
+mod command_line;
+#[cfg(test)]
+mod crashes;
+#[cfg(test)]
+mod faults_at_start;
+#[cfg(test)]
+mod garbage;
+#[cfg(test)]
+mod import;
+#[cfg(test)]
+mod import_kills;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod load;
+#[cfg(test)]
+mod pages;
+#[cfg(test)]
+mod parallel;
+#[cfg(test)]
+mod roles;
+#[cfg(test)]
+mod stack;
+#[cfg(test)]
+mod takeover;
+#[cfg(test)]
+mod usage_files;
