@@ -63,9 +63,12 @@ impl Failure {
         self
     }
 
+    /// The whole chain of causes. That it was a task of ours which failed is no news to anybody: its error is.
     fn of_chain(exit: Exit, error: &anyhow::Error) -> Self {
-        let causes = error.chain().skip(1).map(ToString::to_string).collect();
-        Self { exit, what: error.to_string(), causes, way_out: None }
+        let of_task = matches!(error.downcast_ref(), Some(service_kit::StopReason::Failed { .. }));
+        let mut sentences = error.chain().skip(usize::from(of_task)).map(ToString::to_string);
+        let what = sentences.next().expect("an error has at least its own sentence");
+        Self { exit, what, causes: sentences.collect(), way_out: None }
     }
 
     /// Prints it, and gives the exit code. A reader that went away is no failure: it has what it wanted.
@@ -151,13 +154,7 @@ impl From<Error> for Failure {
 }
 
 fn rejected(problem: &Problem) -> Failure {
-    let mut failure = Failure::new(Exit::Rejected, problem.to_string());
-    if let (Some(needed), Some(available)) = (problem.needed, problem.available) {
-        failure = failure.because(&format!("it costs {needed} USDC and {available} USDC are available"));
-    }
-    if let Some(mark) = problem.mark {
-        failure = failure.because(&format!("the source is known up to item {mark}"));
-    }
+    let failure = Failure::new(Exit::Rejected, problem.to_string());
     match way_out(&problem.code) {
         Some(way_out) => failure.try_this(way_out),
         None => failure,

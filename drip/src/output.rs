@@ -72,7 +72,8 @@ fn plain() -> Table {
 fn print(table: &Table) -> Result<(), Failure> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     for line in table.lines() {
-        writeln!(out, "{}", line.trim())?;
+        // The style without borders still has the space beside them.
+        writeln!(out, "{}", line.strip_prefix(' ').unwrap_or(&line).trim_end())?;
     }
     Ok(out.flush()?)
 }

@@ -21,6 +21,7 @@ on_both_stores! {
     totals_beyond_their_range_stop_at_its_end
     a_profile_is_kept_as_far_as_it_can_be_read
     a_decline_for_nobody_opens_no_account
+    ids_are_ordered_by_their_bytes_whatever_the_language
     a_source_may_be_counted_before_it_is_marked
     one_large_delta_is_the_same_as_many_small_ones
 }
@@ -165,6 +166,17 @@ async fn metadata_that_is_encrypted_or_unreadable_is_shown_as_what_it_is() {
     let delta = fold(&[events], 0).remove(0);
     let shown: Vec<_> = delta.journal[1..].iter().map(|row| row.metadata.as_deref()).collect();
     assert_eq!(shown, cases.map(|(.., shown)| Some(shown)));
+}
+
+async fn ids_are_ordered_by_their_bytes_whatever_the_language(place: Place) {
+    let ids = ["B", "Z-1", "a", "b", "z", "ä", "🦀"];
+    let account = |id: &&str| AccountId { app: name("demo"), user: name(id) };
+    let events = ids.iter().rev().map(|id| opened(&account(id), None)).collect();
+    let views = apply(&place, &fold(&[events], 0)).await;
+    let rows = views.accounts(&name("demo"), None, None, 100).await.expect("accounts");
+    assert_eq!(rows.iter().map(|row| row.account.user.as_str()).collect::<Vec<_>>(), ids);
+    let after = views.accounts(&name("demo"), None, Some("a"), 1).await.expect("accounts");
+    assert_eq!(after[0].account.user.as_str(), "b");
 }
 
 async fn a_decline_for_nobody_opens_no_account(place: Place) {

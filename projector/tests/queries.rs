@@ -50,6 +50,7 @@ async fn pages_of_a_journal_neither_skip_nor_repeat(place: Place) {
             let Some(last) = page.last() else { break };
             after = Some(last.position);
             found.extend(page);
+            assert!(found.len() <= all.len(), "a row came twice");
         }
         assert_eq!(found, expected);
     }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use event_log::{AppendOutcome, EventLog, LogIdentity, SqliteLog};
 use ledger_core::{LogId, PartitionId, Position};
-use projector::{Config, Positions, ProjectorError, ViewStore, Views, run};
+use projector::{Applied, Config, Positions, ProjectorError, ViewStore, Views, run};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::fake_log::FakeLog;
+use crate::folding::delta;
 use crate::stores::{Place, dump};
 use crate::world::{LOG, World};
 use crate::{naive, on_both_stores};
@@ -21,6 +22,7 @@ on_both_stores! {
     it_catches_up_and_follows
     it_goes_on_where_it_stopped
     two_projectors_on_one_store_come_to_the_same
+    views_moved_by_somebody_else_are_taken_up_from_there
     a_log_shorter_than_the_views_is_refused
     another_commit_where_the_views_were_folded_is_refused
     another_log_is_refused
@@ -134,6 +136,22 @@ async fn two_projectors_on_one_store_come_to_the_same(place: Place) {
         running.stop().await;
     }
     naive::check(&Views::new(stores[0].clone(), None), &worlds).await;
+}
+
+async fn views_moved_by_somebody_else_are_taken_up_from_there(place: Place) {
+    let store = place.open().await;
+    let mut world = World::of(0, 45, 5);
+    let log = FakeLog::of(std::slice::from_ref(&world));
+    let running = Running::start(Arc::new(log.clone()), store.clone());
+    arrived(&store, std::slice::from_ref(&world)).await;
+    let position = store.positions().await.expect("positions")[0];
+    world.grow(3);
+    let part = delta(&world, position, world.entries.len() - 1);
+    assert_eq!(store.apply(&part).await.expect("applied"), Applied::Here);
+    log.catch_up(0, &world);
+    arrived(&store, std::slice::from_ref(&world)).await;
+    running.stop().await;
+    naive::check(&Views::new(store, None), &[world]).await;
 }
 
 /// Views that were folded from this world.

@@ -12,7 +12,8 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 /// `warn,command_api=debug`.
 pub const FILTER_VARIABLE: &str = "DRIP_LOG";
 
-const DEFAULT_FILTER: &str = "info";
+/// Our own news, and the troubles of the NATS client: its news of every connection is told better by those who made it.
+const DEFAULT_FILTER: &str = "info,async_nats=warn";
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,8 +84,8 @@ mod tests {
 
     #[test]
     fn the_filter_defaults_to_info() {
-        for text in [None, Some(""), Some(" "), Some("info")] {
-            assert_eq!(filter(text).unwrap().to_string(), "info");
+        for text in [None, Some(""), Some(" "), Some(DEFAULT_FILTER)] {
+            assert_eq!(filter(text).unwrap().to_string(), filter(Some(DEFAULT_FILTER)).unwrap().to_string());
         }
         assert_eq!(filter(Some("warn,a=debug")).unwrap().to_string(), "a=debug,warn");
     }

@@ -156,11 +156,6 @@ pub(crate) fn encode(text: &str) -> String {
     text.bytes().map(byte).collect()
 }
 
-/// Host and port of a URL.
-pub(crate) fn bare_url(url: &str) -> &str {
-    url.split_once("://").map_or(url, |(_, rest)| rest)
-}
-
 /// An amount in USDC, as its JSON text, in millionths.
 #[track_caller]
 pub(crate) fn credits(amount: &Value) -> i64 {

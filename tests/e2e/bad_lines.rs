@@ -53,7 +53,7 @@ async fn bad_lines_are_named_and_the_rest_is_charged() {
 fn assert_complaints(import: &Said) {
     for (index, (line, complaint)) in LINES.iter().enumerate() {
         let number = index + 2;
-        let said = import.err.lines().find(|said| said.contains(&format!("line {number}:")));
+        let said = import.err.lines().find(|said| said.contains(&format!(".csv:{number}: ")));
         match (complaint, said) {
             (Some(words), Some(said)) => assert!(said.contains(words), "{line:?}: {said}"),
             (None, None) => {}

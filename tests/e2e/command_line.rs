@@ -49,7 +49,7 @@ async fn exit_codes_tell_what_went_wrong() {
         (vec!["debit", "anna", "0.6"], 3, "insufficient_credit"),
         (vec!["account", "show", "anna", "--api-key", "drip_demo_wrong"], 3, "unauthorized"),
         (vec!["account", "show", "anna", "--url", "http://127.0.0.1:1"], 4, "127.0.0.1:1"),
-        (vec!["import-usage", &file, "--spread-users", "1", "--price", "calls=0.1", "--grant", "1"], 6, "line 3"),
+        (vec!["import-usage", &file, "--spread-users", "1", "--price", "calls=0.1", "--grant", "1"], 6, "bad.csv:3: calls"),
         (vec!["import-usage", "/nowhere.csv", "--spread-users", "1", "--price", "calls=0.1"], 1, "/nowhere.csv"),
     ] {
         let said = drip.cli(&arguments).await.expect(code);

@@ -9,6 +9,7 @@ on_both_engines!(drip_is_killed_three_times_under_load);
 async fn drip_is_killed_three_times_under_load(engines: Engines) {
     let Stack { mut drip, nats: _nats, .. } = Stack::start(engines).await;
     let load = Load::prepare(&drip).await;
+    let target = Target::of(&drip);
     let chaos = async {
         for _ in 0..3 {
             load.progress(150).await;
@@ -18,7 +19,7 @@ async fn drip_is_killed_three_times_under_load(engines: Engines) {
         }
         load.progress(50).await;
     };
-    load.during(&Target::of(&drip), chaos).await;
+    load.during(&target, chaos).await;
     load.check(&drip).await;
     drip.stop().await;
 }
@@ -28,6 +29,7 @@ async fn nats_is_killed_under_load_and_drip_goes_on() {
     let Stack { mut drip, nats, .. } = Stack::start(Engines::Servers).await;
     let mut nats = nats.expect("this Drip is on NATS");
     let load = Load::prepare(&drip).await;
+    let target = Target::of(&drip);
     let chaos = async {
         for _ in 0..2 {
             load.progress(150).await;
@@ -38,7 +40,7 @@ async fn nats_is_killed_under_load_and_drip_goes_on() {
         }
         load.progress(50).await;
     };
-    load.during(&Target::of(&drip), chaos).await;
+    load.during(&target, chaos).await;
     assert!(drip.runs(), "{}", drip.log());
     load.check(&drip).await;
 }
@@ -48,6 +50,7 @@ async fn postgres_is_killed_under_load_and_debits_go_on() {
     let Stack { mut drip, nats: _nats, postgres } = Stack::start_breakable().await;
     let mut postgres = postgres.expect("this Drip is on a Postgres of its own");
     let load = Load::prepare(&drip).await;
+    let target = Target::of(&drip);
     let chaos = async {
         load.progress(100).await;
         postgres.kill();
@@ -56,7 +59,7 @@ async fn postgres_is_killed_under_load_and_debits_go_on() {
         postgres.restart().await;
         load.progress(50).await;
     };
-    load.during(&Target::of(&drip), chaos).await;
+    load.during(&target, chaos).await;
     assert!(drip.runs(), "{}", drip.log());
     load.check(&drip).await;
 }

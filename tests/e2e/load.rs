@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use rand::{Rng as _, RngExt as _};
+use rand::RngExt as _;
 use reqwest::Method;
 use serde_json::json;
 

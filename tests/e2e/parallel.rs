@@ -23,7 +23,8 @@ async fn parallel_debits_over_http_never_overspend(engines: Engines) {
 #[tokio::test]
 async fn parallel_debits_over_nats_and_http_never_overspend() {
     let Stack { mut drip, nats, .. } = Stack::start(Engines::Servers).await;
-    let nats = async_nats::connect(nats.expect("this Drip is on NATS").url()).await.expect("NATS is there");
+    let server = nats.expect("this Drip is on NATS");
+    let nats = async_nats::connect(server.url()).await.expect("NATS is there");
     drip.open("anna", "3").await;
     let both = (0..CLIENTS / 2).map(|_| async { tokio::join!(debit_over_http(&drip), debit_over_nats(&nats)) });
     let replies: Vec<_> = join_all(both).await.into_iter().flat_map(|(http, nats)| [http, nats]).collect();

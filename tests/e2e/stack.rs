@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use test_servers::{End, NatsServer, Postgres, Process, free_port};
 
-use crate::ask::{Said, bare_url, said};
+use crate::ask::{Said, said};
 
 /// How long anything that is waited for may take before a test fails.
 pub(crate) const BOUND: Duration = Duration::from_secs(30);
@@ -211,11 +211,6 @@ impl Drip {
     /// Runs a command against this Drip to its end.
     pub(crate) async fn cli(&self, arguments: &[&str]) -> Said {
         said(self.command(arguments)).await
-    }
-
-    /// Without the scheme: for addresses that are tried by hand.
-    pub(crate) fn address(&self) -> String {
-        bare_url(&self.url()).to_owned()
     }
 }
 

@@ -30,7 +30,7 @@ async fn the_server_answers_on_a_socket_reads_large_bodies_out_and_stops_when_as
         let answer = exchange(&mut TcpStream::connect(address).await.unwrap(), get.as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("\"account_unknown\""), "{answer}");
 
-        let size = 3 * 1024 * 1024;
+        let size = 12 * 1024 * 1024;
         let typed = format!("{head}Content-Type: application/json\r\nContent-Length: {size}\r\n");
         let mut large = format!("POST /v1/users HTTP/1.1\r\n{typed}\r\n").into_bytes();
         large.resize(large.len() + size, b' ');

@@ -27,8 +27,10 @@ pub(crate) struct Config {
 impl Config {
     /// Reads and checks a file. Error: the file, and what is wrong in it.
     pub(crate) fn read(file: &Path) -> Result<Self> {
-        let text = fs::read_to_string(file).with_context(|| format!("can not read the configuration {}", file.display()))?;
-        let config: Self = toml::from_str(&text).with_context(|| format!("the configuration {} is wrong", file.display()))?;
+        let text = fs::read_to_string(file)
+            .with_context(|| format!("can not read the configuration {}", file.display()))?;
+        let config: Self = toml::from_str(&text)
+            .with_context(|| format!("the configuration {} is wrong", file.display()))?;
         config.check().with_context(|| format!("the configuration {} is wrong", file.display()))?;
         Ok(config)
     }
@@ -42,7 +44,9 @@ impl Config {
         }
         let stranger = self.api_keys.iter().find(|key| !self.apps.contains_key(&key.app));
         match stranger {
-            Some(key) => bail!("api_keys: key {:?} is for app {:?}, which is not in [apps]", key.name, key.app),
+            Some(key) => {
+                bail!("api_keys: key {:?} is for app {:?}, which is not in [apps]", key.name, key.app)
+            }
             None => Ok(()),
         }
     }

@@ -44,7 +44,10 @@ pub(crate) async fn open_log(args: &EngineArgs) -> Result<Arc<dyn EventLog>> {
 
 /// Another handle on a log that is open in this process, for following it. On NATS over a connection of its own: a
 /// follower can not hold up the writer's appends, nor a writer's reconnect the follower.
-pub(crate) async fn open_log_to_follow(args: &EngineArgs, open: &Arc<dyn EventLog>) -> Result<Arc<dyn EventLog>> {
+pub(crate) async fn open_log_to_follow(
+    args: &EngineArgs,
+    open: &Arc<dyn EventLog>,
+) -> Result<Arc<dyn EventLog>> {
     Ok(match args.jetstream() {
         Some(options) => Arc::new(JetStreamLog::open(&options).await?),
         None => Arc::clone(open),
@@ -72,6 +75,11 @@ async fn begin(log: &dyn EventLog) -> Result<()> {
 }
 
 fn make_dir(dir: &Path) -> Result<()> {
-    let make = || format!("can not make the data folder {}; make it yourself or choose another --data-dir", dir.display());
+    let make = || {
+        format!(
+            "can not make the data folder {}; make it yourself or choose another --data-dir",
+            dir.display()
+        )
+    };
     fs::create_dir_all(dir).with_context(make)
 }

@@ -58,7 +58,11 @@ impl Events {
     }
 
     /// The entries of one partition: up to its end, or for ever.
-    async fn commits(&self, log: &dyn EventLog, partition: PartitionId) -> Result<BoxStream<'static, Result<Entry>>> {
+    async fn commits(
+        &self,
+        log: &dyn EventLog,
+        partition: PartitionId,
+    ) -> Result<BoxStream<'static, Result<Entry>>> {
         let after = self.after.map_or(0, |after| after.sequence.saturating_sub(1));
         let head = log.head(partition).await?;
         let entries = log.follow(partition, after).map(|entry| entry.map_err(Into::into));
@@ -83,7 +87,8 @@ impl Events {
     }
 
     fn print(&self, out: &mut impl std::io::Write, commit: &Commit) -> Result<()> {
-        let in_time = self.since.is_none_or(|since| commit.time >= since) && self.until.is_none_or(|until| commit.time < until);
+        let in_time = self.since.is_none_or(|since| commit.time >= since)
+            && self.until.is_none_or(|until| commit.time < until);
         for (position, event) in commit.positioned().filter(|_| in_time) {
             if self.wants(position, event) {
                 serde_json::to_writer(&mut *out, &line(position, commit.time, event)?)?;
@@ -110,7 +115,9 @@ impl Events {
 /// Position and time first, then the event as `schemas/event.json` says.
 fn line(position: Position, time: Timestamp, event: &Event) -> Result<Value> {
     let mut line = serde_json::json!({ "position": position, "time": rfc3339(time) });
-    let Value::Object(mut fields) = serde_json::to_value(event)? else { unreachable!("an event is an object") };
+    let Value::Object(mut fields) = serde_json::to_value(event)? else {
+        unreachable!("an event is an object")
+    };
     if let Some(occurred_at) = fields.get("occurred_at").and_then(Value::as_i64) {
         fields.insert("occurred_at".to_owned(), rfc3339(Timestamp(occurred_at)).into());
     }
@@ -124,6 +131,7 @@ fn rfc3339(time: Timestamp) -> String {
 }
 
 fn parse_time(text: &str) -> Result<Timestamp, String> {
-    let time = chrono::DateTime::parse_from_rfc3339(text).map_err(|error| format!("{error}; a time looks like 2026-11-23T10:00:00Z"))?;
+    let time = chrono::DateTime::parse_from_rfc3339(text)
+        .map_err(|error| format!("{error}; a time looks like 2026-11-23T10:00:00Z"))?;
     Ok(Timestamp(time.timestamp_micros()))
 }

@@ -8,8 +8,8 @@ use projector::Views;
 
 use super::args::{CreateArgs, EngineArgs};
 use super::config::{self, dev_key_file};
-use super::roles::{self, HttpArgs};
 use super::engines;
+use super::roles::{self, HttpArgs};
 
 /// Start Drip: every role in this process, on the embedded engines unless told otherwise.
 #[derive(Debug, clap::Args)]
@@ -40,7 +40,11 @@ impl Up {
 }
 
 /// Says where everything is, as soon as commands are taken.
-async fn greet(desk: command_api::desk::Desk, engines: EngineArgs, address: SocketAddr) -> Result<(), std::convert::Infallible> {
+async fn greet(
+    desk: command_api::desk::Desk,
+    engines: EngineArgs,
+    address: SocketAddr,
+) -> Result<(), std::convert::Infallible> {
     if desk.ready().await.is_ok() {
         anstream::eprintln!("{}", greeting(&engines, address));
     }
@@ -49,10 +53,17 @@ async fn greet(desk: command_api::desk::Desk, engines: EngineArgs, address: Sock
 
 fn greeting(engines: &EngineArgs, address: SocketAddr) -> String {
     let dir = std::path::absolute(&engines.data_dir).unwrap_or_else(|_| engines.data_dir.clone());
-    let log = engines.nats.as_deref().map_or_else(|| shown(&dir.join("log.db")), |_| "NATS JetStream".to_owned());
-    let views = engines.database_url.as_deref().map_or_else(|| shown(&dir.join("views.db")), |_| "Postgres".to_owned());
+    let log =
+        engines.nats.as_deref().map_or_else(|| shown(&dir.join("log.db")), |_| "NATS JetStream".to_owned());
+    let views = engines
+        .database_url
+        .as_deref()
+        .map_or_else(|| shown(&dir.join("views.db")), |_| "Postgres".to_owned());
     let key = dev_key_file(&dir);
-    let mut text = format!("Drip is up\n  http   http://{address}   (--http)\n  data   {}   (--data-dir)\n", dir.display());
+    let mut text = format!(
+        "Drip is up\n  http   http://{address}   (--http)\n  data   {}   (--data-dir)\n",
+        dir.display()
+    );
     text += &format!("  log    {log}\n  views  {views}\n  docs   http://{address}/docs\n");
     if key.exists() {
         text += &format!(

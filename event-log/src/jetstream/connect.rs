@@ -1,6 +1,7 @@
 //! The connection.
 
 use std::error::Error;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::context::ContextBuilder;
@@ -50,7 +51,21 @@ async fn settings(options: &JetStreamOptions) -> Result<ConnectOptions, OpenErro
     Ok(settings
         .custom_inbox_prefix(&options.inbox_prefix)
         .reconnect_delay_callback(pause)
-        .event_callback(|event| async move { report(&event) }))
+        .event_callback(reporter()))
+}
+
+/// Events of the connection as log lines. Only the connecting again after a loss is news.
+fn reporter() -> impl Fn(Event) -> std::future::Ready<()> + Send + Sync + 'static {
+    let lost = AtomicBool::new(false);
+    move |event| {
+        match event {
+            Event::Disconnected => lost.store(true, Ordering::Relaxed),
+            Event::Connected if !lost.swap(false, Ordering::Relaxed) => return std::future::ready(()),
+            _ => {}
+        }
+        report(&event);
+        std::future::ready(())
+    }
 }
 
 /// The client library leaves what stands before the `@` of an address unused.
@@ -85,7 +100,7 @@ fn pause(attempts: usize) -> Duration {
 /// A publish that the server does not permit is answered by an event alone, so events must be seen.
 fn report(event: &Event) {
     match event {
-        Event::Connected => tracing::info!("connected to NATS"),
+        Event::Connected => tracing::info!("connected to NATS again"),
         Event::Disconnected => tracing::warn!("lost the connection to NATS; connecting again"),
         Event::ServerError(error) => tracing::error!(%error, "NATS reported an error"),
         Event::ClientError(error) => tracing::warn!(%error, "the NATS client reported an error"),

@@ -7,4 +7,4 @@ mod render;
 pub mod requests;
 
 #[cfg(test)]
-mod requests_tests;
+mod convert_tests;

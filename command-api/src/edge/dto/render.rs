@@ -184,6 +184,6 @@ fn items_of(charge: Charge) -> Option<Vec<Item>> {
 }
 
 /// JSON text as it stands; nothing when it is none.
-pub fn raw(json: String) -> Option<Box<RawValue>> {
+fn raw(json: String) -> Option<Box<RawValue>> {
     RawValue::from_string(json).ok()
 }

@@ -36,12 +36,15 @@ pub(super) struct BadLine {
     pub(super) reason: String,
 }
 
+/// A record, and what it asks for or why it can not be used.
+type Looked = (Record, Result<Row, String>);
+
 /// The batches of a file, in order. Reads ahead by one row.
 pub(super) struct Batches<R> {
     sheet: Sheet<R>,
     layout: Layout,
     rows_max: u64,
-    ahead: Option<(Record, Result<Row, String>)>,
+    ahead: Option<Looked>,
     to: u64,
     ended: bool,
 }
@@ -72,7 +75,7 @@ impl<R: Read> Batches<R> {
         Ok(Some(batch))
     }
 
-    fn take(&mut self) -> Result<Option<(Record, Result<Row, String>)>, csv::Error> {
+    fn take(&mut self) -> Result<Option<Looked>, csv::Error> {
         if let Some(ahead) = self.ahead.take() {
             return Ok(Some(ahead));
         }

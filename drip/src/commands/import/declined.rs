@@ -4,15 +4,15 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use csv::Writer;
 use drip_client::{Client, JournalRow};
 use ledger_core::SourceName;
 
+use super::ImportArgs;
 use super::layout::Layout;
 use super::sheet::{Record, Sheet};
-use super::{ImportArgs, same_file};
 use crate::failure::{Exit, Failure};
 
 /// Runs through the file and the ledger's declines side by side: both are in order of number.
@@ -22,13 +22,12 @@ pub(super) async fn write(
     args: &ImportArgs,
     target: &Path,
 ) -> Result<(), Failure> {
-    if same_file(&args.file, target) {
-        return Err(Failure::new(Exit::Usage, "--declined would overwrite the imported file"));
-    }
     let sheet = args.sheet()?;
     let declines = Declines { client, source, page: VecDeque::new(), cursor: None, ended: false };
     // Beside its place first: a file of this name is always whole.
-    let aside = target.with_extension("part");
+    let mut aside = target.as_os_str().to_owned();
+    aside.push(".part");
+    let aside = PathBuf::from(aside);
     let unwritable = |error: &dyn std::fmt::Display| {
         Failure::new(Exit::Failed, format!("can not write {}", target.display())).because(error)
     };

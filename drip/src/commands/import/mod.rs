@@ -104,6 +104,7 @@ struct Import {
 impl ImportArgs {
     pub(crate) async fn run(self, output: Output) -> Result<Exit, Failure> {
         let source = self.source()?;
+        self.check_declined()?;
         let batches = Batches::new(self.sheet()?, self.layout()?, self.batch);
         let mut progress = Progress::new(&self.file, self.verbose);
         let client = self.client.client()?;
@@ -125,6 +126,15 @@ impl ImportArgs {
         let file = File::open(&self.file)
             .map_err(|error| Failure::new(Exit::Failed, format!("can not open {shown}")).because(&error))?;
         Sheet::open(file, self.delimiter).map_err(|error| self.unreadable(&error))
+    }
+
+    fn check_declined(&self) -> Result<(), Failure> {
+        match &self.declined {
+            Some(target) if same_file(&self.file, target) => {
+                Err(Failure::new(Exit::Usage, "--declined would overwrite the imported file"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn unreadable(&self, error: &csv::Error) -> Failure {

@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn the_header_is_read_without_its_byte_order_mark_and_spaces() {
-        let sheet = Sheet::open("\u{feff}when; \"how much\" \r\n".as_bytes(), b';').unwrap();
+        let sheet = Sheet::open("\u{feff}when ;\"how much\"\r\n".as_bytes(), b';').unwrap();
         assert_eq!(sheet.header(), ["when", "how much"]);
     }
 }

@@ -45,6 +45,17 @@ fn a_key_used_for_another_content_is_refused() {
     check(&given(), &deposit("d", "2"), &["refused: key_reused"]);
 }
 
+#[test]
+fn every_part_of_an_item_belongs_to_the_content() {
+    let given = || [Done(open("1")), Done(keyed("k", items(&[("2", "0.1")])))];
+    check(&given(), &keyed("k", items(&[("2", "0.1")])), &["duplicate of 0-3-0"]);
+    let others: [&[(&str, &str)]; 4] =
+        [&[("2", "0.2")], &[("1", "0.1")], &[("1", "0.2")], &[("2", "0.1"), ("2", "0.1")]];
+    for other in others {
+        check(&given(), &keyed("k", items(other)), &["refused: key_reused"]);
+    }
+}
+
 fn changed(change: impl FnOnce(&mut Usage)) -> Command {
     let Command::Debit(mut debit) = paid("k") else { panic!("a debit") };
     change(&mut debit.usage);

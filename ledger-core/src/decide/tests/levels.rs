@@ -222,11 +222,11 @@ fn a_dry_run_never_dusts() {
 
 #[test]
 fn only_a_want_of_credit_dusts() {
-    let mut given = dust();
-    given.push(Refused(debit("0")));
-    given.push(Refused(debit("2000000000")));
-    given.push(Done(close()));
-    check(&given, &debit("0.007"), &["refused: account_closed"]);
+    check(&dust(), &debit("0"), &["refused: amount_not_positive"]);
+    check(&dust(), &debit("2000000000"), &["refused: amount_too_large"]);
+    let mut closed = dust();
+    closed.push(Done(close()));
+    check(&closed, &debit("0.007"), &["refused: account_closed"]);
 }
 
 fn on_decline(on_decline: OnDecline) -> Step {
