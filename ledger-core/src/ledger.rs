@@ -9,7 +9,7 @@ use crate::map::Map;
 use crate::policy::Policy;
 use crate::rejection::{Code, Rejection};
 use crate::slots::SlotMap;
-use crate::time::Timestamp;
+use crate::time::{SECOND, Timestamp};
 
 pub use crate::evolve::Illegal;
 
@@ -32,6 +32,8 @@ impl Mark {
 pub struct Ledger {
     pub(crate) partition: PartitionId,
     pub(crate) time: Timestamp,
+    /// When the windows of keys were last moved on.
+    swept: Timestamp,
     pub(crate) slots: Option<SlotMap>,
     pub(crate) policies: Map<AppId, (u32, Policy)>,
     pub(crate) accounts: Map<AccountId, Account>,
@@ -45,6 +47,7 @@ impl Ledger {
         Self {
             partition,
             time: Timestamp(0),
+            swept: Timestamp(0),
             slots: None,
             policies: Map::default(),
             accounts: Map::default(),
@@ -62,6 +65,11 @@ impl Ledger {
     /// Time moves to that of the commit that is read or made next; what leaves the window of keys is dropped.
     pub fn begin(&mut self, time: Timestamp) {
         self.time = self.time.max(time);
+        // Generations are hours: looking more often than each second finds nothing, and there may be many apps.
+        if self.time.since(self.swept) < SECOND {
+            return;
+        }
+        self.swept = self.time;
         for (app, window) in &mut self.keys {
             if let Some((_, policy)) = self.policies.get(app) {
                 window.advance(self.time, policy.key_window());

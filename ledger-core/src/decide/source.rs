@@ -3,7 +3,7 @@
 use crate::command::{Command, Open};
 use crate::commit::Hash;
 use crate::digest::source_digest;
-use crate::event::{Event, SourceMarked, Usage};
+use crate::event::{Event, SourceItem, SourceMarked, Usage};
 use crate::ids::{AccountId, AppId, Label, PartitionId, SourceName};
 use crate::ledger::{Ledger, Mark};
 use crate::money::Usdc;
@@ -21,6 +21,13 @@ pub struct BatchItem {
     pub partition: PartitionId,
     /// What is to be paid for; its `item` names the source and the number.
     pub usage: Usage,
+}
+
+impl BatchItem {
+    fn belongs_to(&self, app: &AppId, source: &SourceName) -> bool {
+        let named = |item: &SourceItem| item.source == *source && item.number == self.number;
+        self.usage.account.app == *app && self.usage.item.as_ref().is_some_and(named)
+    }
 }
 
 /// The items (from, to] of a source, for every partition. Numbers without an item are lines nobody can be charged for.
@@ -64,6 +71,8 @@ impl SourceBatch {
     /// Takes items in order. Rejection: a number outside (from, to] or out of order.
     pub fn new(head: BatchHead, items: Vec<BatchItem>) -> Result<Self, Rejection> {
         let BatchHead { app, source, from, to, digest_from, last, grant_missing, actor } = head;
+        let own = items.iter().all(|item| item.belongs_to(&app, &source));
+        assert!(own, "a batch is made of items of its own app and source: no other tenant may be charged");
         let numbers = || items.iter().map(|item| item.number);
         let inside = numbers().all(|number| from < number && number <= to);
         if from > to || !inside || !numbers().is_sorted_by(|a, b| a < b) {

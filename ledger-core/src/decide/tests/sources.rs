@@ -283,6 +283,14 @@ fn a_debit_with_the_key_of_an_item_that_was_paid_is_a_duplicate() {
 }
 
 #[test]
+#[should_panic(expected = "no other tenant may be charged")]
+fn a_batch_never_holds_an_item_of_another_app() {
+    let mut foreign = item(&FEED[0]);
+    foreign.usage.account.app = crate::ids::AppId::new("other").unwrap();
+    let _ = SourceBatch::new(head(0, 9, Hash::ZERO), vec![foreign]);
+}
+
+#[test]
 fn the_digest_covers_every_field_of_an_item() {
     let plain = item(&FEED[0]);
     let digest = |item: BatchItem| SourceBatch::new(head(0, 9, Hash::ZERO), vec![item]).unwrap().digest();
@@ -293,7 +301,10 @@ fn the_digest_covers_every_field_of_an_item() {
     };
     let mut seen = vec![digest(plain.clone())];
     let changes: [fn(&mut BatchItem); 5] = [
-        |item| item.number = 2,
+        |item| {
+            item.number = 2;
+            item.usage.item = Some(SourceItem { source: source(), number: 2 });
+        },
         |item| item.usage.key = Some(key("k")),
         |item| item.usage.scope = Some(crate::ids::Scope::new("s").unwrap()),
         |item| item.usage.occurred_at = Some(crate::time::Timestamp(0)),
