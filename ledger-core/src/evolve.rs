@@ -55,6 +55,7 @@ impl Ledger {
             "policies are counted without a gap",
         )?;
         self.keys.entry(event.app.clone()).or_default();
+        self.swept_minute = None;
         Ok(())
     }
 

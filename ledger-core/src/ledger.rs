@@ -9,7 +9,7 @@ use crate::map::Map;
 use crate::policy::Policy;
 use crate::rejection::{Code, Rejection};
 use crate::slots::SlotMap;
-use crate::time::{SECOND, Timestamp};
+use crate::time::{MINUTE, Timestamp};
 
 pub use crate::evolve::Illegal;
 
@@ -32,8 +32,8 @@ impl Mark {
 pub struct Ledger {
     pub(crate) partition: PartitionId,
     pub(crate) time: Timestamp,
-    /// When the windows of keys were last moved on.
-    swept: Timestamp,
+    /// The minute in which the windows of keys were last moved on; none when a policy has changed since.
+    pub(crate) swept_minute: Option<i64>,
     pub(crate) slots: Option<SlotMap>,
     pub(crate) policies: Map<AppId, (u32, Policy)>,
     pub(crate) accounts: Map<AccountId, Account>,
@@ -47,7 +47,7 @@ impl Ledger {
         Self {
             partition,
             time: Timestamp(0),
-            swept: Timestamp(0),
+            swept_minute: None,
             slots: None,
             policies: Map::default(),
             accounts: Map::default(),
@@ -65,11 +65,13 @@ impl Ledger {
     /// Time moves to that of the commit that is read or made next; what leaves the window of keys is dropped.
     pub fn begin(&mut self, time: Timestamp) {
         self.time = self.time.max(time);
-        // Generations are hours: looking more often than each second finds nothing, and there may be many apps.
-        if self.time.since(self.swept) < SECOND {
+        // Windows, generations and the allowance for clocks are whole minutes: only a new minute drops anything, and
+        // there may be many apps.
+        let minute = self.time.0.div_euclid(MINUTE);
+        if self.swept_minute == Some(minute) {
             return;
         }
-        self.swept = self.time;
+        self.swept_minute = Some(minute);
         for (app, window) in &mut self.keys {
             if let Some((_, policy)) = self.policies.get(app) {
                 window.advance(self.time, policy.key_window());

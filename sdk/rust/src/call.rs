@@ -67,7 +67,7 @@ impl Call {
                 Attempt::Answered(status, body) => return self.read(status, &body, doubt),
                 Attempt::NotDone { reason, retry_after } => (reason, retry_after),
                 Attempt::Unknown { reason } => {
-                    doubt = false;
+                    doubt = true;
                     (reason, None)
                 }
             };
