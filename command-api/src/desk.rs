@@ -9,7 +9,8 @@ use ledger_core::{AccountId, PartitionId, SourceBatch, Timestamp};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::ask::{Answer, Ask, Call, Failure, SourceAnswer};
-use crate::partition::{Health, Letter};
+use crate::letters::Letter;
+use crate::partition::Health;
 
 /// Hands calls to the writer of their partition. Cheap to clone.
 #[derive(Debug, Clone)]

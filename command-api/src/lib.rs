@@ -1,10 +1,20 @@
 //! Writers, and asking them over HTTP and NATS.
+//!
+//! A writer decides for one partition: it alone appends to that part of the log. What this crate deliberately does
+//! not do: it keeps no state but a cache of the log, never writes to the views, and answers nothing that is not
+//! durable.
+//!
+//! In reading order: [`ask`] (questions and answers), [`writer`] (the state machine that decides, without IO),
+//! `partition` (its shell, with `letters` and `steady_clock`), [`desk`] (where questions are handed in), [`writers`]
+//! (all partitions of a log), [`init`] (the beginning of a log), [`edge`] (HTTP and NATS).
 
 pub mod ask;
 pub mod desk;
 pub mod edge;
 pub mod init;
+mod letters;
 mod partition;
+mod steady_clock;
 pub mod writer;
 pub mod writers;
 

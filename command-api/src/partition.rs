@@ -1,8 +1,7 @@
 //! The thin shell of one writer: carries out what it wants, and hands in what happens.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use event_log::{AppendOutcome, Entry, EventLog, ReadError};
 use futures::future::BoxFuture;
@@ -11,24 +10,17 @@ use ledger_core::commit::Commit;
 use ledger_core::event::Event;
 use ledger_core::time::SECOND;
 use ledger_core::{PartitionId, Position, Sequence, TermNonce, Timestamp};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::ask::{Answer, Call, Failure};
+use crate::letters::{Letter, OpenLetters};
+use crate::steady_clock::{Jumped, SteadyClock};
 use crate::writer::{CLOCK_SKEW_MAX, Input, OpenError, Output, Stop, Ticket, Writer, WriterConfig};
 
 /// How many letters are taken at once: together they become one commit.
 const LETTERS_AT_ONCE: usize = 1024;
 /// How often an idle writer looks whether somebody else has written.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// Calls that came together and are answered together.
-pub(crate) struct Letter {
-    pub(crate) calls: Vec<Call>,
-    pub(crate) reply: oneshot::Sender<Vec<Answer>>,
-    /// Given back with the answer: bounds how many calls are under way.
-    pub(crate) permit: OwnedSemaphorePermit,
-}
 
 /// Why the task of a partition ended.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +46,12 @@ pub enum PartitionError {
         /// How much.
         seconds: i64,
     },
+}
+
+impl From<Jumped> for PartitionError {
+    fn from(Jumped(micros): Jumped) -> Self {
+        Self::ClockJumped { seconds: micros / SECOND }
+    }
 }
 
 /// What a partition says of itself: `Ok` while it takes commands.
@@ -343,87 +341,5 @@ async fn stored_at(
     match log.read(partition, sequence).await? {
         Some(Entry::Commit(stored)) => Ok(stored.stored_at),
         _ => Ok(None),
-    }
-}
-
-/// Wall time that is checked against the monotonic clock: a ledger's time must not jump.
-struct SteadyClock {
-    wall: Timestamp,
-    monotonic: Instant,
-    last: std::cell::Cell<Timestamp>,
-}
-
-impl SteadyClock {
-    fn start() -> Self {
-        let wall = Timestamp(service_kit::clock::now());
-        Self { wall, monotonic: Instant::now(), last: std::cell::Cell::new(wall) }
-    }
-
-    fn now(&self) -> Result<Timestamp, PartitionError> {
-        let now = Timestamp(service_kit::clock::now());
-        let elapsed = i64::try_from(self.monotonic.elapsed().as_micros()).unwrap_or(i64::MAX);
-        let jump = now.since(self.wall.plus(elapsed));
-        if jump.abs() > CLOCK_SKEW_MAX {
-            return Err(PartitionError::ClockJumped { seconds: jump / SECOND });
-        }
-        self.last.set(now);
-        Ok(now)
-    }
-
-    fn last(&self) -> Timestamp {
-        Timestamp(service_kit::clock::now()).max(self.last.get())
-    }
-}
-
-/// Letters that are not answered yet.
-#[derive(Default)]
-struct OpenLetters {
-    next: Ticket,
-    tickets: HashMap<Ticket, (u64, usize)>,
-    letters: HashMap<u64, OpenLetter>,
-}
-
-struct OpenLetter {
-    answers: Vec<Option<Answer>>,
-    missing: usize,
-    reply: oneshot::Sender<Vec<Answer>>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl OpenLetters {
-    /// Gives each call of a letter a ticket.
-    fn open(&mut self, letter: Letter) -> Vec<Input> {
-        let Letter { calls, reply, permit } = letter;
-        let id = self.next;
-        let missing = calls.len();
-        self.letters.insert(id, OpenLetter { answers: vec![None; missing], missing, reply, _permit: permit });
-        let mut ticket = |(place, call)| {
-            self.next += 1;
-            self.tickets.insert(self.next, (id, place));
-            Input::Call(self.next, call)
-        };
-        let inputs = calls.into_iter().enumerate().map(&mut ticket).collect();
-        self.next += 1;
-        inputs
-    }
-
-    /// Keeps an answer, and sends the letter's when it was the last.
-    fn answer(&mut self, ticket: Ticket, answer: Answer) {
-        let (id, place) = self.tickets.remove(&ticket).expect("a call is answered once");
-        let letter = self.letters.get_mut(&id).expect("a letter is open until its last answer");
-        letter.answers[place] = Some(answer);
-        letter.missing -= 1;
-        if letter.missing == 0 {
-            let letter = self.letters.remove(&id).expect("it was found just now");
-            // The asker may be gone: then nobody wants to know.
-            let _ = letter.reply.send(letter.answers.into_iter().flatten().collect());
-        }
-    }
-
-    /// Answers all that is open when the writer ends without having done so itself.
-    fn give_up(&mut self, reason: &str) {
-        tracing::debug!(open = self.tickets.len(), reason, "giving up open calls");
-        let open: Vec<Ticket> = self.tickets.keys().copied().collect();
-        open.into_iter().for_each(|ticket| self.answer(ticket, Answer::Failed(Failure::OutcomeUnknown)));
     }
 }
