@@ -63,7 +63,7 @@ enum Done {
     ReadBack(Result<Option<Entry>, ReadError>),
     Fetched(Ticket, Result<(Position, Event), String>),
     Opened(Result<Option<Timestamp>, ReadError>),
-    Seen(Option<Entry>),
+    Seen(Result<Option<Entry>, ReadError>),
 }
 
 /// One partition: a writer, and what it needs from the world.
@@ -227,9 +227,11 @@ impl Partition {
             }
             Done::ReadBack(found) => Input::ReadBack(found),
             Done::Fetched(ticket, event) => Input::Fetched(ticket, event),
-            Done::Seen(entry) => {
+            Done::Seen(seen) => {
                 self.looking = false;
-                let Some(entry) = entry else { return Ok(()) };
+                // What can not be read can not be written either, and whoever looks after us should know.
+                self.say(seen.as_ref().map_or_else(|error| Err(error.to_string()), |_| writer.health()));
+                let Ok(Some(entry)) = seen else { return Ok(()) };
                 Input::Seen(entry)
             }
             Done::Opened(_) => return Ok(()),
@@ -295,7 +297,7 @@ impl Partition {
         if !self.looking && writer.is_idle() {
             self.looking = true;
             let (id, log, next) = (self.id, Arc::clone(&self.log), writer.chain().read + 1);
-            self.doing.push(Box::pin(async move { Done::Seen(log.read(id, next).await.ok().flatten()) }));
+            self.doing.push(Box::pin(async move { Done::Seen(log.read(id, next).await) }));
         }
         Ok(())
     }

@@ -116,7 +116,10 @@ impl From<anyhow::Error> for Failure {
 fn is_out_of_reach(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         matches!(cause.downcast_ref(), Some(event_log::OpenError::Unreachable { .. }))
-            || matches!(cause.downcast_ref(), Some(projector::Error::Unavailable { .. }))
+            || matches!(
+                cause.downcast_ref(),
+                Some(projector::Error::Unreachable { .. } | projector::Error::Unavailable { .. })
+            )
     })
 }
 

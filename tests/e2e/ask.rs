@@ -54,7 +54,9 @@ impl Drip {
 
     /// Opens an account that holds this much.
     pub(crate) async fn open(&self, user: &str, balance: &str) -> Reply {
-        self.post("/v1/users", &serde_json::json!({ "user_id": user, "initial_balance": balance })).await.expect(201)
+        self.post("/v1/users", &serde_json::json!({ "user_id": user, "initial_balance": balance }))
+            .await
+            .expect(201)
     }
 
     /// The account as its owner knows it.
@@ -73,7 +75,9 @@ impl Drip {
         let mut next = path.to_owned();
         loop {
             let page = self.get(&next).await.expect(200);
-            rows.extend(page.body["data"].as_array().unwrap_or_else(|| panic!("a page: {page:?}")).iter().cloned());
+            rows.extend(
+                page.body["data"].as_array().unwrap_or_else(|| panic!("a page: {page:?}")).iter().cloned(),
+            );
             match page.body["next_cursor"].as_str() {
                 Some(cursor) => next = format!("{path}{mark}cursor={}", encode(cursor)),
                 None => return rows,
@@ -145,7 +149,8 @@ pub(crate) async fn said(mut command: Command) -> Said {
     let output = output.unwrap_or_else(|_| panic!("{command:?} does not end"));
     let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let code = output.status.code().unwrap_or_else(|| panic!("{command:?} was killed: {}", text(&output.stderr)));
+    let code =
+        output.status.code().unwrap_or_else(|| panic!("{command:?} was killed: {}", text(&output.stderr)));
     Said { code, out: text(&output.stdout), err: text(&output.stderr) }
 }
 
@@ -163,7 +168,8 @@ pub(crate) fn credits(amount: &Value) -> i64 {
     let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     assert!(fraction.len() <= 6, "{text}");
-    let credits = format!("{whole}{fraction:0<6}").parse::<i64>().unwrap_or_else(|_| panic!("no amount: {text}"));
+    let credits =
+        format!("{whole}{fraction:0<6}").parse::<i64>().unwrap_or_else(|_| panic!("no amount: {text}"));
     if negative { -credits } else { credits }
 }
 
@@ -179,7 +185,9 @@ pub(crate) fn usdc(credits: i64) -> String {
 
 #[test]
 fn amounts_are_read_and_shown_to_the_millionth() {
-    for (text, millionths) in [("0", 0), ("50", 50_000_000), ("0.000001", 1), ("-0.007", -7_000), ("3.9", 3_900_000)] {
+    for (text, millionths) in
+        [("0", 0), ("50", 50_000_000), ("0.000001", 1), ("-0.007", -7_000), ("3.9", 3_900_000)]
+    {
         assert_eq!(credits(&Value::from(text)), millionths);
         assert_eq!(usdc(millionths), text);
     }

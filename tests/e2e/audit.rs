@@ -69,9 +69,12 @@ impl Ledger {
     /// Once a key, once an item.
     fn note_outcome(&mut self, event: &Value) {
         let kind = text(event, "event");
-        if let (Some(source), Some(number)) = (event["item"]["source"].as_str(), event["item"]["number"].as_u64()) {
+        if let (Some(source), Some(number)) =
+            (event["item"]["source"].as_str(), event["item"]["number"].as_u64())
+        {
             let known = if kind == "debited" { &mut self.charged } else { &mut self.declined };
-            known.entry(source.to_owned()).or_default().insert(number);
+            let new = known.entry(source.to_owned()).or_default().insert(number);
+            assert!(new, "an item is done with once: {event}");
             let charged = self.charged.get(source).map_or(0, |items| usize::from(items.contains(&number)));
             let declined = self.declined.get(source).map_or(0, |items| usize::from(items.contains(&number)));
             assert_eq!(charged + declined, 1, "charged and declined: {event}");
@@ -131,7 +134,12 @@ impl Ledger {
 }
 
 fn line(row: &Value) -> Line {
-    (text(row, "position").to_owned(), text(row, "kind").to_owned(), credits(&row["amount"]), credits(&row["balance"]))
+    (
+        text(row, "position").to_owned(),
+        text(row, "kind").to_owned(),
+        credits(&row["amount"]),
+        credits(&row["balance"]),
+    )
 }
 
 #[track_caller]

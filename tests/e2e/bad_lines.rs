@@ -70,7 +70,12 @@ async fn a_cut_last_line_is_charged_when_it_is_complete() {
     assert_eq!((&import.json()["charged"], &import.json()["bad"]), (&1.into(), &1.into()), "{}", import.out);
     write(&drip, "log.csv", "user,calls,at\nanna,1,1700158623\nanna,2,1700158624\n");
     let import = run(&drip, "log.csv", &[]).await.expect(0);
-    assert_eq!((&import.json()["charged"], &import.json()["skipped"]), (&1.into(), &1.into()), "{}", import.out);
+    assert_eq!(
+        (&import.json()["charged"], &import.json()["skipped"]),
+        (&1.into(), &1.into()),
+        "{}",
+        import.out
+    );
     assert_eq!(audit(&drip).await.spent["anna"], 600_000);
     drip.stop().await;
 }

@@ -12,14 +12,19 @@ use crate::stack::{BOUND, Drip, program};
 #[tokio::test]
 async fn commands_do_what_they_say_in_json_and_for_people() {
     let mut drip = Drip::embedded().await;
-    let opened = drip.cli(&["account", "open", "anna", "--initial-balance", "1", "--email", "a@b.example", "--json"]).await;
+    let opened = drip
+        .cli(&["account", "open", "anna", "--initial-balance", "1", "--email", "a@b.example", "--json"])
+        .await;
     assert_eq!((&opened.json()["created"], &opened.json()["balance"]), (&true.into(), &"1".into()));
     drip.cli(&["account", "deposit", "anna", "2.5", "--key", "pay-1", "--json"]).await.expect(0);
     let again = drip.cli(&["account", "deposit", "anna", "2.5", "--key", "pay-1", "--json"]).await.expect(0);
     assert_eq!(again.json()["duplicate"], true);
     drip.cli(&["account", "grant", "anna", "0.5", "--json"]).await.expect(0);
     let debit = drip.cli(&["debit", "anna", "0.007", "--meter", "search", "--json"]).await.expect(0).json();
-    assert_eq!((&debit["amount"], &debit["balance"], &debit["meter"]), (&"0.007".into(), &"3.993".into(), &"search".into()));
+    assert_eq!(
+        (&debit["amount"], &debit["balance"], &debit["meter"]),
+        (&"0.007".into(), &"3.993".into(), &"search".into())
+    );
     let items = ["debit", "anna", "--item", "tokens=1500@0.00001", "--item", "calls=1@0.001", "--json"];
     assert_eq!(drip.cli(&items).await.expect(0).json()["amount"], "0.016");
     let shown = drip.cli(&["account", "show", "anna"]).await.expect(0);
@@ -49,11 +54,22 @@ async fn exit_codes_tell_what_went_wrong() {
         (vec!["debit", "anna", "0.6"], 3, "insufficient_credit"),
         (vec!["account", "show", "anna", "--api-key", "drip_demo_wrong"], 3, "unauthorized"),
         (vec!["account", "show", "anna", "--url", "http://127.0.0.1:1"], 4, "127.0.0.1:1"),
-        (vec!["import-usage", &file, "--spread-users", "1", "--price", "calls=0.1", "--grant", "1"], 6, "bad.csv:3: calls"),
-        (vec!["import-usage", "/nowhere.csv", "--spread-users", "1", "--price", "calls=0.1"], 1, "/nowhere.csv"),
+        (
+            vec!["import-usage", &file, "--spread-users", "1", "--price", "calls=0.1", "--grant", "1"],
+            6,
+            "bad.csv:3: calls",
+        ),
+        (
+            vec!["import-usage", "/nowhere.csv", "--spread-users", "1", "--price", "calls=0.1"],
+            1,
+            "/nowhere.csv",
+        ),
     ] {
         let said = drip.cli(&arguments).await.expect(code);
-        assert!(said.err.contains(words) || (code == 0 && said.out.contains(words)), "{arguments:?}: {said:?}");
+        assert!(
+            said.err.contains(words) || (code == 0 && said.out.contains(words)),
+            "{arguments:?}: {said:?}"
+        );
         assert!(!said.err.contains("panicked") && !said.err.contains("backtrace"), "{arguments:?}: {said:?}");
         assert!([0, 6].contains(&code) || said.out.is_empty(), "what went wrong is no data: {said:?}");
     }
@@ -65,7 +81,9 @@ async fn the_key_of_the_data_folder_is_found_without_being_named() {
     let mut drip = Drip::embedded().await;
     drip.open("anna", "1").await;
     let mut command = program();
-    command.args(["account", "show", "anna", "--json", "--url", &drip.url(), "--data-dir"]).arg(drip.data_dir());
+    command
+        .args(["account", "show", "anna", "--json", "--url", &drip.url(), "--data-dir"])
+        .arg(drip.data_dir());
     assert_eq!(said(command).await.expect(0).json()["balance"], "1");
     drip.stop().await;
 }
@@ -95,7 +113,8 @@ async fn long_lists_come_whole_and_events_are_filtered() {
     let middle = place(&all[all.len() / 2]);
     assert_eq!(events(&drip, &["--after", &middle]).await, all[all.len() / 2 + 1..]);
     let moment = all[all.len() / 2]["time"].as_str().expect("every event has one");
-    let (before, since) = (events(&drip, &["--until", moment]).await, events(&drip, &["--since", moment]).await);
+    let (before, since) =
+        (events(&drip, &["--until", moment]).await, events(&drip, &["--since", moment]).await);
     assert!(!before.is_empty() && !since.is_empty());
     assert_eq!([before, since].concat(), all);
     drip.stop().await;
@@ -123,8 +142,13 @@ async fn events_follow_prints_what_comes() {
     let mut drip = Drip::embedded().await;
     drip.open("anna", "1").await;
     let mut follow = program();
-    follow.args(["events", "--follow", "--user", "anna"]).args(drip.log_flags()).stdout(Stdio::piped()).stdin(Stdio::null());
-    let mut follow = tokio::process::Command::from(follow).kill_on_drop(true).spawn().expect("the program is there");
+    follow
+        .args(["events", "--follow", "--user", "anna"])
+        .args(drip.log_flags())
+        .stdout(Stdio::piped())
+        .stdin(Stdio::null());
+    let mut follow =
+        tokio::process::Command::from(follow).kill_on_drop(true).spawn().expect("the program is there");
     let mut lines = BufReader::new(follow.stdout.take().expect("it is piped")).lines();
     let mut next = async || {
         let line = tokio::time::timeout(BOUND, lines.next_line()).await.expect("an event is printed in time");

@@ -159,7 +159,8 @@ async fn a_log_behind_its_views_is_refused() {
 
 fn log_files(dir: &Path) -> Vec<std::path::PathBuf> {
     let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    let is_log = |file: &std::path::PathBuf| file.file_name().unwrap().to_string_lossy().starts_with("log.db");
+    let is_log =
+        |file: &std::path::PathBuf| file.file_name().unwrap().to_string_lossy().starts_with("log.db");
     files.filter(is_log).collect()
 }
 

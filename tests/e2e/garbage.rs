@@ -30,13 +30,33 @@ const DEBITS: &[(&str, u16, &str, &str)] = &[
     (r#"{"amount": "1000000000.000001"}"#, 422, "amount_too_large", ""),
     (r#"{"amount": 99999999999999999999999999}"#, 422, "", "amount"),
     (r#"{"amount": "1", "amount": "2"}"#, 422, "invalid_field", "amount"),
-    (r#"{"amount": "1", "items": [{"name": "a", "quantity": 1, "unit_price": 1}]}"#, 422, "invalid_field", "amount"),
+    (
+        r#"{"amount": "1", "items": [{"name": "a", "quantity": 1, "unit_price": 1}]}"#,
+        422,
+        "invalid_field",
+        "amount",
+    ),
     (r#"{"items": []}"#, 422, "items_count", ""),
     (r#"{"items": {}}"#, 422, "invalid_field", "items"),
-    (r#"{"items": [{"name": "a", "quantity": -1, "unit_price": "1"}]}"#, 422, "invalid_field", "items[0].quantity"),
-    (r#"{"items": [{"name": "a", "quantity": 1, "unit_price": "0.0000000000001"}]}"#, 422, "invalid_field", "items[0].unit_price"),
+    (
+        r#"{"items": [{"name": "a", "quantity": -1, "unit_price": "1"}]}"#,
+        422,
+        "invalid_field",
+        "items[0].quantity",
+    ),
+    (
+        r#"{"items": [{"name": "a", "quantity": 1, "unit_price": "0.0000000000001"}]}"#,
+        422,
+        "invalid_field",
+        "items[0].unit_price",
+    ),
     (r#"{"items": [{"name": "a", "quantity": 1}]}"#, 422, "missing_field", "items[0].unit_price"),
-    (r#"{"items": [{"name": "a", "quantity": 1, "unit_price": 1, "tax": 1}]}"#, 422, "unknown_field", "items[0].tax"),
+    (
+        r#"{"items": [{"name": "a", "quantity": 1, "unit_price": 1, "tax": 1}]}"#,
+        422,
+        "unknown_field",
+        "items[0].tax",
+    ),
     (r#"{"items": [["a", 1, 1]]}"#, 422, "invalid_field", "items[0]"),
     (r#"{"items": [{"name": "a", "quantity": 0, "unit_price": 1}]}"#, 422, "amount_not_positive", ""),
     (r#"{"amount": "1", "color": "red"}"#, 422, "unknown_field", "color"),
@@ -78,7 +98,8 @@ async fn garbage_in_a_debit_is_named_and_charges_nothing() {
     let mut drip = Drip::embedded().await;
     drip.open("anna", "1").await;
     for (body, status, code, field) in DEBITS {
-        let request = drip.request(Method::POST, "/v1/users/anna/debits").header("content-type", "application/json");
+        let request =
+            drip.request(Method::POST, "/v1/users/anna/debits").header("content-type", "application/json");
         let reply = send(request.body(*body)).await;
         assert_problem(&reply, *status, code, field, body);
     }
@@ -95,18 +116,28 @@ async fn garbage_over_nats_gets_the_same_answers() {
     drip.open("anna", "1").await;
     for (body, status, code, field) in DEBITS {
         // Over HTTP the path names the user.
-        let body = if body.contains("user_id") { continue } else { body.replacen('{', r#"{"user_id": "anna", "#, 1) };
+        let body = if body.contains("user_id") {
+            continue;
+        } else {
+            body.replacen('{', r#"{"user_id": "anna", "#, 1)
+        };
         let body = if body.starts_with('{') { body.replace(", }", "}") } else { body };
         let (shown, answer) = ask(&nats, "drip.cmd.demo.debit", body.as_bytes()).await;
         let problem = &answer["error"];
-        assert_eq!((&problem["status"], shown.as_str()), (&json!(status), problem["code"].as_str().unwrap()), "{body}");
+        assert_eq!(
+            (&problem["status"], shown.as_str()),
+            (&json!(status), problem["code"].as_str().unwrap()),
+            "{body}"
+        );
         assert!(code.is_empty() || shown == *code, "{body}: {answer}");
         assert!(field.is_empty() || problem["field"] == *field, "{body}: {answer}");
     }
     for (subject, body, code) in [
         ("drip.cmd.demo.get", r#"{"user_id": "nobody"}"#, "account_unknown"),
         ("drip.cmd.demo.get", r#"{"user_id": "anna", "app": "other"}"#, "app_mismatch"),
-        ("drip.cmd.other.get", r#"{"user_id": "anna"}"#, "app_unknown"),
+        ("drip.cmd.other.get", r#"{"user_id": "anna"}"#, "account_unknown"),
+        ("drip.cmd.other.debit", r#"{"user_id": "anna", "amount": "1"}"#, "app_unknown"),
+        ("drip.adm.other.open", r#"{"user_id": "anna"}"#, "app_unknown"),
         ("drip.cmd.Demo.get", r#"{"user_id": "anna"}"#, "invalid_field"),
         ("drip.adm.demo.deposit", r#"{"user_id": "anna", "amount": "1"}"#, "key_required"),
         ("drip.adm.demo.open", r#"{"user_id": ""}"#, "invalid_field"),
@@ -122,7 +153,19 @@ async fn garbage_over_nats_gets_the_same_answers() {
 #[tokio::test]
 async fn user_ids_may_be_anything_but_empty_long_or_unprintable() {
     let mut drip = Drip::embedded().await;
-    for user in ["a/b", "a b", "a%2Fb", "😀", "{acme}anna", "a?b#c", "...", "日本", "a+b", "\"'<>\\", &"x".repeat(200)] {
+    for user in [
+        "a/b",
+        "a b",
+        "a%2Fb",
+        "😀",
+        "{acme}anna",
+        "a?b#c",
+        "...",
+        "日本",
+        "a+b",
+        "\"'<>\\",
+        &"x".repeat(200),
+    ] {
         drip.open(user, "1").await;
         let debit = drip.debit(user, &json!({ "amount": "0.5" })).await.expect(200);
         assert_eq!((debit.text("user_id"), debit.text("balance")), (user, "0.5"));
@@ -130,7 +173,9 @@ async fn user_ids_may_be_anything_but_empty_long_or_unprintable() {
         let journal = format!("/v1/users/{}/journal?wait_for={last}", encode(user));
         assert_eq!(drip.get(&journal).await.expect(200).body["data"][0]["user_id"], user);
     }
-    for user in ["", "$fee", "a\nb", "a\u{7f}b", "\u{0}", &"x".repeat(201), &"x".repeat(10_000), &"😀".repeat(51)] {
+    for user in
+        ["", "$fee", "a\nb", "a\u{7f}b", "\u{0}", &"x".repeat(201), &"x".repeat(10_000), &"😀".repeat(51)]
+    {
         let refused = drip.post("/v1/users", &json!({ "user_id": user })).await;
         assert_problem(&refused, 422, "invalid_field", "user_id", user);
         if !user.is_empty() {
@@ -149,7 +194,14 @@ const REQUESTS: &[(&str, &str, &str, u16, &str, &str)] = &[
     ("POST", "/v1/users", r#"{"user_id": 7}"#, 422, "invalid_field", "user_id"),
     ("POST", "/v1/users", r"{}", 422, "missing_field", "user_id"),
     ("POST", "/v1/users", r#"{"user_id": "x", "initial_balance": "-1"}"#, 422, "", ""),
-    ("POST", "/v1/users", r#"{"user_id": "x", "initial_balance": "0.0000001"}"#, 422, "invalid_field", "initial_balance"),
+    (
+        "POST",
+        "/v1/users",
+        r#"{"user_id": "x", "initial_balance": "0.0000001"}"#,
+        422,
+        "invalid_field",
+        "initial_balance",
+    ),
     ("POST", "/v1/users", r#"{"user_id": "x", "email": "nobody"}"#, 422, "invalid_field", "email"),
     ("POST", "/v1/users", r#"{"user_id": "x", "app": "other"}"#, 403, "app_mismatch", "app"),
     ("POST", "/v1/users/anna/deposits", r#"{"amount": "1"}"#, 400, "key_required", "key"),
@@ -160,11 +212,39 @@ const REQUESTS: &[(&str, &str, &str, u16, &str, &str)] = &[
     ("POST", "/v1/users/nobody/deposits", r#"{"amount": "1", "key": "k"}"#, 404, "account_unknown", ""),
     ("POST", "/v1/debits", r"{}", 422, "missing_field", "debits"),
     ("POST", "/v1/debits", r#"{"debits": []}"#, 422, "invalid_field", "debits"),
-    ("POST", "/v1/debits", r#"{"debits": [{"user_id": "anna", "amount": "1"}, {"user_id": "anna", "amount": "x"}]}"#, 422, "invalid_field", "debits[1].amount"),
+    (
+        "POST",
+        "/v1/debits",
+        r#"{"debits": [{"user_id": "anna", "amount": "1"}, {"user_id": "anna", "amount": "x"}]}"#,
+        422,
+        "invalid_field",
+        "debits[1].amount",
+    ),
     ("POST", "/v1/debits", r#"{"debits": [{"amount": "1"}]}"#, 422, "missing_field", "debits[0].user_id"),
-    ("POST", "/v1/debits", r#"{"source": "s", "from": 0, "to": 1, "debits": [{"number": 2, "user_id": "anna", "amount": "1"}]}"#, 422, "source_range", ""),
-    ("POST", "/v1/debits", r#"{"source": "s", "from": 5, "to": 6, "digest": "0000000000000000000000000000000000000000000000000000000000000000", "debits": []}"#, 409, "source_gap", ""),
-    ("POST", "/v1/debits", r#"{"source": "s", "from": -1, "to": 1, "debits": []}"#, 422, "invalid_field", "from"),
+    (
+        "POST",
+        "/v1/debits",
+        r#"{"source": "s", "from": 0, "to": 1, "debits": [{"number": 2, "user_id": "anna", "amount": "1"}]}"#,
+        422,
+        "source_range",
+        "",
+    ),
+    (
+        "POST",
+        "/v1/debits",
+        r#"{"source": "s", "from": 5, "to": 6, "digest": "0000000000000000000000000000000000000000000000000000000000000000", "debits": []}"#,
+        409,
+        "source_gap",
+        "",
+    ),
+    (
+        "POST",
+        "/v1/debits",
+        r#"{"source": "s", "from": -1, "to": 1, "debits": []}"#,
+        422,
+        "invalid_field",
+        "from",
+    ),
     ("GET", "/v1/users/nobody", "", 404, "account_unknown", ""),
     ("GET", "/v1/users/anna?expand=everything", "", 422, "invalid_field", "expand"),
     ("GET", "/v1/users/anna?color=red", "", 422, "unknown_field", "color"),
@@ -217,8 +297,12 @@ async fn only_a_known_key_is_let_in() {
     let key = drip.key();
     let wrong = format!("{}x", &key[..key.len() - 1]);
     let other = key.replacen("_demo_", "_other_", 1);
-    for header in ["", "Bearer", "Bearer ", "Basic YTpi", &key, &format!("Bearer {wrong}"), &format!("Bearer {other}")] {
-        for (method, path) in [(Method::GET, "/v1/users"), (Method::POST, "/v1/users"), (Method::GET, "/v1/users/anna")] {
+    for header in
+        ["", "Bearer", "Bearer ", "Basic YTpi", &key, &format!("Bearer {wrong}"), &format!("Bearer {other}")]
+    {
+        for (method, path) in
+            [(Method::GET, "/v1/users"), (Method::POST, "/v1/users"), (Method::GET, "/v1/users/anna")]
+        {
             let mut request = drip.client().request(method, format!("{}{path}", drip.url()));
             if !header.is_empty() {
                 request = request.header("authorization", header);
@@ -243,7 +327,12 @@ async fn huge_and_deep_bodies_are_refused() {
     let huge = format!(r#"{{"user_id": "{}"}}"#, "x".repeat(3_000_000));
     assert_problem(&post("/v1/users", huge).await, 413, "payload_too_large", "", "3 MB");
     let deep = |shell: (&str, &str)| format!("{}{}{}", shell.0, "[".repeat(100_000), shell.1);
-    for shell in [("", ""), (r#"{"amount": "1", "metadata": {"x": "#, "}}"), (r#"{"amount": "#, "}"), (r#"{"items": "#, "}")] {
+    for shell in [
+        ("", ""),
+        (r#"{"amount": "1", "metadata": {"x": "#, "}}"),
+        (r#"{"amount": "#, "}"),
+        (r#"{"items": "#, "}"),
+    ] {
         let reply = post("/v1/users/anna/debits", deep(shell)).await;
         assert!([400, 422].contains(&reply.status), "{reply:?}");
         let closed = format!("{}{}{}{}", shell.0, "[".repeat(100_000), "]".repeat(100_000), shell.1);

@@ -11,7 +11,10 @@ use crate::audit::audit;
 use crate::stack::{Drip, Engines, Stack, on_both_engines};
 use crate::usage_files::{Sums, excerpt, imported, spent, sums, trace, write};
 
-on_both_engines!(each_user_pays_the_exact_sum_of_a_real_trace, declined_rows_are_those_a_replay_in_python_declines);
+on_both_engines!(
+    each_user_pays_the_exact_sum_of_a_real_trace,
+    declined_rows_are_those_a_replay_in_python_declines
+);
 
 #[tokio::test]
 async fn the_curl_line_of_the_greeting_opens_an_account() {
@@ -68,7 +71,10 @@ async fn assert_paid(drip: &Drip, expected: &Sums) {
 async fn again_charges_nothing(drip: &Drip, file: &std::path::Path, expected: &Sums) {
     let rows = expected_rows(file);
     let summary = imported(drip, file, "50", &[]).await.expect(0).json();
-    assert_eq!(["charged", "declined", "opened", "skipped"].map(|name| number(&summary, name)), [0, 0, 0, rows]);
+    assert_eq!(
+        ["charged", "declined", "opened", "skipped"].map(|name| number(&summary, name)),
+        [0, 0, 0, rows]
+    );
     assert_eq!(credits(&summary["amount"]), 0);
     assert_paid(drip, expected).await;
 }
@@ -100,7 +106,10 @@ async fn declined_rows_are_those_a_replay_in_python_declines(engines: Engines) {
     let Stack { mut drip, nats: _nats, .. } = Stack::start(engines).await;
     let file = excerpt(&drip, "poor.csv", 6_000);
     let expected = sums(&file, GRANT).await;
-    assert!(expected.declined.len() > 100 && expected.paid != expected.exact, "the grant is too large to prove much");
+    assert!(
+        expected.declined.len() > 100 && expected.paid != expected.exact,
+        "the grant is too large to prove much"
+    );
     let list = drip.folder().join("declined.csv");
     let more = ["--declined", &list.display().to_string()];
 
@@ -113,7 +122,9 @@ async fn declined_rows_are_those_a_replay_in_python_declines(engines: Engines) {
     assert_eq!(declined_numbers(&first), expected.declined);
 
     // Whatever came in since, the outcome of a row is final.
-    drip.post("/v1/users/user-0/deposits", &serde_json::json!({ "amount": usdc(9_000_000), "key": "late" })).await.expect(200);
+    drip.post("/v1/users/user-0/deposits", &serde_json::json!({ "amount": usdc(9_000_000), "key": "late" }))
+        .await
+        .expect(200);
     let summary = imported(&drip, &file, GRANT, &more).await.expect(0).json();
     assert_eq!(["charged", "declined"].map(|name| number(&summary, name)), [0, declined]);
     assert_eq!(fs::read_to_string(&list).expect("it was written again"), first);

@@ -24,7 +24,8 @@ async fn an_import_killed_again_and_again_charges_each_row_once(engines: Engines
     let mut cut = 0;
     for round in 1..=4 {
         let mut running = start(&drip, &file);
-        until(BOUND, "some rows are charged", async || (progress(&drip).await >= round * 500).then_some(())).await;
+        until(BOUND, "some rows are charged", async || (progress(&drip).await >= round * 500).then_some(()))
+            .await;
         a_moment(50).await;
         running.start_kill().expect("our own child can be killed");
         let status = running.wait().await.expect("our own child can be waited for");
@@ -41,7 +42,10 @@ async fn an_import_goes_on_when_its_server_is_killed(engines: Engines) {
     let file = excerpt(&drip, "killed.csv", ROWS);
     let running = start(&drip, &file);
     for round in 1..=2 {
-        until(BOUND, "some rows are charged", async || (progress(&drip).await >= round * 1_000).then_some(())).await;
+        until(BOUND, "some rows are charged", async || {
+            (progress(&drip).await >= round * 1_000).then_some(())
+        })
+        .await;
         a_moment(50).await;
         drip.kill();
         assert!(progress(&drip).await == 0, "a killed server answers");

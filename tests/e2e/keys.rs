@@ -43,7 +43,8 @@ impl Outcomes {
             drip.debit("anna", &json!({ "amount": "0.25", "key": "call-1", "meter": "search" })).await,
             drip.debit("anna", &json!({ "items": items, "key": "call-2" })).await,
         ];
-        let header = drip.request(reqwest::Method::POST, "/v1/users/anna/debits").header("Idempotency-Key", "call-1");
+        let header =
+            drip.request(reqwest::Method::POST, "/v1/users/anna/debits").header("Idempotency-Key", "call-1");
         let header = header.json(&json!({ "amount": 0.25, "meter": "search" }));
         if duplicate {
             outcomes.push(crate::ask::send(header).await);
@@ -93,7 +94,8 @@ async fn a_declined_key_may_succeed_after_a_top_up() {
 async fn a_dry_run_tells_and_changes_nothing() {
     let mut drip = Drip::embedded().await;
     let opened = drip.open("anna", "1").await;
-    let told = drip.debit("anna", &json!({ "amount": "0.4", "dry_run": true, "key": "call-1" })).await.expect(200);
+    let told =
+        drip.debit("anna", &json!({ "amount": "0.4", "dry_run": true, "key": "call-1" })).await.expect(200);
     assert_eq!((told.text("amount"), told.text("balance")), ("0.4", "0.6"));
     assert_eq!((&told.body["dry_run"], &told.body["position"]), (&true.into(), &Value::Null));
     drip.debit("anna", &json!({ "amount": "1.1", "dry_run": true })).await.expect(402);

@@ -25,8 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Load {
     /// The acknowledged amount of each key of each account, in millionths.
     acknowledged: RefCell<BTreeMap<(String, String), i64>>,
-    /// How many answers said that the debit had been made before.
-    duplicates: Cell<u32>,
     /// No new debits.
     stopped: Cell<bool>,
 }
@@ -50,7 +48,8 @@ impl Target {
 
     async fn debit(&self, user: &str, amount: i64, key: &str) -> Result<Reply, reqwest::Error> {
         let url = format!("{}/v1/users/{}/debits", self.url.borrow(), encode(user));
-        let request = self.client.request(Method::POST, url).bearer_auth(&self.key).timeout(Duration::from_secs(15));
+        let request =
+            self.client.request(Method::POST, url).bearer_auth(&self.key).timeout(Duration::from_secs(15));
         try_send(request.json(&json!({ "amount": usdc(amount), "key": key, "meter": "load" }))).await
     }
 }
@@ -82,7 +81,11 @@ impl Load {
     pub(crate) async fn progress(&self, more: usize) {
         let (begin, wanted) = (Instant::now(), self.acknowledged() + more);
         while self.acknowledged() < wanted {
-            assert!(begin.elapsed() < 2 * BOUND, "{} of {wanted} debits were acknowledged", self.acknowledged());
+            assert!(
+                begin.elapsed() < 2 * BOUND,
+                "{} of {wanted} debits were acknowledged",
+                self.acknowledged()
+            );
             tick().await;
         }
     }
@@ -92,7 +95,8 @@ impl Load {
             if self.stopped.get() {
                 return;
             }
-            let (account, amount) = (rand::rng().random_range(0..ACCOUNTS), rand::rng().random_range(1..50_000));
+            let (account, amount) =
+                (rand::rng().random_range(0..ACCOUNTS), rand::rng().random_range(1..50_000));
             self.debit(target, &user(account), amount, &format!("load-{client}-{number}")).await;
         }
     }
@@ -117,9 +121,6 @@ impl Load {
         assert_eq!(credits(&reply.body["amount"]), amount, "{reply:?}");
         let key = (user.to_owned(), key.to_owned());
         self.acknowledged.borrow_mut().insert(key, amount);
-        if reply.body["duplicate"] == true {
-            self.duplicates.set(self.duplicates.get() + 1);
-        }
     }
 
     /// What was acknowledged is what stands in the log, once, and what owners and views show.

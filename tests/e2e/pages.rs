@@ -11,11 +11,23 @@ async fn documentation_and_health_are_open_to_everybody() {
     let mut drip = Drip::embedded().await;
     let get = |path: &str| send(drip.client().get(format!("{}{path}", drip.url())));
     let document = get("/openapi.json").await.expect(200);
-    assert!(document.body["openapi"].as_str().is_some_and(|version| version.starts_with("3.")), "{document:?}");
+    assert!(
+        document.body["openapi"].as_str().is_some_and(|version| version.starts_with("3.")),
+        "{document:?}"
+    );
     for path in [
-        "/v1/users", "/v1/users/{user_id}", "/v1/users/{user_id}/debits", "/v1/users/{user_id}/deposits",
-        "/v1/users/{user_id}/grants", "/v1/users/{user_id}/close", "/v1/users/{user_id}/journal", "/v1/debits",
-        "/v1/sources/{source}", "/v1/sources/{source}/declines", "/health/live", "/health/ready",
+        "/v1/users",
+        "/v1/users/{user_id}",
+        "/v1/users/{user_id}/debits",
+        "/v1/users/{user_id}/deposits",
+        "/v1/users/{user_id}/grants",
+        "/v1/users/{user_id}/close",
+        "/v1/users/{user_id}/journal",
+        "/v1/debits",
+        "/v1/sources/{source}",
+        "/v1/sources/{source}/declines",
+        "/health/live",
+        "/health/ready",
     ] {
         assert!(document.body["paths"][path].is_object(), "{path} is not in the document");
     }
@@ -25,7 +37,9 @@ async fn documentation_and_health_are_open_to_everybody() {
     assert!(problems.body.as_str().is_some_and(|page| page.contains("insufficient_credit")), "{problems:?}");
     assert_eq!(get("/health/live").await.expect(200).text("status"), "ok");
     let ready = get("/health/ready").await.expect(200);
-    assert!(ready.body["checks"].as_array().is_some_and(|checks| checks.iter().all(|check| check["ok"] == true)));
+    assert!(
+        ready.body["checks"].as_array().is_some_and(|checks| checks.iter().all(|check| check["ok"] == true))
+    );
     drip.stop().await;
 }
 
@@ -37,7 +51,8 @@ async fn every_answer_names_its_request() {
     assert_eq!(made.text("request_id"), made.header("x-request-id"));
     let mine = send(drip.request(Method::GET, "/v1/users/nobody").header("x-request-id", "mine-7")).await;
     assert_eq!((mine.header("x-request-id"), mine.text("request_id")), ("mine-7", "mine-7"));
-    let success = send(drip.request(Method::GET, "/v1/users").header("x-request-id", "mine-8")).await.expect(200);
+    let success =
+        send(drip.request(Method::GET, "/v1/users").header("x-request-id", "mine-8")).await.expect(200);
     assert_eq!(success.header("x-request-id"), "mine-8");
     drip.stop().await;
 }
@@ -49,10 +64,12 @@ async fn a_drip_without_its_log_is_alive_and_not_ready_until_the_log_is_back() {
     drip.open("anna", "1").await;
     nats.kill();
     let bound = crate::stack::BOUND;
-    until(bound, "it is not ready", async || (drip.get("/health/ready").await.status == 503).then_some(())).await;
+    until(bound, "it is not ready", async || (drip.get("/health/ready").await.status == 503).then_some(()))
+        .await;
     drip.get("/health/live").await.expect(200);
     nats.restart().await;
-    until(bound, "it is ready again", async || (drip.get("/health/ready").await.status == 200).then_some(())).await;
+    until(bound, "it is ready again", async || (drip.get("/health/ready").await.status == 200).then_some(()))
+        .await;
     let debit = drip.debit("anna", &serde_json::json!({ "amount": "0.5" })).await.expect(200);
     assert_eq!(debit.body["balance"], Value::from("0.5"));
     drip.assert_no_panic();

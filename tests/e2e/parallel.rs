@@ -26,7 +26,8 @@ async fn parallel_debits_over_nats_and_http_never_overspend() {
     let server = nats.expect("this Drip is on NATS");
     let nats = async_nats::connect(server.url()).await.expect("NATS is there");
     drip.open("anna", "3").await;
-    let both = (0..CLIENTS / 2).map(|_| async { tokio::join!(debit_over_http(&drip), debit_over_nats(&nats)) });
+    let both =
+        (0..CLIENTS / 2).map(|_| async { tokio::join!(debit_over_http(&drip), debit_over_nats(&nats)) });
     let replies: Vec<_> = join_all(both).await.into_iter().flat_map(|(http, nats)| [http, nats]).collect();
     assert_exactly_thirty(&replies);
     assert_spent(&drip).await;
@@ -43,7 +44,9 @@ async fn debit_over_nats(nats: &async_nats::Client) -> (u16, Value) {
     let body = json!({ "user_id": "anna", "amount": "0.10" }).to_string();
     let (_, body) = ask(nats, "drip.cmd.demo.debit", body.as_bytes()).await;
     match body.get("error") {
-        Some(problem) => (problem["status"].as_u64().and_then(|code| code.try_into().ok()).unwrap_or(0), problem.clone()),
+        Some(problem) => {
+            (problem["status"].as_u64().and_then(|code| code.try_into().ok()).unwrap_or(0), problem.clone())
+        }
         None => (200, body),
     }
 }

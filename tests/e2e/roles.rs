@@ -43,7 +43,10 @@ async fn a_command_api_and_a_projector_work_apart() {
     let behind = format!("/v1/users?wait_for={}", last.text("position"));
     let request = api.request(reqwest::Method::GET, &behind).header("Drip-Deadline", soon());
     let late = crate::ask::send(request).await;
-    assert!([408, 503].contains(&late.status), "nobody projects, so the wait must end without an answer: {late:?}");
+    assert!(
+        [408, 503].contains(&late.status),
+        "nobody projects, so the wait must end without an answer: {late:?}"
+    );
 
     projector.spawn();
     let caught_up = api.get(&behind).await.expect(200);

@@ -96,7 +96,8 @@ impl Drip {
     pub(crate) fn prepared(role: &[&'static str], engines: &[String]) -> Self {
         let process = Process::new("drip", End::Kill, &std::env::temp_dir());
         let http = (role != ["run", "projector"]).then(free_port);
-        let client = reqwest::Client::builder().timeout(BOUND).build().expect("the default client can be made");
+        let client =
+            reqwest::Client::builder().timeout(BOUND).build().expect("the default client can be made");
         Self { process, role: role.to_vec(), http, engines: engines.to_vec(), client }
     }
 
@@ -186,7 +187,8 @@ impl Drip {
     /// The key of the app `demo`.
     pub(crate) fn key(&self) -> String {
         let file = self.data_dir().join("dev.key");
-        let key = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let key =
+            std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         key.trim().to_owned()
     }
 
@@ -231,7 +233,8 @@ pub(crate) fn program() -> Command {
     let program = std::env::var_os("DRIP_BIN").map_or(built, PathBuf::from);
     assert!(program.exists(), "{} is not there: cargo build -p drip", program.display());
     let mut command = Command::new(program);
-    for name in ["DRIP_URL", "DRIP_API_KEY", "DRIP_DATA_DIR", "DRIP_CONFIG", "DRIP_NATS_URL", "DATABASE_URL"] {
+    for name in ["DRIP_URL", "DRIP_API_KEY", "DRIP_DATA_DIR", "DRIP_CONFIG", "DRIP_NATS_URL", "DATABASE_URL"]
+    {
         command.env_remove(name);
     }
     command.env("RUST_BACKTRACE", "1").env("NO_COLOR", "1").env_remove("RUST_LOG");

@@ -66,7 +66,13 @@ pub(crate) struct Sums {
 pub(crate) async fn sums(file: &Path, grant: &str) -> Sums {
     let mut python = Command::new("python3");
     python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("exact_sums.py")).arg(file);
-    let result = said({ python.args([&USERS.to_string(), grant]).args(PRICES); python }).await.expect(0).json();
+    let result = said({
+        python.args([&USERS.to_string(), grant]).args(PRICES);
+        python
+    })
+    .await
+    .expect(0)
+    .json();
     let amounts = |field: &str| -> BTreeMap<String, i64> {
         let amounts = result[field].as_object().expect("an object of amounts");
         amounts.iter().map(|(user, amount)| (user.clone(), credits(amount))).collect()
@@ -80,7 +86,10 @@ impl Sums {
     /// The log says that each user paid just this, and that just these rows were declined.
     pub(crate) fn assert_is(&self, ledger: &Ledger, source: &str) {
         let paid = self.paid.iter().filter(|(_, amount)| **amount > 0);
-        assert_eq!(ledger.spent.iter().filter(|(_, spent)| **spent > 0).collect::<Vec<_>>(), paid.collect::<Vec<_>>());
+        assert_eq!(
+            ledger.spent.iter().filter(|(_, spent)| **spent > 0).collect::<Vec<_>>(),
+            paid.collect::<Vec<_>>()
+        );
         let declined = ledger.declined.get(source).into_iter().flatten().copied().collect::<Vec<_>>();
         assert_eq!(declined, self.declined);
     }

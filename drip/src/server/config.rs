@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use command_api::edge::auth::{ApiKeyConfig, generate_key};
+use command_api::edge::auth::{ApiKeyConfig, Keyring, generate_key};
 use ledger_core::{AppId, Policy};
 use serde::Deserialize;
 
@@ -43,12 +43,11 @@ impl Config {
             policy.check().with_context(|| format!("apps.{app}"))?;
         }
         let stranger = self.api_keys.iter().find(|key| !self.apps.contains_key(&key.app));
-        match stranger {
-            Some(key) => {
-                bail!("api_keys: key {:?} is for app {:?}, which is not in [apps]", key.name, key.app)
-            }
-            None => Ok(()),
+        if let Some(key) = stranger {
+            bail!("api_keys: key {:?} is for app {:?}, which is not in [apps]", key.name, key.app);
         }
+        Keyring::new(&self.api_keys)?;
+        Ok(())
     }
 }
 
