@@ -16,6 +16,8 @@ pub enum Ask {
     Command(Command),
     /// Show the account.
     Get(AccountId),
+    /// Whether this partition could take its part of a source's batch. Changes nothing.
+    CheckSource(Arc<SourceBatch>),
     /// Take this partition's part of a source's batch.
     Source(Arc<SourceBatch>),
 }

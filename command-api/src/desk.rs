@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use ledger_core::slots::SlotMap;
 use ledger_core::{AccountId, PartitionId, SourceBatch, Timestamp};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::ask::{Answer, Ask, Call, Failure, SourceAnswer};
 use crate::letters::Letter;
@@ -46,7 +46,7 @@ impl Desk {
     pub async fn ask(&self, call: Call) -> Answer {
         let partition = self.partition_of(&call);
         let deadline = call.deadline;
-        let mut answers = self.hand_in(partition, vec![call], 1, deadline).await;
+        let mut answers = self.hand_in(partition, vec![call], deadline).await;
         answers.pop().expect("one call has one answer")
     }
 
@@ -61,8 +61,7 @@ impl Desk {
         }
         let handed_in = (0..).map(PartitionId).zip(letters).map(async |(partition, (places, calls))| {
             let deadline = calls.iter().map(|call| call.deadline).min().unwrap_or_default();
-            let weight = calls.len();
-            (places, self.hand_in(partition, calls, weight, deadline).await)
+            (places, self.hand_in(partition, calls, deadline).await)
         });
         let mut answers = vec![None; count];
         for (places, given) in join_all(handed_in).await {
@@ -71,24 +70,34 @@ impl Desk {
         answers.into_iter().map(|answer| answer.expect("each call was put into one letter")).collect()
     }
 
-    /// Hands a source's batch to every partition, and adds up their answers. One "no" is the answer to all.
+    /// Hands a source's batch to every partition, and adds up their answers. All are asked first whether they could
+    /// take it, so that another feed under a known name is refused before any of it is charged.
     pub async fn apply_source(&self, batch: Arc<SourceBatch>, deadline: Timestamp) -> Answer {
-        let ask = |partition| {
-            let call = Call { ask: Ask::Source(Arc::clone(&batch)), deadline };
-            self.hand_in(PartitionId(partition), vec![call], batch.items().len().max(1), deadline)
-        };
-        let partitions = u16::try_from(self.0.counters.len()).expect("a log has at most 4096 partitions");
-        let answers = join_all((0..partitions).map(ask)).await.into_iter().flatten();
-        let mut sum = SourceAnswer::default();
-        let mut other = None;
-        for answer in answers {
-            match answer {
-                Answer::Source(part) => sum.merge(part),
-                Answer::Rejected(_) => other = Some(answer),
-                _ => other = other.or(Some(answer)),
-            }
+        let checked = self.ask_every(Ask::CheckSource(Arc::clone(&batch)), |_| 1, deadline).await;
+        if !matches!(checked, Answer::Source(_)) {
+            return checked;
         }
-        other.unwrap_or(Answer::Source(sum))
+        let own = |partition| batch.items().iter().filter(|item| item.partition == partition).count().max(1);
+        self.ask_every(Ask::Source(Arc::clone(&batch)), own, deadline).await
+    }
+
+    /// Asks every partition the same; `weight` is how much room it takes there. Nothing is handed in anywhere unless
+    /// there is room everywhere.
+    async fn ask_every(
+        &self,
+        ask: Ask,
+        weight: impl Fn(PartitionId) -> usize,
+        deadline: Timestamp,
+    ) -> Answer {
+        let partitions = || (0..).map(PartitionId).zip(&self.0.counters);
+        let room = partitions().map(|(partition, counter)| counter.room(weight(partition)));
+        let Some(permits) = room.collect::<Option<Vec<_>>>() else {
+            return Answer::Failed(Failure::Overloaded);
+        };
+        let handed_in = partitions().zip(permits).map(|((_, counter), permit)| {
+            counter.hand_in(vec![Call { ask: ask.clone(), deadline }], permit, deadline)
+        });
+        sum_up(join_all(handed_in).await.into_iter().flatten())
     }
 
     /// What each partition's writer says of itself: `Ok` when it takes commands.
@@ -110,33 +119,45 @@ impl Desk {
         match &call.ask {
             Ask::Command(command) => self.route(command.account()),
             Ask::Get(account) => self.route(account),
-            Ask::Source(_) => unreachable!("a source's batch goes to every partition, by apply_source"),
+            Ask::CheckSource(_) | Ask::Source(_) => {
+                unreachable!("a source's batch goes to every partition, by apply_source")
+            }
         }
+    }
+
+    async fn hand_in(&self, partition: PartitionId, calls: Vec<Call>, deadline: Timestamp) -> Vec<Answer> {
+        let counter = &self.0.counters[usize::from(partition.0)];
+        match counter.room(calls.len()) {
+            Some(permit) => counter.hand_in(calls, permit, deadline).await,
+            None => vec![Answer::Failed(Failure::Overloaded); calls.len()],
+        }
+    }
+}
+
+impl Counter {
+    /// Room for so many calls, if there is some.
+    fn room(&self, calls: usize) -> Option<OwnedSemaphorePermit> {
+        let calls = u32::try_from(calls).unwrap_or(u32::MAX);
+        Arc::clone(&self.room).try_acquire_many_owned(calls).ok()
     }
 
     async fn hand_in(
         &self,
-        partition: PartitionId,
         calls: Vec<Call>,
-        weight: usize,
+        permit: OwnedSemaphorePermit,
         deadline: Timestamp,
     ) -> Vec<Answer> {
         let count = calls.len();
+        let fail = |failure: Failure| vec![Answer::Failed(failure); count];
         if count == 0 {
             return vec![];
         }
-        let fail = |failure: Failure| vec![Answer::Failed(failure); count];
-        let counter = &self.0.counters[usize::from(partition.0)];
-        let weight = u32::try_from(weight).unwrap_or(u32::MAX);
-        let Ok(permit) = Arc::clone(&counter.room).try_acquire_many_owned(weight) else {
-            return fail(Failure::Overloaded);
-        };
         let (reply, answers) = oneshot::channel();
-        match counter.letters.try_send(Letter { calls, reply, permit }) {
+        match self.letters.try_send(Letter { calls, reply, permit }) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => return fail(Failure::Overloaded),
             Err(mpsc::error::TrySendError::Closed(_)) => {
-                let reason = counter.health.borrow().clone().err();
+                let reason = self.health.borrow().clone().err();
                 return fail(Failure::Unavailable(
                     reason.unwrap_or_else(|| "the writer has stopped".to_owned()),
                 ));
@@ -147,6 +168,47 @@ impl Desk {
         match tokio::time::timeout(patience, answers).await {
             Ok(Ok(answers)) => answers,
             Ok(Err(_)) | Err(_) => fail(Failure::OutcomeUnknown),
+        }
+    }
+}
+
+/// What the partitions answered to one batch, as one answer. A "no" of one is the answer to all; a failure is
+/// "nothing was done" only if no other partition has done its part.
+fn sum_up(answers: impl Iterator<Item = Answer>) -> Answer {
+    let mut sum = SourceAnswer::default();
+    let (mut rejected, mut failed, mut done) = (None, None, false);
+    for answer in answers {
+        match answer {
+            Answer::Source(part) => {
+                sum.merge(part);
+                done = true;
+            }
+            Answer::Rejected(_) => rejected = Some(answer),
+            _ => failed = Some(answer),
+        }
+    }
+    let failed = failed.map(|answer| if done { Answer::Failed(Failure::OutcomeUnknown) } else { answer });
+    rejected.or(failed).unwrap_or(Answer::Source(sum))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ledger_core::Code;
+
+    #[test]
+    fn a_batch_that_one_partition_took_and_another_did_not_is_never_called_undone() {
+        let done = || Answer::Source(SourceAnswer { charged: 2, ..SourceAnswer::default() });
+        let full = || Answer::Failed(Failure::Overloaded);
+        let no = || Answer::Rejected(Code::SourceGap.into());
+        for (answers, sum) in [
+            (vec![done(), done()], Answer::Source(SourceAnswer { charged: 4, ..SourceAnswer::default() })),
+            (vec![done(), full()], Answer::Failed(Failure::OutcomeUnknown)),
+            (vec![full(), full()], full()),
+            (vec![done(), no()], no()),
+            (vec![full(), no()], no()),
+        ] {
+            assert_eq!(sum_up(answers.clone().into_iter()), sum, "{answers:?}");
         }
     }
 }

@@ -6,12 +6,17 @@ use ledger_core::event::{Event, Genesis};
 use ledger_core::slots::SlotMap;
 use ledger_core::{LogId, PartitionId, Sequence, TermNonce, Timestamp};
 
+use crate::log_clock::{self, ClockError};
+
 /// Why a log could not be begun.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
     /// It can not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// Its server's clock is another one.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
     /// It can not be written.
     #[error("the beginning of partition {partition} could not be written: {reason}")]
     Append {
@@ -30,6 +35,7 @@ pub enum InitError {
 
 /// Gives every partition its genesis, unless it has one. May be run again at any time.
 pub async fn init(log: &dyn EventLog, now: Timestamp) -> Result<(), InitError> {
+    log_clock::check(log).await?;
     let identity = log.identity();
     for partition in identity.partitions() {
         while genesis_of(log, partition).await?.is_none() {

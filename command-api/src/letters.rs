@@ -31,6 +31,11 @@ struct OpenLetter {
 }
 
 impl OpenLetters {
+    /// Every letter was answered.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.letters.is_empty()
+    }
+
     /// Gives each call of a letter a ticket.
     pub(crate) fn open(&mut self, letter: Letter) -> Vec<Input> {
         let Letter { calls, reply, permit } = letter;

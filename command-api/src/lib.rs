@@ -5,7 +5,7 @@
 //! durable.
 //!
 //! In reading order: [`ask`] (questions and answers), [`writer`] (the state machine that decides, without IO),
-//! `partition` (its shell, with `letters` and `steady_clock`), [`desk`] (where questions are handed in), [`writers`]
+//! `partition` (its shell, with `letters`, `steady_clock` and `log_clock`), [`desk`] (where questions are handed in), [`writers`]
 //! (all partitions of a log), [`init`] (the beginning of a log), [`edge`] (HTTP and NATS).
 
 pub mod ask;
@@ -13,9 +13,11 @@ pub mod desk;
 pub mod edge;
 pub mod init;
 mod letters;
+mod log_clock;
 mod partition;
 mod steady_clock;
 pub mod writer;
 pub mod writers;
 
+pub use log_clock::ClockError;
 pub use partition::{Health, PartitionError};

@@ -9,13 +9,14 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use ledger_core::commit::Commit;
 use ledger_core::event::Event;
 use ledger_core::time::SECOND;
-use ledger_core::{PartitionId, Position, Sequence, TermNonce, Timestamp};
+use ledger_core::{PartitionId, Position, TermNonce, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::letters::{Letter, OpenLetters};
+use crate::log_clock::{self, ClockError};
 use crate::steady_clock::{Jumped, SteadyClock};
-use crate::writer::{CLOCK_SKEW_MAX, Input, OpenError, Output, Stop, Ticket, Writer, WriterConfig};
+use crate::writer::{Input, OpenError, Output, Stop, Ticket, Writer, WriterConfig};
 
 /// How many letters are taken at once: together they become one commit.
 const LETTERS_AT_ONCE: usize = 1024;
@@ -35,11 +36,8 @@ pub enum PartitionError {
     #[error(transparent)]
     Stopped(#[from] Stop),
     /// The log's server and this machine do not agree on the time.
-    #[error("the clocks of this machine and of the log's server are {seconds} s apart: set them right first")]
-    ClocksDiffer {
-        /// How much.
-        seconds: i64,
-    },
+    #[error(transparent)]
+    Clock(#[from] ClockError),
     /// The wall clock moved against the monotonic one.
     #[error("this machine's clock jumped by {seconds} s: start again when it is right")]
     ClockJumped {
@@ -62,7 +60,6 @@ enum Done {
     Appended(AppendOutcome),
     ReadBack(Result<Option<Entry>, ReadError>),
     Fetched(Ticket, Result<(Position, Event), String>),
-    Opened(Result<Option<Timestamp>, ReadError>),
     Seen(Result<Option<Entry>, ReadError>),
 }
 
@@ -126,7 +123,7 @@ impl Partition {
         let mut letters = Vec::new();
         // Told to stop, it takes no new letters, and answers those it has.
         let (mut open, mut closing) = (true, false);
-        while open || !writer.is_idle() {
+        while open || !writer.is_idle() || !self.letters.is_empty() {
             let wake = self.until(writer.wake_at());
             tokio::select! {
                 () = shutdown.cancelled(), if !closing => {
@@ -147,12 +144,18 @@ impl Partition {
 
     /// Replays what stands and asks for the term, until nobody has written in between.
     async fn open(&mut self, writer: &mut Writer) -> Result<(), PartitionError> {
-        self.say(writer.health());
+        self.say(writer.health(self.clock.now()?));
+        log_clock::check(&*self.log).await?;
         let mut entries = self.log.follow(self.id, 0);
         loop {
             let head = self.log.head(self.id).await?;
             while writer.chain().read < head {
-                match entries.next().await.expect("a followed log ends by an error alone")? {
+                let entry = entries.next().await.expect("a followed log ends by an error alone")?;
+                if entry.sequence() <= writer.chain().read {
+                    // A foreign message that the writer has met in its own place.
+                    continue;
+                }
+                match entry {
                     Entry::Commit(stored) => writer.replay(&stored)?,
                     Entry::Foreign { sequence, reason } => {
                         tracing::warn!(partition = %self.id, sequence, reason, "foreign message in the log: stepped over");
@@ -169,7 +172,7 @@ impl Partition {
         }
     }
 
-    /// Waits until the term is open (and the clocks agree), or until it shows that somebody wrote before us.
+    /// Waits until the term is open, or until it shows that somebody wrote before us.
     async fn settle_term(&mut self, writer: &mut Writer) -> Result<bool, PartitionError> {
         loop {
             let wake = self.until(writer.wake_at());
@@ -177,37 +180,19 @@ impl Partition {
                 Some(done) = self.doing.next() => match done {
                     Done::Appended(outcome) => Input::Appended(outcome),
                     Done::ReadBack(found) => Input::ReadBack(found),
-                    Done::Opened(stored_at) => {
-                        self.check_server_clock(writer, stored_at?)?;
-                        return Ok(true);
-                    }
                     Done::Fetched(..) | Done::Seen(_) => continue,
                 },
                 () = wake => Input::Tick,
             };
             let mut out = Vec::new();
             writer.step(self.clock.now()?, input, &mut out);
-            let overtaken = out.contains(&Output::Overtaken);
+            let (opened, overtaken) = (out.contains(&Output::Opened), out.contains(&Output::Overtaken));
             self.carry_out(writer, out)?;
-            if overtaken {
-                return Ok(false);
+            if opened || overtaken {
+                self.say(writer.health(self.clock.now()?));
+                return Ok(opened);
             }
         }
-    }
-
-    fn check_server_clock(
-        &self,
-        writer: &Writer,
-        stored_at: Option<Timestamp>,
-    ) -> Result<(), PartitionError> {
-        // The commit's time is this machine's when it is newer than the log's: else nothing can be said.
-        let apart = stored_at.map_or(0, |stored_at| stored_at.since(writer.chain().time));
-        if apart.abs() > CLOCK_SKEW_MAX {
-            return Err(PartitionError::ClocksDiffer { seconds: apart / SECOND });
-        }
-        tracing::info!(partition = %self.id, sequence = writer.chain().sequence, accounts = writer.ledger().account_count(), "term opened");
-        self.say(writer.health());
-        Ok(())
     }
 
     async fn on_letters(
@@ -229,12 +214,8 @@ impl Partition {
             Done::Fetched(ticket, event) => Input::Fetched(ticket, event),
             Done::Seen(seen) => {
                 self.looking = false;
-                // What can not be read can not be written either, and whoever looks after us should know.
-                self.say(seen.as_ref().map_or_else(|error| Err(error.to_string()), |_| writer.health()));
-                let Ok(Some(entry)) = seen else { return Ok(()) };
-                Input::Seen(entry)
+                Input::Seen(seen)
             }
-            Done::Opened(_) => return Ok(()),
         };
         self.step(writer, vec![input]).await
     }
@@ -248,7 +229,7 @@ impl Partition {
         }
         writer.flush(now, &mut out);
         self.carry_out(writer, out)?;
-        self.say(writer.health());
+        self.say(writer.health(now));
         Ok(())
     }
 
@@ -278,9 +259,8 @@ impl Partition {
                 }
                 Output::Answer(ticket, answer) => self.letters.answer(ticket, answer),
                 Output::Opened => {
-                    let sequence = writer.chain().sequence;
-                    self.doing
-                        .push(Box::pin(async move { Done::Opened(stored_at(&*log, id, sequence).await) }));
+                    let (sequence, accounts) = (writer.chain().sequence, writer.ledger().account_count());
+                    tracing::info!(partition = %id, sequence, accounts, "term opened");
                 }
                 Output::Overtaken => {
                     tracing::info!(partition = %id, "another owner is still writing: replaying on")
@@ -293,7 +273,7 @@ impl Partition {
 
     /// While nothing is in flight, looks whether somebody else has written: then this term is over.
     fn look(&mut self, writer: &Writer) -> Result<(), PartitionError> {
-        self.clock.now()?;
+        self.say(writer.health(self.clock.now()?));
         if !self.looking && writer.is_idle() {
             self.looking = true;
             let (id, log, next) = (self.id, Arc::clone(&self.log), writer.chain().read + 1);
@@ -332,16 +312,4 @@ async fn fetch(log: &dyn EventLog, position: Position) -> Result<(Position, Even
     let commit = Commit::decode(&stored.bytes).map_err(|error| error.to_string())?;
     let event = commit.events.get(position.index as usize).cloned();
     event.map(|event| (position, event)).ok_or_else(|| format!("nothing is found at {position}"))
-}
-
-/// The moment at which the log's server stored this commit, by its own clock.
-async fn stored_at(
-    log: &dyn EventLog,
-    partition: PartitionId,
-    sequence: Sequence,
-) -> Result<Option<Timestamp>, ReadError> {
-    match log.read(partition, sequence).await? {
-        Some(Entry::Commit(stored)) => Ok(stored.stored_at),
-        _ => Ok(None),
-    }
 }

@@ -115,6 +115,16 @@ pub enum OpenError {
         /// The address, without a password.
         url: String,
     },
+    /// Large commits would not fit into a message.
+    #[error(
+        "the NATS server takes messages up to {found} bytes, and commits need {wanted}: set max_payload: 1MB in its configuration"
+    )]
+    Payload {
+        /// What it takes.
+        found: usize,
+        /// What is needed.
+        wanted: usize,
+    },
     /// JetStream refused a request about a stream.
     #[error(
         "NATS refused to {doing} the stream {stream}: {reason}. \

@@ -105,6 +105,13 @@ pub trait EventLog: Send + Sync + 'static {
     /// Errors: the log can not be read now. A replicated log can answer an old head for a moment.
     async fn head(&self, partition: PartitionId) -> Result<Sequence, ReadError>;
 
+    /// The time by the clock of the log's server. `None` when the log has no clock but this machine's.
+    ///
+    /// Errors: the log can not be asked now.
+    async fn time(&self) -> Result<Option<Timestamp>, ReadError> {
+        Ok(None)
+    }
+
     /// Everything after this sequence: first what stands, then what comes, for ever, in order, without a gap.
     ///
     /// Outages are waited for. The stream ends by an error item alone: the log is damaged, or unusable until

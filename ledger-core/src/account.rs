@@ -4,13 +4,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::charge::Carry;
-use crate::digest::KeyFingerprint;
 use crate::event::Slice;
 use crate::ids::Position;
-use crate::keys::UsedKey;
 use crate::level::{Level, Line};
 use crate::money::Usdc;
 use crate::policy::{OnDecline, Policy};
+
+/// How many lots with money left an account may have: what one debit burns must fit into one commit.
+pub const LOTS_MAX: usize = 10_000;
 
 /// Where the money of a lot came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -93,8 +94,6 @@ pub struct Account {
     /// In the order in which they burn.
     pub(crate) lots: Vec<Lot>,
     pub(crate) lots_made: u32,
-    /// Keys of opening, money in and closing, kept for ever.
-    pub(crate) kept_keys: Vec<(KeyFingerprint, UsedKey)>,
 }
 
 /// Where a change of balance takes the level.
@@ -126,7 +125,6 @@ impl Account {
             smallest_before: None,
             lots: Vec::new(),
             lots_made: 0,
-            kept_keys: Vec::new(),
         }
     }
 
@@ -190,10 +188,6 @@ impl Account {
         &self.lots
     }
 
-    pub(crate) fn kept_key(&self, fingerprint: KeyFingerprint) -> Option<UsedKey> {
-        self.kept_keys.iter().find(|(kept, _)| *kept == fingerprint).map(|(_, used)| *used)
-    }
-
     /// The level after a change, and what that means.
     pub(crate) fn movement(&self, balance: Usdc, baseline: Usdc, dusted: bool, policy: &Policy) -> Movement {
         let level = Level::of(balance, baseline, dusted, policy.low_percent);
@@ -242,26 +236,23 @@ impl Account {
         self.lots_made = lot.number;
     }
 
-    /// Takes one slice. `None` when the lot does not have that much.
-    pub(crate) fn burn(&mut self, slice: Slice) -> Option<()> {
-        let place = self.lots.iter().position(|lot| lot.number == slice.lot)?;
-        let lot = &mut self.lots[place];
-        if !slice.amount.is_positive() || slice.amount > lot.left {
-            return None;
+    /// Takes slices. `None` when a lot does not have that much.
+    pub(crate) fn burn(&mut self, slices: &[Slice]) -> Option<()> {
+        for slice in slices {
+            let lot = self.lots.iter_mut().find(|lot| lot.number == slice.lot && lot.left.is_positive())?;
+            if !slice.amount.is_positive() || slice.amount > lot.left {
+                return None;
+            }
+            lot.left -= slice.amount;
         }
-        lot.left -= slice.amount;
-        if lot.left.is_zero() {
-            self.lots.remove(place);
-        }
+        self.lots.retain(|lot| lot.left.is_positive());
         Some(())
     }
 
     /// Every position the account knows.
     pub(crate) fn positions_mut(&mut self) -> impl Iterator<Item = &mut Position> {
         let own = [&mut self.opened, &mut self.last];
-        let lots = self.lots.iter_mut().map(|lot| &mut lot.position);
-        let keys = self.kept_keys.iter_mut().map(|(_, used)| &mut used.position);
-        own.into_iter().chain(lots).chain(keys)
+        own.into_iter().chain(self.lots.iter_mut().map(|lot| &mut lot.position))
     }
 
     pub(crate) fn start_epoch(&mut self, epoch: u32) {

@@ -3,6 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::charge::Charge;
+use crate::command::Command;
 use crate::commit::Hash;
 use crate::event::{MoneyIn, Usage};
 use crate::ids::{AccountId, Key};
@@ -10,7 +11,7 @@ use crate::money::Usdc;
 use crate::sealed::Sealed;
 
 /// 64 bits over the content of a keyed command: all that stands in its event, except who acted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ContentDigest(u64);
 
 impl ContentDigest {
@@ -35,6 +36,17 @@ impl KeyFingerprint {
 }
 
 impl ContentDigest {
+    /// Of any command.
+    pub fn of(command: &Command) -> Self {
+        match command {
+            Command::Open(_) => Self::of_open(),
+            Command::Grant(command) => Self::of_grant(command.amount, command.metadata.as_ref()),
+            Command::Deposit(command) => Self::of_deposit(command.amount, command.metadata.as_ref()),
+            Command::Debit(command) => Self::of_debit(&command.usage),
+            Command::Close(_) => Self::of_close(),
+        }
+    }
+
     /// Of a debit.
     pub fn of_debit(usage: &Usage) -> Self {
         let mut feed = Feed::new("debit");
@@ -74,7 +86,8 @@ impl ContentDigest {
     }
 }
 
-/// The digest over a source's items after one more of them.
+/// The digest over a source's items after one more of them. It stands in the log for ever, in marks: what is fed and
+/// in which order is frozen. A field that usage gets later is fed only when it is present.
 pub fn source_digest(before: Hash, number: u64, usage: &Usage) -> Hash {
     let mut feed = Feed::new("item");
     feed.bytes(&before.0);
@@ -149,4 +162,56 @@ impl Feed {
         let Hash(bytes) = self.finish();
         ContentDigest(u64::from_be_bytes(*bytes.first_chunk().expect("SHA-256 has 32 bytes")))
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::charge::{Item, Quantity, UnitPrice};
+    use crate::ids::{AppId, Label, Meter, Scope, UserId};
+    use crate::sealed::Sealed;
+    use crate::time::Timestamp;
+
+    fn full(charge: Charge) -> Usage {
+        Usage {
+            account: AccountId { app: AppId::new("demo").unwrap(), user: UserId::new("anna").unwrap() },
+            key: Some(Key::new("k").unwrap()),
+            item: None,
+            charge,
+            meter: Meter::new("llm").unwrap(),
+            scope: Some(Scope::new("agent:1").unwrap()),
+            occurred_at: Some(Timestamp(1_700_000_000_000_000)),
+            metadata: Some(Sealed::plain("{\"a\":1}")),
+        }
+    }
+
+    fn plain(charge: Charge) -> Usage {
+        Usage { key: None, scope: None, occurred_at: None, metadata: None, ..full(charge) }
+    }
+
+    /// Marks in every log hold these: a change makes every known source "another feed".
+    #[test]
+    fn the_digest_of_a_source_is_frozen() {
+        let amount = || Charge::Amount(Usdc::parse("0.007").unwrap());
+        let items = || {
+            Charge::Items(vec![Item {
+                name: Label::new("tokens").unwrap(),
+                quantity: Quantity::parse("812").unwrap(),
+                unit_price: UnitPrice::parse("0.0000025").unwrap(),
+            }])
+        };
+        let chain = [full(amount()), plain(amount()), full(items()), plain(items())];
+        let digests = (1..).zip(&chain).scan(Hash::ZERO, |digest, (number, usage)| {
+            *digest = source_digest(*digest, number, usage);
+            Some(digest.to_string())
+        });
+        assert_eq!(digests.collect::<Vec<_>>(), GOLDEN);
+    }
+
+    const GOLDEN: [&str; 4] = [
+        "a8e98c1b888ebe2487e7672c5313e9797a357cdfd7f9ea8e911fc42be5981dd6",
+        "9342e8fea479cb094a2c9f08c692e291f3579f400cbd3eebe5114f050cd044cd",
+        "34cf9c676cef0306f31fda1dd1db8ed7a2264db948dc88750176fe843aeafdc9",
+        "89474b5ae935c0ce272ffa90f90da4065a9768f202bdbbdd53d5b7ebd035573c",
+    ];
 }

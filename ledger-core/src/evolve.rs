@@ -72,7 +72,7 @@ impl Ledger {
             ));
         }
         if let Some(key) = &event.key {
-            account.keep_key(&event.account, key, ContentDigest::of_open(), position);
+            self.keep_key(&event.account, key, ContentDigest::of_open(), position);
         }
         self.accounts.insert(event.account.clone(), account);
         Ok(())
@@ -98,7 +98,7 @@ impl Ledger {
         account.settle(event.level, event.epoch_started)?;
         account.add_lot(lot(position, event.lot, kind, event.priority, event.amount));
         let verb = if kind == LotKind::Paid { "deposit" } else { "grant" };
-        account.keep_key(&event.account, &event.key, ContentDigest::of_money_in(verb, event), position);
+        self.keep_key(&event.account, &event.key, ContentDigest::of_money_in(verb, event), position);
         Ok(())
     }
 
@@ -114,7 +114,7 @@ impl Ledger {
         must(account.balance - charged == event.balance, "the balance after a debit is the difference")?;
         let paid = event.slices.iter().try_fold(Usdc::ZERO, |sum, slice| sum.checked_add(slice.amount));
         must(paid == Some(charged), "the lots pay what is charged")?;
-        event.slices.iter().try_for_each(|slice| account.burn(*slice)).ok_or("a lot pays what it has")?;
+        account.burn(&event.slices).ok_or("a lot pays what it has")?;
         account.balance = event.balance;
         account.carry = carry;
         account.fee_carry = fee_carry;
@@ -165,7 +165,7 @@ impl Ledger {
         must(account.balance == event.balance, "closing leaves the balance")?;
         account.closed = true;
         if let Some(key) = &event.key {
-            account.keep_key(&event.account, key, ContentDigest::of_close(), position);
+            self.keep_key(&event.account, key, ContentDigest::of_close(), position);
         }
         Ok(())
     }
@@ -174,6 +174,10 @@ impl Ledger {
         let mark = Mark { to: event.to, digest: event.digest };
         let before = self.marks.insert((event.app.clone(), event.source.clone()), mark);
         must(before.is_none_or(|before| before.to < mark.to), "the mark of a source only rises")
+    }
+
+    fn keep_key(&mut self, id: &AccountId, key: &Key, content: ContentDigest, position: Position) {
+        self.kept_keys.insert(KeyFingerprint::of(id, key), UsedKey { content, position });
     }
 
     fn touch(&mut self, id: &AccountId, position: Position) -> Result<&mut Account, &'static str> {
@@ -199,10 +203,6 @@ impl Account {
         if charged.is_positive() {
             self.smallest = Some(self.smallest.map_or(charged, |least| least.min(charged)));
         }
-    }
-
-    fn keep_key(&mut self, id: &AccountId, key: &Key, content: ContentDigest, position: Position) {
-        self.kept_keys.push((KeyFingerprint::of(id, key), UsedKey { content, position }));
     }
 }
 

@@ -106,6 +106,9 @@ name! {
     /// the ledger's own counterparties.
     UserId, "user id", |text| {
         check_text("user id", text, 200, "must be at most 200 bytes")?;
+        if text == "." || text == ".." {
+            return Err(InvalidName { what: "user id", rule: "must not be '.' or '..': no URL can hold them" });
+        }
         if text.starts_with('$') {
             return Err(InvalidName { what: "user id", rule: "must not begin with '$': those are the ledger's own" });
         }
@@ -295,7 +298,7 @@ mod tests {
         for good in ["anna", "a/b c", "{acme}anna", "🦀", &"x".repeat(200)] {
             assert!(UserId::new(good).is_ok(), "{good}");
         }
-        for bad in ["", "$fee", "a\nb", "\u{7f}", &"x".repeat(201), &"🦀".repeat(51)] {
+        for bad in ["", ".", "..", "$fee", "a\nb", "\u{7f}", &"x".repeat(201), &"🦀".repeat(51)] {
             assert!(UserId::new(bad).is_err(), "{bad}");
         }
         assert!(AppId::new("my-app-2").is_ok());

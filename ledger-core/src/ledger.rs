@@ -4,7 +4,7 @@ use crate::account::Account;
 use crate::commit::{Commit, Hash};
 use crate::digest::{ContentDigest, KeyFingerprint};
 use crate::ids::{AccountId, AppId, Key, PartitionId, Position, Sequence, SourceName};
-use crate::keys::{KEY_AHEAD_MAX, KeyWindow, uuid_v7_time};
+use crate::keys::{KEY_AHEAD_MAX, KeyWindow, UsedKey, uuid_v7_time};
 use crate::map::Map;
 use crate::policy::Policy;
 use crate::rejection::{Code, Rejection};
@@ -38,6 +38,8 @@ pub struct Ledger {
     pub(crate) policies: Map<AppId, (u32, Policy)>,
     pub(crate) accounts: Map<AccountId, Account>,
     pub(crate) keys: Map<AppId, KeyWindow>,
+    /// Keys of openings, money in and closings, kept for ever.
+    pub(crate) kept_keys: Map<KeyFingerprint, UsedKey>,
     pub(crate) marks: Map<(AppId, SourceName), Mark>,
 }
 
@@ -52,6 +54,7 @@ impl Ledger {
             policies: Map::default(),
             accounts: Map::default(),
             keys: Map::default(),
+            kept_keys: Map::default(),
             marks: Map::default(),
         }
     }
@@ -89,6 +92,7 @@ impl Ledger {
         for window in self.keys.values_mut() {
             window.positions_mut().for_each(bump);
         }
+        self.kept_keys.values_mut().for_each(|used| bump(&mut used.position));
     }
 
     /// The partition this is the state of.
@@ -135,13 +139,12 @@ impl Ledger {
     pub(crate) fn used_key(
         &self,
         id: &AccountId,
-        account: &Account,
         key: &Key,
         content: ContentDigest,
     ) -> Result<Option<Position>, Rejection> {
         let fingerprint = KeyFingerprint::of(id, key);
         let in_window = || self.keys.get(&id.app).and_then(|window| window.find(fingerprint));
-        match account.kept_key(fingerprint).or_else(in_window) {
+        match self.kept_keys.get(&fingerprint).copied().or_else(in_window) {
             Some(used) if used.content == content => Ok(Some(used.position)),
             Some(_) => Err(Code::KeyReused.into()),
             None => Ok(None),

@@ -44,7 +44,7 @@ macro_rules! codes {
 
 codes! {
     WrongPartition = "wrong_partition", 421, true, "The account belongs to another partition.";
-    DeadlinePassed = "deadline_passed", 408, true, "The deadline had passed before it was decided; nothing was done.";
+    DeadlinePassed = "deadline_passed", 408, true, "The deadline had passed: this attempt was not decided. An earlier attempt with the same key may have been.";
     DeadlineTooFar = "deadline_too_far", 422, false, "The deadline is more than 30 seconds ahead.";
     AppUnknown = "app_unknown", 404, false, "There is no such app.";
     AccountUnknown = "account_unknown", 404, false, "The app has no such user: open the account first.";
@@ -56,6 +56,7 @@ codes! {
     AmountTooLarge = "amount_too_large", 422, false, "One command moves at most 1000000000 USDC.";
     ItemsCount = "items_count", 422, false, "A charge has 1 to 16 items.";
     BalanceTooLarge = "balance_too_large", 422, false, "A balance is at most 1000000000000 USDC.";
+    LotsFull = "lots_full", 409, false, "The account has 10000 grants and deposits with money left: some must be spent first.";
     InsufficientCredit = "insufficient_credit", 402, true, "The account has not enough credit.";
     SourceRange = "source_range", 422, false, "The items of a source's batch must be numbered in order inside (from, to].";
     SourceGap = "source_gap", 409, true, "Items before this batch are missing: go on from the mark.";

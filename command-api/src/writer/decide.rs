@@ -32,7 +32,7 @@ impl Writer {
     ) -> Option<Rest> {
         let begun = progress != SourceAnswer::default();
         if let (false, Err(code)) = (begun, check_deadline(now, call.deadline)) {
-            self.answer(ticket, Answer::Rejected(code.into()), out);
+            self.answer_late(ticket, &call.ask, code, out);
             return None;
         }
         if self.draft.is_empty() {
@@ -45,12 +45,30 @@ impl Writer {
                 self.answer(ticket, answer, out);
             }
             Ask::Command(command) => self.decide_command(now, ticket, command, call.deadline, out),
+            Ask::CheckSource(batch) => {
+                let checked = batch.check(&self.ledger);
+                let answer =
+                    checked.map_or_else(Answer::Rejected, |_| Answer::Source(SourceAnswer::default()));
+                self.answer(ticket, answer, out);
+            }
             Ask::Source(batch) => {
                 let batch = Arc::clone(batch);
-                return self.decide_source(ticket, call, &batch, progress, out);
+                return self.decide_source(now, ticket, call, &batch, progress, out);
             }
         }
         None
+    }
+
+    /// Nothing is decided past the deadline; but what an earlier attempt has done is told.
+    fn answer_late(&mut self, ticket: Ticket, ask: &Ask, code: Code, out: &mut Vec<Output>) {
+        if let Ask::Command(command) = ask
+            && self.check_owner(command.account()).is_ok()
+            && let Ok(Outcome::Duplicate(position)) = decide(&self.ledger, command).outcome
+        {
+            self.answer_duplicate(ticket, command, position, out);
+            return;
+        }
+        self.answer(ticket, Answer::Rejected(code.into()), out);
     }
 
     fn decide_command(
@@ -125,7 +143,11 @@ impl Writer {
     ) {
         let answer = match event {
             Ok((position, event)) => Answer::Done(Receipt { event, position, duplicate: true }),
-            Err(reason) => Answer::Failed(Failure::Unavailable(reason)),
+            // It did happen, once: whoever asked must not be told that nothing was done.
+            Err(reason) => {
+                tracing::warn!(reason, "the first outcome of a repeated key could not be read");
+                Answer::Failed(Failure::OutcomeUnknown)
+            }
         };
         out.push(Output::Answer(ticket, answer));
     }
@@ -133,6 +155,7 @@ impl Writer {
     /// Works through a batch until the draft is full; the mark goes into the same commit as the items it covers.
     fn decide_source(
         &mut self,
+        now: Timestamp,
         ticket: Ticket,
         call: Call,
         batch: &SourceBatch,
@@ -152,7 +175,7 @@ impl Writer {
             progress.skipped = mine().filter(|item| item.number <= after).count() as u64;
         }
         for item in mine().filter(|item| item.number > after) {
-            if self.draft.is_full() {
+            if !self.draft.takes_more(now) {
                 self.mark(batch, item.number - 1, &mut progress);
                 return Some((ticket, call, progress));
             }

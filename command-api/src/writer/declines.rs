@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ledger_core::digest::KeyFingerprint;
+use ledger_core::digest::{ContentDigest, KeyFingerprint};
 use ledger_core::{Command, Rejection, Timestamp};
 
 /// How many are remembered; the ones whose deadline comes first are forgotten first.
@@ -10,12 +10,15 @@ const DECLINES_MAX: usize = 100_000;
 
 /// A call is a key and a deadline. In memory alone: a restart may forget.
 #[derive(Debug, Default)]
-pub(super) struct Declines(BTreeMap<(Timestamp, KeyFingerprint), Rejection>);
+pub(super) struct Declines(BTreeMap<(Timestamp, Attempt), Rejection>);
+
+/// The same key with other content is another call, with an answer of its own.
+type Attempt = (KeyFingerprint, ContentDigest);
 
 impl Declines {
     /// What this call was answered before.
     pub(super) fn find(&self, command: &Command, deadline: Timestamp) -> Option<&Rejection> {
-        self.0.get(&(deadline, fingerprint(command)?))
+        self.0.get(&(deadline, attempt(command)?))
     }
 
     pub(super) fn remember(
@@ -25,7 +28,7 @@ impl Declines {
         deadline: Timestamp,
         rejection: &Rejection,
     ) {
-        let Some(fingerprint) = fingerprint(command) else { return };
+        let Some(attempt) = attempt(command) else { return };
         while let Some(oldest) = self.0.first_entry() {
             let (expires, _) = *oldest.key();
             if expires >= now && self.0.len() < DECLINES_MAX {
@@ -33,10 +36,13 @@ impl Declines {
             }
             self.0.pop_first();
         }
-        self.0.insert((deadline, fingerprint), rejection.clone());
+        self.0.insert((deadline, attempt), rejection.clone());
     }
 }
 
-fn fingerprint(command: &Command) -> Option<KeyFingerprint> {
-    command.key().map(|key| KeyFingerprint::of(command.account(), key))
+/// None for what may be asked again at any time: commands without a key, and dry runs.
+fn attempt(command: &Command) -> Option<Attempt> {
+    let dry_run = matches!(command, Command::Debit(debit) if debit.dry_run);
+    let key = command.key().filter(|_| !dry_run)?;
+    Some((KeyFingerprint::of(command.account(), key), ContentDigest::of(command)))
 }

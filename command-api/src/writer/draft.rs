@@ -2,6 +2,7 @@
 
 use ledger_core::commit::{COMMIT_BYTES_MAX, CommitBuilder, EncodedCommit, Head};
 use ledger_core::event::Event;
+use ledger_core::time::{MINUTE, SECOND};
 use ledger_core::{Chain, LogId, Position, TermNonce, Timestamp};
 
 use super::Ticket;
@@ -9,6 +10,10 @@ use crate::ask::Answer;
 
 /// Most events a commit holds: answers of a commit come together, so it should not take long.
 const EVENTS_MAX: u32 = 8_192;
+
+/// For how long a draft takes more, in microseconds: all of a commit happens at its one moment, and while the log is
+/// away that moment must not fall behind the callers' clocks.
+const AGE_MAX: i64 = MINUTE;
 
 /// What is decided but not sent.
 #[derive(Debug, Default)]
@@ -22,6 +27,9 @@ pub(super) struct Draft {
     held: Vec<(Ticket, Answer)>,
 }
 
+/// After so many microseconds without an outcome the log is said to be away.
+const OVERDUE: i64 = 2 * SECOND;
+
 /// What is sent and not known to be durable.
 #[derive(Debug)]
 pub(super) struct Flight {
@@ -31,6 +39,8 @@ pub(super) struct Flight {
     waiting: Waiting,
     /// How often the same bytes were sent again.
     pub(super) attempts: u32,
+    /// When it was sent first.
+    since: Timestamp,
 }
 
 /// What the flight waits for.
@@ -56,8 +66,10 @@ impl Draft {
         self.builder.is_empty()
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.builder.size() >= COMMIT_BYTES_MAX || self.builder.count() >= EVENTS_MAX
+    /// There is room, and its time is recent enough to judge the time of keys by.
+    pub(super) fn takes_more(&self, now: Timestamp) -> bool {
+        let room = self.builder.size() < COMMIT_BYTES_MAX && self.builder.count() < EVENTS_MAX;
+        room && (self.is_empty() || now.since(self.time) <= AGE_MAX)
     }
 
     pub(super) fn events(&self) -> &[Event] {
@@ -90,7 +102,7 @@ impl Draft {
     }
 
     /// Makes the bytes, to follow what is known to be durable.
-    pub(super) fn seal(self, chain: &Chain) -> Flight {
+    pub(super) fn seal(self, now: Timestamp, chain: &Chain) -> Flight {
         let serving = || (chain.log.expect("a term is opened in a log that has its genesis"), chain.term);
         let (log, term) = self.opens.unwrap_or_else(serving);
         let head = Head {
@@ -103,7 +115,7 @@ impl Draft {
             time: self.time,
         };
         let commit = self.builder.seal(&head);
-        Flight { draft: self, head, commit, waiting: Waiting::Outcome, attempts: 0 }
+        Flight { draft: self, head, commit, waiting: Waiting::Outcome, attempts: 0, since: now }
     }
 }
 
@@ -126,6 +138,11 @@ impl Flight {
 
     pub(super) fn into_held(self) -> Vec<(Ticket, Answer)> {
         self.draft.into_held()
+    }
+
+    /// The log takes longer than it should: callers had better ask elsewhere or later.
+    pub(super) fn is_overdue(&self, now: Timestamp) -> bool {
+        now.since(self.since) > OVERDUE
     }
 
     pub(super) fn waiting(&self) -> Waiting {

@@ -31,7 +31,7 @@ use ledger_core::commit::EncodedCommit;
 use ledger_core::event::Event;
 use ledger_core::{AppId, Chain, Label, Ledger, Policy, Position, Sequence, Timestamp};
 
-use crate::ask::{Answer, Call, Failure};
+use crate::ask::{Answer, Call, Failure, SourceAnswer};
 use declines::Declines;
 use draft::{Draft, Flight};
 
@@ -62,8 +62,9 @@ pub enum Input {
     ReadBack(Result<Option<Entry>, ReadError>),
     /// The event that was to be fetched for this call.
     Fetched(Ticket, Result<(Position, Event), String>),
-    /// While nothing was in flight, this was seen behind the last known commit: somebody else wrote.
-    Seen(Entry),
+    /// While nothing was in flight, this was seen behind the last known commit: something means that somebody else
+    /// wrote, an error that the log is out of reach.
+    Seen(Result<Option<Entry>, ReadError>),
     /// Time passes.
     Tick,
 }
@@ -129,10 +130,12 @@ pub struct Writer {
     draft: Draft,
     flight: Option<Flight>,
     /// Calls that wait for room in a draft, in order.
-    queue: VecDeque<(Ticket, Call, crate::ask::SourceAnswer)>,
+    queue: VecDeque<(Ticket, Call, SourceAnswer)>,
     declines: Declines,
-    /// Why new calls are refused for now, while the log takes nothing.
+    /// Why new calls are refused for now, while the log takes nothing or is out of reach.
     refusing: Option<String>,
+    /// Since when the log is out of reach, as far as an idle writer can see.
+    away_since: Option<Timestamp>,
 }
 
 impl Writer {
@@ -148,6 +151,7 @@ impl Writer {
             queue: VecDeque::new(),
             declines: Declines::default(),
             refusing: None,
+            away_since: None,
         }
     }
 
@@ -166,9 +170,12 @@ impl Writer {
         self.flight.is_none() && self.draft.is_empty() && self.queue.is_empty()
     }
 
-    /// `Err` with the reason while commands are not decided.
-    pub fn health(&self) -> Result<(), String> {
+    /// `Err` with the reason while commands are not decided, or decided and not acknowledged.
+    pub fn health(&self, now: Timestamp) -> Result<(), String> {
         match (&self.phase, &self.refusing) {
+            (Phase::Serving, None) if self.flight.as_ref().is_some_and(|flight| flight.is_overdue(now)) => {
+                Err("the log does not acknowledge what is appended".to_owned())
+            }
             (Phase::Serving, None) => Ok(()),
             (Phase::Serving, Some(reason)) => Err(reason.clone()),
             (Phase::Replaying | Phase::Opening, _) => Err("the log is being replayed".to_owned()),
@@ -188,7 +195,7 @@ impl Writer {
             Input::Appended(outcome) => self.on_appended(now, outcome, out),
             Input::ReadBack(found) => self.on_read_back(now, found, out),
             Input::Fetched(ticket, event) => Self::on_fetched(ticket, event, out),
-            Input::Seen(entry) => self.on_seen(&entry, out),
+            Input::Seen(seen) => self.on_seen(now, seen, out),
             Input::Tick => self.on_tick(now, out),
         }
     }
@@ -200,16 +207,16 @@ impl Writer {
             return;
         }
         if !self.draft.is_empty() {
-            self.send_draft(out);
+            self.send_draft(now, out);
         }
         self.drain_queue(now, out);
         if self.flight.is_none() && !self.draft.is_empty() {
-            self.send_draft(out);
+            self.send_draft(now, out);
         }
     }
 
-    fn send_draft(&mut self, out: &mut Vec<Output>) {
-        let flight = std::mem::take(&mut self.draft).seal(&self.chain);
+    fn send_draft(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        let flight = std::mem::take(&mut self.draft).seal(now, &self.chain);
         out.push(Output::Append(flight.commit().clone()));
         self.flight = Some(flight);
     }
@@ -225,13 +232,13 @@ impl Writer {
             out.push(Output::Answer(ticket, Answer::Failed(failure)));
             return;
         }
-        self.queue.push_back((ticket, call, crate::ask::SourceAnswer::default()));
+        self.queue.push_back((ticket, call, SourceAnswer::default()));
         self.drain_queue(now, out);
     }
 
     /// Decides what waits, until the draft is full.
     fn drain_queue(&mut self, now: Timestamp, out: &mut Vec<Output>) {
-        while self.phase == Phase::Serving && !self.draft.is_full() {
+        while self.phase == Phase::Serving && self.draft.takes_more(now) {
             let Some((ticket, call, progress)) = self.queue.pop_front() else { return };
             if let Some(rest) = self.decide_call(now, ticket, call, progress, out) {
                 self.queue.push_front(rest);
@@ -264,7 +271,11 @@ impl Writer {
         );
         let drafted = std::mem::take(&mut self.draft).into_held();
         out.extend(drafted.into_iter().map(|(ticket, _)| Output::Answer(ticket, gone())));
-        out.extend(self.queue.drain(..).map(|(ticket, _, _)| Output::Answer(ticket, gone())));
+        // A batch of which parts are in the log already is not "nothing was done".
+        let queued = self.queue.drain(..).map(|(ticket, _, progress)| {
+            Output::Answer(ticket, if progress == SourceAnswer::default() { gone() } else { unknown() })
+        });
+        out.extend(queued);
         self.phase = Phase::Stopped(stop.clone());
         out.push(Output::Stop(stop));
     }

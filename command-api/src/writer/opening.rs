@@ -70,7 +70,7 @@ impl Writer {
         for event in self.opening_events(term) {
             draft.push(time, event);
         }
-        let flight = draft.seal(&self.chain);
+        let flight = draft.seal(now, &self.chain);
         out.push(Output::Append(flight.commit().clone()));
         self.flight = Some(flight);
         self.phase = Phase::Opening;

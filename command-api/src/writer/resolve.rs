@@ -12,6 +12,8 @@ const RESEND_FIRST: i64 = 20_000;
 const RESEND_MAX: i64 = SECOND;
 /// While the log is full or refuses: slowly.
 const RESEND_FULL: i64 = 2 * SECOND;
+/// For how long an idle writer answers from memory while it can not see the log.
+const AWAY_MAX: i64 = 2 * SECOND;
 
 impl Writer {
     pub(super) fn on_appended(&mut self, now: Timestamp, outcome: AppendOutcome, out: &mut Vec<Output>) {
@@ -38,6 +40,7 @@ impl Writer {
         let flight = self.flight.take().expect("only a flight can be stored");
         self.chain = flight.chain_after();
         self.refusing = None;
+        self.away_since = None;
         if self.phase == Phase::Opening {
             self.on_opened(&flight);
             out.push(Output::Opened);
@@ -102,16 +105,39 @@ impl Writer {
         out.push(Output::Append(flight.commit().clone()));
     }
 
-    pub(super) fn on_seen(&mut self, entry: &Entry, out: &mut Vec<Output>) {
-        if self.phase != Phase::Serving || self.flight.is_some() || entry.sequence() != self.chain.read + 1 {
+    /// An idle writer has looked behind its last commit.
+    pub(super) fn on_seen(
+        &mut self,
+        now: Timestamp,
+        seen: Result<Option<Entry>, ReadError>,
+        out: &mut Vec<Output>,
+    ) {
+        if self.phase != Phase::Serving || self.flight.is_some() {
             return;
         }
-        match entry {
-            Entry::Commit(stored) => self.on_other(stored.prefix.sequence, out),
-            Entry::Foreign { sequence, reason } => {
+        let entry = match seen {
+            Ok(entry) => entry,
+            Err(error) => return self.on_away(now, &error),
+        };
+        if self.away_since.take().is_some() {
+            self.refusing = None;
+        }
+        match entry.filter(|entry| entry.sequence() == self.chain.read + 1) {
+            Some(Entry::Commit(stored)) => self.on_other(stored.prefix.sequence, out),
+            Some(Entry::Foreign { sequence, reason }) => {
                 tracing::error!(partition = %self.chain.partition, sequence, reason, "foreign message in the log");
-                self.chain.read = *sequence;
+                self.chain.read = sequence;
             }
+            None => {}
+        }
+    }
+
+    /// The log is out of reach: after a while nobody knows whether another owner writes, so reads and refusals
+    /// from memory would be guesses.
+    fn on_away(&mut self, now: Timestamp, error: &ReadError) {
+        let since = *self.away_since.get_or_insert(now);
+        if now.since(since) >= AWAY_MAX {
+            self.refusing = Some(format!("the log can not be reached: {error}"));
         }
     }
 

@@ -186,7 +186,7 @@ impl Bench {
     }
 
     fn stop(&self) -> String {
-        self.writer.health().unwrap_err()
+        self.writer.health(self.now).unwrap_err()
     }
 }
 
@@ -320,7 +320,7 @@ fn an_idle_writer_that_sees_another_owner_stops() {
     let mut newer = Bench::replayed();
     newer.writer.replay(&stored(&bench.stored[1])).unwrap();
     let other = appended(&newer.open_term(2));
-    let outputs = bench.input(Input::Seen(Entry::Commit(stored(&other))));
+    let outputs = bench.input(Input::Seen(Ok(Some(Entry::Commit(stored(&other))))));
     assert!(matches!(&outputs[..], [Output::Stop(Stop::Fenced { .. })]), "{outputs:?}");
 }
 
@@ -372,6 +372,11 @@ fn a_foreign_message_in_the_place_is_stepped_over_with_the_same_events() {
     let next = appended(&outputs);
     let given = answers(bench.store(&next));
     assert!(matches!(&given[0].1, Answer::Done(receipt) if receipt.position.sequence == sequence + 2));
+    let again = bench.ask(debit("anna", "0.1", "a"));
+    assert!(
+        matches!(again[..], [Output::Fetch(_, position)] if position.sequence == sequence + 1),
+        "{again:?}"
+    );
     replays_whole(&bench, &[sequence]);
 }
 
@@ -532,4 +537,89 @@ fn a_log_that_does_not_chain_is_not_opened() {
         Bytes::from([&wrong.bytes[..32], b"garbage"].concat()),
     );
     assert!(matches!(bench.writer.replay(&stored(&garbage)), Err(OpenError::Decode { .. })));
+}
+
+#[test]
+fn a_first_outcome_that_can_not_be_read_is_unknown_and_never_undone() {
+    let mut bench = Bench::serving();
+    bench.done(open("anna", "1"));
+    bench.done(debit("anna", "0.1", "a"));
+    let outputs = bench.ask(debit("anna", "0.1", "a"));
+    let Output::Fetch(ticket, _) = outputs[0] else { panic!("{outputs:?}") };
+    let given = answers(bench.input(Input::Fetched(ticket, Err("connection lost".into()))));
+    assert_eq!(given[0].1, Answer::Failed(Failure::OutcomeUnknown));
+}
+
+#[test]
+fn an_attempt_past_its_deadline_is_told_what_an_earlier_one_did() {
+    let mut bench = Bench::serving();
+    bench.done(open("anna", "1"));
+    let late = Call { ask: Ask::Command(debit("anna", "0.1", "a")), deadline: bench.now.plus(-1) };
+    let given = answers(bench.call(late.clone()));
+    assert!(matches!(&given[0].1, Answer::Rejected(rejection) if rejection.code == Code::DeadlinePassed));
+    let first = appended(&bench.ask(debit("anna", "0.1", "a")));
+    assert_eq!(bench.call(late), vec![], "the first is in flight");
+    let given = answers(bench.store(&first));
+    assert!(matches!(&given[1].1, Answer::Done(Receipt { duplicate: true, .. })));
+}
+
+#[test]
+fn a_declined_dry_run_or_other_content_says_nothing_about_a_call() {
+    let mut bench = Bench::serving();
+    bench.done(open("anna", "0.05"));
+    let deadline = bench.now.plus(10 * SECOND);
+    let dry = Command::Debit(Debit { usage: usage("anna", "0.1", "a"), dry_run: true });
+    bench.call(Call { ask: Ask::Command(dry), deadline });
+    bench.call(Call { ask: Ask::Command(debit("anna", "0.2", "a")), deadline });
+    bench.done(deposit("anna", "1", "pay"));
+    let outputs = bench.call(Call { ask: Ask::Command(debit("anna", "0.1", "a")), deadline });
+    let commit = appended(&outputs);
+    assert_eq!(balance(&answers(bench.store(&commit))[0].1), "0.95");
+}
+
+#[test]
+fn fresh_keys_are_not_judged_by_a_draft_that_waited_long() {
+    let mut bench = Bench::serving();
+    bench.done(open("anna", "1"));
+    let first = appended(&bench.ask(debit("anna", "0.1", "a")));
+    bench.ask(debit("anna", "0.1", "b"));
+    bench.now = bench.now.plus(6 * MINUTE);
+    let millis = bench.now.0 / 1_000;
+    let key = format!("{:08x}-{:04x}-7000-8000-000000000000", millis >> 16, millis & 0xffff);
+    assert_eq!(bench.ask(debit("anna", "0.1", &key)), vec![], "it waits for a draft of its own time");
+    let second = appended(&bench.store(&first));
+    let outputs = bench.store(&second);
+    let third = appended(&outputs);
+    assert_eq!(balance(&answers(bench.store(&third))[0].1), "0.7");
+}
+
+#[test]
+fn an_idle_writer_that_can_not_see_the_log_stops_answering_until_it_can() {
+    let mut bench = Bench::serving();
+    bench.done(open("anna", "1"));
+    let get = |bench: &mut Bench| {
+        let call = Call { ask: Ask::Get(account("anna")), deadline: bench.now };
+        answers(bench.call(call)).remove(0).1
+    };
+    let away =
+        || Input::Seen(Err(ReadError::Unavailable { doing: "reading", source: "connection lost".into() }));
+    bench.input(away());
+    assert_eq!(balance(&get(&mut bench)), "1", "it may be a moment");
+    bench.now = bench.now.plus(3 * SECOND);
+    bench.input(away());
+    assert!(matches!(get(&mut bench), Answer::Failed(Failure::Unavailable(_))));
+    assert!(bench.stop().contains("can not be reached"));
+    bench.input(Input::Seen(Ok(None)));
+    assert_eq!(balance(&get(&mut bench)), "1");
+}
+
+#[test]
+fn a_log_that_does_not_acknowledge_makes_the_writer_unready() {
+    let mut bench = Bench::serving();
+    let commit = appended(&bench.ask(open("anna", "1")));
+    assert_eq!(bench.writer.health(bench.now), Ok(()));
+    bench.now = bench.now.plus(3 * SECOND);
+    assert!(bench.stop().contains("does not acknowledge"));
+    bench.store(&commit);
+    assert_eq!(bench.writer.health(bench.now), Ok(()));
 }

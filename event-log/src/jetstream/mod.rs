@@ -118,6 +118,15 @@ impl EventLog for JetStreamLog {
             .ok_or_else(|| unavailable("asking for the stream's state", "no last_seq"))
     }
 
+    async fn time(&self) -> Result<Option<Timestamp>, ReadError> {
+        let doing = "asking for the server's time";
+        let info = open::info(&self.context, &stream_name(PartitionId(0))).await;
+        let info = info.map_err(|error| unavailable(doing, error))?;
+        let time = info["ts"].as_str().and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok());
+        let time = time.ok_or_else(|| unavailable(doing, "no ts"))?;
+        Ok(Some(Timestamp(time.timestamp_micros())))
+    }
+
     fn follow(
         &self,
         partition: PartitionId,

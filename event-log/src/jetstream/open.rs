@@ -10,6 +10,8 @@ use crate::{LogIdentity, OpenError};
 
 /// The server's code for a stream that does not exist.
 const STREAM_NOT_FOUND: u64 = 10059;
+/// The largest message that must fit: a commit of the largest size with one large command more, and its headers.
+const PAYLOAD_MIN: usize = 1_000_000;
 
 impl JetStreamLog {
     /// Creates the streams of a log. Those that exist are left as they are: the id of the first one is the
@@ -43,6 +45,10 @@ impl JetStreamLog {
     /// differs in any field from what is needed; acknowledged does not mean on the disk, or nobody can tell.
     pub async fn open(options: &JetStreamOptions) -> Result<Self, OpenError> {
         let (client, context) = connect::connect_log(options).await?;
+        let payload = client.server_info().max_payload;
+        if payload < PAYLOAD_MIN {
+            return Err(OpenError::Payload { found: payload, wanted: PAYLOAD_MIN });
+        }
         let not_created =
             || OpenError::NotCreated { place: format!("on {}", connect::without_password(&options.url)) };
         let first = existing(&context, &stream_name(PartitionId(0))).await?.ok_or_else(not_created)?;

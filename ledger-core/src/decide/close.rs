@@ -11,7 +11,7 @@ pub(super) fn close(ledger: &Ledger, command: &Close) -> Result<Accepted, Reject
     policy_of(ledger, &command.account.app)?;
     let account = account_of(ledger, &command.account)?;
     if let Some(key) = &command.key
-        && let Some(position) = ledger.used_key(&command.account, account, key, ContentDigest::of_close())?
+        && let Some(position) = ledger.used_key(&command.account, key, ContentDigest::of_close())?
     {
         return Ok(Accepted::Duplicate(position));
     }

@@ -49,7 +49,7 @@ fn admit<'a>(ledger: &'a Ledger, usage: &Usage) -> Result<Admitted<'a>, Rejectio
     let policy = policy_of(ledger, &id.app)?;
     let account = account_of(ledger, id)?;
     if let Some(key) = &usage.key {
-        if let Some(position) = ledger.used_key(id, account, key, ContentDigest::of_debit(usage))? {
+        if let Some(position) = ledger.used_key(id, key, ContentDigest::of_debit(usage))? {
             return Ok(Admitted::Before(position));
         }
         ledger.check_key_time(&id.app, key)?;

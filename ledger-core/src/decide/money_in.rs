@@ -1,7 +1,7 @@
 //! Money in: grants and deposits.
 
 use super::{Accepted, account_of, check_amount, crossings, policy_of};
-use crate::account::{Account, LotKind};
+use crate::account::{Account, LOTS_MAX, LotKind};
 use crate::command::AddMoney;
 use crate::digest::ContentDigest;
 use crate::event::{CrossingReason, Event, MoneyIn};
@@ -30,7 +30,7 @@ fn add(
 ) -> Result<Accepted, Rejection> {
     let policy = policy_of(ledger, &command.account.app)?;
     let account = account_of(ledger, &command.account)?;
-    if let Some(position) = ledger.used_key(&command.account, account, &command.key, content)? {
+    if let Some(position) = ledger.used_key(&command.account, &command.key, content)? {
         return Ok(Accepted::Duplicate(position));
     }
     if kind == LotKind::Promo && account.is_closed() {
@@ -40,6 +40,9 @@ fn add(
     let balance = account.balance() + command.amount;
     if balance > BALANCE_MAX {
         return Err(Code::BalanceTooLarge.into());
+    }
+    if account.lots().len() >= LOTS_MAX {
+        return Err(Code::LotsFull.into());
     }
     Ok(Accepted::Events(events(account, command, balance, kind, policy)))
 }
