@@ -42,8 +42,10 @@ pub const SUBJECTS: &[(&str, &str)] = &[
 const AT_ONCE: usize = 4_096;
 /// What headers and protocol may add to an answer, in bytes.
 const ENVELOPE: usize = 512;
-/// Answers go to inboxes only.
-const INBOX: &str = "_INBOX";
+/// Answers go to inboxes only: the common one, or those of an app or a program by a prefix of their own.
+const INBOXES: [&str; 2] = ["_INBOX.", "_INBOX_"];
+/// Drip's own inboxes, where it waits for what the log answers.
+const OWN_INBOX: &str = "_INBOX_drip";
 /// How often it is told that requests were thrown away.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
@@ -191,13 +193,13 @@ impl Edge {
         let mut told = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if told.is_none_or(|last| last.elapsed() >= TELL_EVERY) {
             *told = Some(Instant::now());
-            tracing::warn!("requests whose reply subject is not an inbox (_INBOX…) are thrown away");
+            tracing::warn!("requests whose reply subject is not an inbox (_INBOX.… or _INBOX_…) of the caller are thrown away");
         }
     }
 }
 
 fn is_inbox(reply: &str) -> bool {
-    reply.starts_with(INBOX)
+    INBOXES.iter().any(|inbox| reply.starts_with(inbox)) && !reply.starts_with(OWN_INBOX)
 }
 
 fn verb_of(subject: &str) -> &str {
@@ -247,6 +249,10 @@ mod tests {
         for (reply, inbox) in [
             ("_INBOX.abc.1", true),
             ("_INBOX_demo.abc", true),
+            ("_INBOX_drip_log.abc.1", false),
+            ("_INBOX_drip_cmd.abc", false),
+            ("_INBOX", false),
+            ("_INBOXES.abc", false),
             ("drip.ledger.00.usage", false),
             ("$JS.API.STREAM.DELETE.LEDGER-00", false),
             ("x_INBOX.abc", false),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use ledger_core::rejection::{Code, Details};
-use ledger_core::{Rejection, Usdc};
+use ledger_core::{Key, Rejection, Usdc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -49,7 +49,6 @@ edge_codes! {
     KeyConflict = "key_conflict", 400, "The body and the Idempotency-Key header name different keys.";
     InvalidCursor = "invalid_cursor", 400, "The cursor is not one that this list gave out.";
     Unauthorized = "unauthorized", 401, "The API key is missing or unknown.";
-    Forbidden = "forbidden", 403, "The API key may not do this.";
     AppMismatch = "app_mismatch", 403, "The request names an app that is not the caller's.";
     NotFound = "not_found", 404, "There is nothing here.";
     MethodNotAllowed = "method_not_allowed", 405, "This path does not answer that method.";
@@ -93,6 +92,11 @@ pub struct ProblemBody {
     /// The request, as the server's log names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// A debit, deposit or grant: the key it was tried under, the caller's or the one that was made. To ask again
+    /// for the same act, send this key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub key: Option<Key>,
     /// `insufficient_credit`: what was due, in USDC.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "0.007")]
@@ -149,6 +153,7 @@ impl Problem {
             detail,
             field: None,
             request_id: None,
+            key: None,
             needed: None,
             available: None,
             shortfall: None,
@@ -168,6 +173,13 @@ impl Problem {
     #[must_use]
     pub fn of_request(mut self, id: &str) -> Self {
         self.0.request_id = Some(id.to_owned());
+        self
+    }
+
+    /// Names the key of the act, where it has one.
+    #[must_use]
+    pub fn of_key(mut self, key: Option<Key>) -> Self {
+        self.0.key = key;
         self
     }
 

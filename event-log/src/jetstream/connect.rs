@@ -13,10 +13,18 @@ use crate::OpenError;
 /// The longest pause between two tries to connect again.
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// A connection of its own, shown to the server under this name, to a server that is new enough. Only the first
-/// connecting fails; a connection that is lost later comes back by itself. For commands too: those must not share
+/// What the reply subjects of a connection for commands begin with; the log's is another, so that the permissions of
+/// neither let it read what the other is answered.
+const COMMAND_INBOX: &str = "_INBOX_drip_cmd";
+
+/// A connection for commands, shown to the server under this name, to a server that is new enough. Only the first
+/// connecting fails; a connection that is lost later comes back by itself. Commands must not share
 /// the log's, because it may publish to the log.
 pub async fn connect(options: &JetStreamOptions, name: &str) -> Result<Client, OpenError> {
+    connect_with(options, name, COMMAND_INBOX).await
+}
+
+async fn connect_with(options: &JetStreamOptions, name: &str, inbox: &str) -> Result<Client, OpenError> {
     let url = without_password(&options.url);
     let unreachable = |error: &(dyn Error + 'static)| OpenError::Unreachable {
         url: url.clone(),
@@ -25,7 +33,8 @@ pub async fn connect(options: &JetStreamOptions, name: &str) -> Result<Client, O
     let servers: Result<Vec<ServerAddr>, _> =
         options.url.split(',').map(|server| server.trim().parse()).collect();
     let servers = servers.map_err(|error| unreachable(&error))?;
-    let settings = authenticated(settings(options).await?, &servers).name(name);
+    let settings = settings(options).await?.custom_inbox_prefix(inbox).name(name);
+    let settings = authenticated(settings, &servers);
     let client = settings.connect(servers).await.map_err(|error| unreachable(&error))?;
     // Older servers lose or double commits when a proposal fails or a leader changes.
     if !client.is_server_compatible(2, 14, 4) {
@@ -36,7 +45,7 @@ pub async fn connect(options: &JetStreamOptions, name: &str) -> Result<Client, O
 
 /// The log's own connection.
 pub(super) async fn connect_log(options: &JetStreamOptions) -> Result<(Client, Context), OpenError> {
-    let client = connect(options, "drip-log").await?;
+    let client = connect_with(options, "drip-log", &options.inbox_prefix).await?;
     let context = ContextBuilder::new().timeout(options.timeout).build(client.clone());
     Ok((client, context))
 }
@@ -48,10 +57,7 @@ async fn settings(options: &JetStreamOptions) -> Result<ConnectOptions, OpenErro
             .await
             .map_err(|source| OpenError::Credentials { file: file.clone(), source })?,
     };
-    Ok(settings
-        .custom_inbox_prefix(&options.inbox_prefix)
-        .reconnect_delay_callback(pause)
-        .event_callback(reporter()))
+    Ok(settings.reconnect_delay_callback(pause).event_callback(reporter()))
 }
 
 /// Events of the connection as log lines. Only the connecting again after a loss is news.

@@ -48,21 +48,22 @@ pub struct JetStreamOptions {
     pub monitor_urls: Vec<String>,
     /// For development: do not ask. Acknowledged commits may be lost in a power cut.
     pub allow_unsafe_durability: bool,
-    /// What the reply subjects of this connection begin with. The server's permissions must name it.
+    /// What the reply subjects of the log's connection begin with. The server's permissions must name it.
     pub inbox_prefix: String,
     /// How long the acknowledgement of an append, or the answer to a request, is waited for.
     pub timeout: Duration,
 }
 
 impl JetStreamOptions {
-    /// The defaults for this address: no credentials, no monitoring address, answers waited for 5 s.
+    /// The defaults for this address: no credentials, no monitoring address, inboxes of the log's own, answers
+    /// waited for 5 s.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
             credentials: None,
             monitor_urls: Vec::new(),
             allow_unsafe_durability: false,
-            inbox_prefix: "_INBOX".to_owned(),
+            inbox_prefix: "_INBOX_drip_log".to_owned(),
             timeout: Duration::from_secs(5),
         }
     }

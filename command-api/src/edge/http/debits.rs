@@ -5,7 +5,7 @@ use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::extract::{CallHeaders, Json, JsonBytes, Named, Params};
+use super::extract::{CallHeaders, Json, JsonBytes, Named, NoParams, Params};
 use crate::edge::EdgeState;
 use crate::edge::auth::Principal;
 use crate::edge::dto::answers::{DebitsAnswer, KeyRows, ReceiptBody};
@@ -35,6 +35,7 @@ pub(super) fn endpoints() -> OpenApiRouter<EdgeState> {
 async fn debit(
     State(state): State<EdgeState>,
     who: Principal,
+    _: NoParams,
     headers: CallHeaders,
     user: Named,
     Json(mut body): Json<DebitRequest>,
@@ -81,6 +82,7 @@ async fn by_key(
 async fn debits(
     State(state): State<EdgeState>,
     who: Principal,
+    _: NoParams,
     headers: CallHeaders,
     JsonBytes(bytes): JsonBytes,
 ) -> Result<Answer<DebitsAnswer>, Problem> {

@@ -15,5 +15,6 @@ pub(super) fn router() -> Router {
 }
 
 async fn problems() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], problems_page())
+    // Browsers show plain text, and only download Markdown.
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], problems_page())
 }

@@ -82,15 +82,33 @@ impl Params {
         let mut values = [const { None }; N];
         for (name, value) in self.0 {
             let Some(place) = names.iter().position(|known| *known == name) else {
-                let shown: String = name.chars().take(40).collect();
-                let detail = format!("There is no parameter {shown:?}; there are: {}.", names.join(", "));
-                return Err(Problem::new(EdgeCode::UnknownField, detail).at(&shown));
+                return Err(unknown(&name, &names));
             };
             if values[place].replace(value).is_some() {
                 return Err(Problem::invalid(&name, "is given twice"));
             }
         }
         Ok(values)
+    }
+}
+
+fn unknown(name: &str, names: &[&str]) -> Problem {
+    let shown: String = name.chars().take(40).collect();
+    let there_are = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let detail = format!("There is no parameter {shown:?}; there are: {there_are}.");
+    Problem::new(EdgeCode::UnknownField, detail).at(&shown)
+}
+
+/// Nothing stands behind the `?`. What asks for an act says everything in its body, so that nobody believes a
+/// `?dry_run=true` that is not looked at.
+pub(super) struct NoParams;
+
+impl FromRequestParts<EdgeState> for NoParams {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &EdgeState) -> Result<Self, Problem> {
+        let [] = Params::from_request_parts(parts, state).await?.take([])?;
+        Ok(Self)
     }
 }
 

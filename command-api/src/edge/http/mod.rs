@@ -1,7 +1,7 @@
 //! HTTP: routes, and what happens to every request on its way to them and back.
 //!
 //! In reading order: `extract` (bodies, paths, queries and callers, each with problems of our own), `respond`
-//! (request ids, problems as JSON), then one file a group of endpoints.
+//! (request ids, problems as JSON), `serve` (connections), then one file a group of endpoints.
 
 mod debits;
 mod docs;
@@ -10,6 +10,7 @@ mod health;
 mod journal;
 mod money;
 mod respond;
+mod serve;
 mod sources;
 mod users;
 
@@ -19,9 +20,6 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn;
-use axum::serve::ListenerExt as _;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
@@ -31,23 +29,10 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::edge::EdgeState;
 
+pub use serve::serve;
+
 /// A little longer than the longest deadline: only what hangs meets it.
 const REQUEST_MAX: Duration = Duration::from_secs(35);
-
-/// Serves until `shutdown`, then finishes what is under way. Error: the listener failed.
-pub async fn serve(
-    listener: TcpListener,
-    state: EdgeState,
-    shutdown: CancellationToken,
-) -> std::io::Result<()> {
-    let listener = listener.tap_io(|stream| {
-        // Small answers must not wait for the acknowledgement of the one before.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
-        }
-    });
-    axum::serve(listener, router(state)).with_graceful_shutdown(shutdown.cancelled_owned()).await
-}
 
 /// Everything that is answered over HTTP.
 pub fn router(state: EdgeState) -> Router {
@@ -97,12 +82,12 @@ mod tests {
     use super::*;
     use crate::edge::problem::{EdgeCode, Problem};
 
-    async fn ask(path: &str) -> (Response, serde_json::Value) {
+    async fn ask(method: &str, path: &str) -> (Response, serde_json::Value) {
         let routes = Router::new()
             .route("/panics", get(async || -> &str { panic!("a secret") }))
-            .route("/hangs", get(std::future::pending::<()>))
+            .route("/hangs", get(std::future::pending::<()>).post(std::future::pending::<()>))
             .route("/full", get(async || Problem::new(EdgeCode::Overloaded, "full")));
-        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         let response = on_the_way(routes).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
@@ -111,10 +96,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn panics_and_hanging_requests_are_problems_too_and_tell_no_secrets() {
-        for (path, status, code) in
-            [("/panics", 500, "internal"), ("/hangs", 504, "outcome_unknown"), ("/full", 503, "overloaded")]
-        {
-            let (response, body) = ask(path).await;
+        for (method, path, status, code) in [
+            ("GET", "/panics", 500, "internal"),
+            ("GET", "/hangs", 503, "unavailable"),
+            ("POST", "/hangs", 504, "outcome_unknown"),
+            ("GET", "/full", 503, "overloaded"),
+        ] {
+            let (response, body) = ask(method, path).await;
             assert_eq!((response.status().as_u16(), &body["code"]), (status, &code.into()), "{body}");
             assert_eq!(response.headers()["content-type"], "application/problem+json");
             assert_eq!(body["request_id"], response.headers()["x-request-id"].to_str().unwrap());

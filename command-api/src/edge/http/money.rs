@@ -5,7 +5,7 @@ use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::extract::{CallHeaders, Json, Named};
+use super::extract::{CallHeaders, Json, Named, NoParams};
 use crate::edge::EdgeState;
 use crate::edge::auth::Principal;
 use crate::edge::dto::answers::ReceiptBody;
@@ -35,6 +35,7 @@ pub(super) fn endpoints() -> OpenApiRouter<EdgeState> {
 async fn deposit(
     State(state): State<EdgeState>,
     who: Principal,
+    _: NoParams,
     headers: CallHeaders,
     user: Named,
     Json(mut body): Json<MoneyRequest>,
@@ -61,6 +62,7 @@ async fn deposit(
 async fn grant(
     State(state): State<EdgeState>,
     who: Principal,
+    _: NoParams,
     headers: CallHeaders,
     user: Named,
     Json(mut body): Json<MoneyRequest>,

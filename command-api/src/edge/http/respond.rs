@@ -18,11 +18,14 @@ const REQUEST_ID_MAX: usize = 100;
 /// The problem itself travels beside the response; `with_problems` writes it down.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.body().status).expect("the tables hold only real statuses");
-        let mut response = status.into_response();
+        let mut response = status_of(&self).into_response();
         response.extensions_mut().insert(self);
         response
     }
+}
+
+fn status_of(problem: &Problem) -> StatusCode {
+    StatusCode::from_u16(problem.body().status).expect("the tables hold only real statuses")
 }
 
 /// Keeps the caller's request id when it is short and plain, else makes one; answers it.
@@ -46,15 +49,18 @@ fn is_plain(id: &HeaderValue) -> bool {
 /// Writes problems as JSON with the request's id, also those of layers that know nothing of problems.
 pub(super) async fn with_problems(request: Request, next: Next) -> Response {
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
+    let reads = request.method().is_safe();
     let mut response = next.run(request).await;
-    match response.extensions_mut().remove::<Problem>().or_else(|| bare(response.status())) {
+    match response.extensions_mut().remove::<Problem>().or_else(|| bare(response.status(), reads)) {
         Some(problem) => written(response, &problem.of_request(&id)),
         None => response,
     }
 }
 
-fn bare(status: StatusCode) -> Option<Problem> {
+/// What a bare status means. A read that hangs has changed nothing.
+fn bare(status: StatusCode, reads: bool) -> Option<Problem> {
     let code = match status {
+        StatusCode::GATEWAY_TIMEOUT if reads => EdgeCode::Unavailable,
         StatusCode::GATEWAY_TIMEOUT => EdgeCode::OutcomeUnknown,
         StatusCode::INTERNAL_SERVER_ERROR => EdgeCode::Internal,
         _ => return None,
@@ -64,6 +70,7 @@ fn bare(status: StatusCode) -> Option<Problem> {
 
 fn written(mut response: Response, problem: &Problem) -> Response {
     let json = serde_json::to_vec(problem).expect("texts and numbers are always JSON");
+    *response.status_mut() = status_of(problem);
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::extract::{CallHeaders, Json, Named, Params};
+use super::extract::{CallHeaders, Json, Named, NoParams, Params};
 use crate::edge::EdgeState;
 use crate::edge::auth::Principal;
 use crate::edge::dto::answers::{AccountBody, AccountPage};
@@ -32,6 +32,7 @@ pub(super) fn endpoints() -> OpenApiRouter<EdgeState> {
 async fn open(
     State(state): State<EdgeState>,
     who: Principal,
+    _: NoParams,
     headers: CallHeaders,
     Json(mut body): Json<OpenRequest>,
 ) -> Result<(StatusCode, Answer<AccountBody>), Problem> {
@@ -112,6 +113,7 @@ async fn show(
 async fn close(
     State(state): State<EdgeState>,
     who: Principal,
+    _: NoParams,
     headers: CallHeaders,
     user: Named,
     body: Option<Json<CloseRequest>>,

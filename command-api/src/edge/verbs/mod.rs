@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ledger_core::rejection::Code;
 use ledger_core::time::SECOND;
-use ledger_core::{Position, Timestamp};
+use ledger_core::{PartitionId, Position, Sequence, Timestamp};
 use tokio::time::Instant;
 
 use crate::edge::EdgeState;
@@ -56,10 +56,17 @@ fn check_app(who: &Principal, app: Option<&str>) -> Result<(), Problem> {
     }
 }
 
-/// The views can not answer.
-fn views_failed(error: &projector::Error) -> Problem {
-    tracing::warn!(error = error as &dyn std::error::Error, "the views could not be read");
-    Problem::new(EdgeCode::Unavailable, "The views can not be read now.")
+/// What the views answer before the deadline. A read changes nothing, so that its failure is never an unknown outcome.
+async fn from_views<T>(
+    deadline: Timestamp,
+    read: impl Future<Output = Result<T, projector::Error>>,
+) -> Result<T, Problem> {
+    let late = |_| Problem::new(EdgeCode::Unavailable, "The views did not answer in time.");
+    let read = tokio::time::timeout_at(instant(deadline), read).await.map_err(late)?;
+    read.map_err(|error| {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the views could not be read");
+        Problem::new(EdgeCode::Unavailable, "The views can not be read now.")
+    })
 }
 
 /// Waits until the views hold what stands at this position.
@@ -71,22 +78,34 @@ async fn wait_for(state: &EdgeState, position: Position, deadline: Timestamp) ->
 /// Waits until the views hold everything that is in the log now, and so everything acknowledged so far.
 async fn wait_for_all(state: &EdgeState, deadline: Timestamp) -> Result<(), Problem> {
     let caught_up = state.log.identity().partitions().map(async |partition| {
-        let sequence = state.log.head(partition).await.map_err(|error| {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the log could not be asked how far it is"
-            );
-            Problem::new(EdgeCode::Unavailable, "The log can not be reached now.")
-        })?;
+        let sequence = head(state, partition, deadline).await?;
         wait_for(state, Position { partition, sequence, index: 0 }, deadline).await
     });
     futures::future::try_join_all(caught_up).await.map(drop)
+}
+
+async fn head(state: &EdgeState, partition: PartitionId, deadline: Timestamp) -> Result<Sequence, Problem> {
+    let unreachable = || Problem::new(EdgeCode::Unavailable, "The log can not be reached now.");
+    let asked = tokio::time::timeout_at(instant(deadline), state.log.head(partition)).await;
+    asked.map_err(|_| unreachable())?.map_err(|error| {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the log could not be asked how far it is");
+        unreachable()
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::edge::time::to_rfc3339;
+
+    #[tokio::test(start_paused = true)]
+    async fn views_that_hang_are_unavailable_at_the_deadline() {
+        let deadline = Timestamp(service_kit::clock::now()).plus(5 * SECOND);
+        let (begin, hanging) = (Instant::now(), std::future::pending::<Result<(), _>>());
+        let problem = from_views(deadline, hanging).await.unwrap_err();
+        assert_eq!((problem.body().code, problem.body().status), ("unavailable", 503));
+        assert!((4..=5).contains(&begin.elapsed().as_secs()));
+    }
 
     #[test]
     fn a_deadline_is_at_most_30_seconds_ahead_and_10_when_not_said() {

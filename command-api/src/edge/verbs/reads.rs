@@ -11,7 +11,7 @@ use crate::edge::dto::answers::{AccountBody, AccountPage, JournalBody, JournalPa
 use crate::edge::dto::convert::name;
 use crate::edge::problem::{EdgeCode, Problem};
 
-use super::{views_failed, wait_for, wait_for_all};
+use super::{from_views, wait_for, wait_for_all};
 
 /// How many rows a page has when the caller does not say.
 const PAGE_DEFAULT: u32 = 50;
@@ -68,8 +68,8 @@ pub async fn accounts(
     let level = query.level.as_deref().map(level).transpose()?;
     let after = query.cursor.as_deref().map(user_of).transpose()?;
     wait_if_asked(state, query.wait_for.as_deref(), deadline).await?;
-    let rows = state.views.accounts(&who.app, level, after.as_ref().map(UserId::as_str), limit + 1).await;
-    let (rows, last) = page(rows.map_err(|error| views_failed(&error))?, limit);
+    let rows = state.views.accounts(&who.app, level, after.as_ref().map(UserId::as_str), limit + 1);
+    let (rows, last) = page(from_views(deadline, rows).await?, limit);
     let next_cursor = last.map(|row| cursor::encode(List::Accounts, row.account.user.as_str()));
     Ok(AccountPage { data: rows.into_iter().map(AccountBody::of_row).collect(), next_cursor })
 }
@@ -93,7 +93,7 @@ pub async fn journal(
         after: query.cursor.as_deref().map(|text| position_of(list, text)).transpose()?,
     };
     wait_if_asked(state, query.wait_for.as_deref(), deadline).await?;
-    let rows = state.views.journal(&id, &filter, limit + 1).await.map_err(|error| views_failed(&error))?;
+    let rows = from_views(deadline, state.views.journal(&id, &filter, limit + 1)).await?;
     if rows.is_empty() {
         require_account(state, &id, deadline).await?;
     }
@@ -115,7 +115,7 @@ pub async fn debits_by_key(
     let last = require_account(state, &id, deadline).await?;
     wait_for(state, last, deadline).await?;
     let filter = JournalFilter { key: Some(key), ..JournalFilter::default() };
-    let mut rows = state.views.journal(&id, &filter, PAGE_MAX).await.map_err(|error| views_failed(&error))?;
+    let mut rows = from_views(deadline, state.views.journal(&id, &filter, PAGE_MAX)).await?;
     rows.retain(|row| matches!(row.kind, JournalKind::Debited | JournalKind::Declined));
     Ok(KeyRows { data: bodies(rows) })
 }
@@ -129,7 +129,7 @@ pub async fn source(
 ) -> Result<SourceBody, Problem> {
     let source = name("source", source, SourceName::new)?;
     wait_for_all(state, deadline).await?;
-    let report = state.views.source(&who.app, &source).await.map_err(|error| views_failed(&error))?;
+    let report = from_views(deadline, state.views.source(&who.app, &source)).await?;
     let unknown = || Problem::new(EdgeCode::NotFound, "The app has no source of this name.");
     report.as_ref().map(SourceBody::of).ok_or_else(unknown)
 }
@@ -147,8 +147,8 @@ pub async fn source_declines(
     let after = query.cursor.as_deref().map(|text| cursor::decode(List::Declines, text)).transpose()?;
     let after = after.map_or(Ok(0), |text| text.parse().map_err(|_| cursor::invalid()))?;
     wait_for_all(state, deadline).await?;
-    let rows = state.views.source_declines(&who.app, &source, after, limit + 1).await;
-    let (rows, last) = page(rows.map_err(|error| views_failed(&error))?, limit);
+    let rows = state.views.source_declines(&who.app, &source, after, limit + 1);
+    let (rows, last) = page(from_views(deadline, rows).await?, limit);
     let number = |row: &JournalRow| row.item.as_ref().map_or(0, |item| item.number).to_string();
     let next_cursor = last.map(|row| cursor::encode(List::Declines, &number(&row)));
     Ok(JournalPage { data: bodies(rows), next_cursor })

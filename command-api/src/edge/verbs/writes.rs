@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ledger_core::command::AddMoney;
+use ledger_core::command::{AddMoney, Debit};
+use ledger_core::event::Usage;
 use ledger_core::{BatchItem, Command, Key, SourceBatch, Timestamp};
 use projector::AccountRow;
 use serde::Deserialize;
@@ -63,12 +64,23 @@ pub async fn close(state: &EdgeState, who: &Principal, body: CloseRequest) -> Re
     Ok(AccountBody { changed: Some(answer.changed), ..with_profile(state, answer.account, false).await })
 }
 
-/// Debits an account.
+/// Debits an account. Problems tell the key: who gave none needs it to ask what became of the debit.
 pub async fn debit(state: &EdgeState, who: &Principal, body: DebitRequest) -> Result<ReceiptBody, Problem> {
+    let mut key = given_key(body.key.as_deref());
+    try_debit(state, who, body, &mut key).await.map_err(|problem| problem.of_key(key))
+}
+
+async fn try_debit(
+    state: &EdgeState,
+    who: &Principal,
+    body: DebitRequest,
+    key: &mut Option<Key>,
+) -> Result<ReceiptBody, Problem> {
     check_app(who, body.app.as_deref())?;
     let deadline = deadline(body.deadline.as_deref())?;
     let debit = body.into_command(who, fresh_key)?;
-    let usage = debit.dry_run.then(|| debit.usage.clone());
+    key.clone_from(&debit.usage.key);
+    let usage = dry_usage(&debit);
     let answer = state.desk.ask(Call { ask: Ask::Command(Command::Debit(debit)), deadline }).await;
     receipt(answer, usage)
 }
@@ -84,6 +96,16 @@ pub async fn grant(state: &EdgeState, who: &Principal, body: MoneyRequest) -> Re
 }
 
 async fn add_money(
+    state: &EdgeState,
+    who: &Principal,
+    body: MoneyRequest,
+    command: fn(AddMoney) -> Command,
+) -> Result<ReceiptBody, Problem> {
+    let key = given_key(body.key.as_deref());
+    try_add_money(state, who, body, command).await.map_err(|problem| problem.of_key(key))
+}
+
+async fn try_add_money(
     state: &EdgeState,
     who: &Principal,
     body: MoneyRequest,
@@ -112,14 +134,23 @@ pub async fn debits(
             "The answer could be too large to be sent; nothing was decided. Send fewer debits at once.";
         return Err(Problem::new(EdgeCode::PayloadTooLarge, detail));
     }
-    let dry_runs: Vec<_> = debits.iter().map(|debit| debit.dry_run.then(|| debit.usage.clone())).collect();
+    let told: Vec<_> = debits.iter().map(|debit| (debit.usage.key.clone(), dry_usage(debit))).collect();
     let calls = debits.into_iter().map(|debit| Call { ask: Ask::Command(Command::Debit(debit)), deadline });
     let answers = state.desk.ask_all(calls.collect()).await;
-    let result = |(answer, usage)| match receipt(answer, usage) {
+    let results = answers.into_iter().zip(told).map(|(answer, (key, usage))| result(answer, key, usage));
+    Ok(ResultsBody { results: results.collect() })
+}
+
+fn result(answer: Answer, key: Option<Key>, dry_run: Option<Usage>) -> ResultBody {
+    match receipt(answer, dry_run) {
         Ok(receipt) => ResultBody::Receipt(Box::new(receipt)),
-        Err(error) => ResultBody::Error(ErrorBody { error }),
-    };
-    Ok(ResultsBody { results: answers.into_iter().zip(dry_runs).map(result).collect() })
+        Err(problem) => ResultBody::Error(ErrorBody { error: problem.of_key(key) }),
+    }
+}
+
+/// What a dry run is answered with besides what the writer says.
+fn dry_usage(debit: &Debit) -> Option<Usage> {
+    debit.dry_run.then(|| debit.usage.clone())
 }
 
 /// Takes the items (from, to] of a source.
@@ -144,6 +175,11 @@ pub async fn source_batch(
     }
 }
 
+/// The caller's own key, where it is one.
+fn given_key(text: Option<&str>) -> Option<Key> {
+    Key::new(text?).ok()
+}
+
 /// A key for who gave none. It carries its time, so that a late retry can be told from a new act.
 fn fresh_key() -> Key {
     Key::new(&uuid::Uuid::now_v7().to_string()).expect("a UUID is 36 plain characters")
@@ -156,7 +192,7 @@ async fn ask_account(state: &EdgeState, ask: Ask, deadline: Timestamp) -> Result
     }
 }
 
-fn receipt(answer: Answer, dry_run: Option<ledger_core::event::Usage>) -> Result<ReceiptBody, Problem> {
+fn receipt(answer: Answer, dry_run: Option<Usage>) -> Result<ReceiptBody, Problem> {
     match (answer, dry_run) {
         (Answer::Done(receipt), _) => Ok(ReceiptBody::of(receipt)),
         (Answer::WouldCharge(would), Some(usage)) => Ok(ReceiptBody::of_dry_run(usage, &would)),
@@ -206,4 +242,33 @@ async fn profile_row(state: &EdgeState, account: &AccountView) -> Option<Account
         state.views.account(&account.id).await.ok().flatten()
     };
     tokio::time::timeout(PROFILE_PATIENCE, read).await.ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger_core::rejection::Code;
+
+    use super::*;
+
+    #[test]
+    fn whatever_a_debit_fails_of_its_key_is_told() {
+        let failures = [
+            (Answer::Failed(Failure::OutcomeUnknown), "outcome_unknown"),
+            (Answer::Failed(Failure::Overloaded), "overloaded"),
+            (Answer::Failed(Failure::Unavailable("no".to_owned())), "unavailable"),
+            (Answer::Rejected(Code::AccountClosed.into()), "account_closed"),
+        ];
+        for (answer, code) in failures {
+            let key = fresh_key();
+            let told = serde_json::to_value(result(answer, Some(key.clone()), None)).unwrap();
+            assert_eq!((&told["error"]["code"], &told["error"]["key"]), (&code.into(), &key.as_str().into()));
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_none_is_not_told() {
+        assert_eq!(given_key(None), None);
+        assert_eq!(given_key(Some(&"x".repeat(201))), None);
+        assert_eq!(given_key(Some("k")).unwrap().as_str(), "k");
+    }
 }

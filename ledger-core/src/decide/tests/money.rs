@@ -283,3 +283,18 @@ fn events_hold_all_that_was_asked() {
     let [Event::Debited(event)] = debited.as_slice() else { panic!("{debited:?}") };
     assert_eq!(event.usage, asked);
 }
+
+#[test]
+fn an_account_has_so_many_lots_and_a_debit_over_all_of_them_fits_into_a_message() {
+    let mut world = World::given(&[Done(open("0"))]);
+    for number in 0..crate::account::LOTS_MAX {
+        assert!(world.ask(&grant(&format!("g{number}"), "0.000001")).outcome.is_ok());
+    }
+    let full = world.ask(&deposit("one-more", "1")).outcome.unwrap_err();
+    assert_eq!(full.code, crate::rejection::Code::LotsFull);
+    let all = world.ask(&debit("0.01"));
+    let mut commit = crate::commit::CommitBuilder::default();
+    all.events.iter().for_each(|event| commit.push(event));
+    assert!(commit.size() + crate::commit::COMMIT_BYTES_MAX < 1_000_000, "{}", commit.size());
+    assert!(world.ask(&deposit("one-more", "1")).outcome.is_ok(), "spent lots make room");
+}

@@ -1,0 +1,80 @@
+//! Connections: each answered by the router, none kept open by who says nothing.
+
+use std::io;
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::{Listener as _, ListenerExt as _};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::edge::EdgeState;
+
+/// How long the head of a request may take to arrive.
+const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a stop waits for requests that are under way.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Serves until `shutdown`, then gives what is under way a few seconds and ends the rest. Error: the listener failed.
+pub async fn serve(listener: TcpListener, state: EdgeState, shutdown: CancellationToken) -> io::Result<()> {
+    listener.local_addr()?;
+    let mut listener = listener.tap_io(at_once);
+    let server = Server { builder: builder(), router: super::router(state), graceful: GracefulShutdown::new() };
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            (stream, _) = listener.accept() => server.take(stream, &mut connections),
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    drop(listener);
+    server.stop().await;
+    // Whatever is still open ends with the set.
+    Ok(())
+}
+
+/// Small answers must not wait for the acknowledgement of the one before.
+fn at_once(stream: &mut TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
+    }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    // Telling the versions apart has no time limit of its own.
+    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
+    builder
+}
+
+struct Server {
+    builder: Builder<TokioExecutor>,
+    router: Router,
+    graceful: GracefulShutdown,
+}
+
+impl Server {
+    fn take(&self, stream: TcpStream, connections: &mut JoinSet<()>) {
+        let service = TowerToHyperService::new(self.router.clone());
+        let connection = self.builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = self.graceful.watch(connection);
+        connections.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(error, "a connection ended early");
+            }
+        });
+    }
+
+    /// Whoever never ends their request must not make the stop fail.
+    async fn stop(self) {
+        if tokio::time::timeout(STOP_PATIENCE, self.graceful.shutdown()).await.is_err() {
+            tracing::warn!("requests that were still under way are ended by the stop");
+        }
+    }
+}
