@@ -41,18 +41,26 @@ pub(crate) struct Failure {
     what: String,
     causes: Vec<String>,
     way_out: Option<String>,
+    key: Option<String>,
 }
 
 impl Failure {
     /// With one sentence about what happened.
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), causes: vec![], way_out: None }
+        Self { exit, what: what.into(), causes: vec![], way_out: None, key: None }
     }
 
     /// Adds why.
     #[must_use]
     pub(crate) fn because(mut self, cause: &dyn std::fmt::Display) -> Self {
         self.causes.push(cause.to_string());
+        self
+    }
+
+    /// Says first what this means for the whole.
+    #[must_use]
+    pub(crate) fn under(mut self, what: impl Into<String>) -> Self {
+        self.causes.insert(0, std::mem::replace(&mut self.what, what.into()));
         self
     }
 
@@ -63,12 +71,26 @@ impl Failure {
         self
     }
 
+    /// What the process will end with.
+    #[cfg(test)]
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// Of a write under this key, which is the way to learn what became of it. A key that the ledger refused for what
+    /// it is leads nowhere.
+    pub(crate) fn of_write(error: Error, key: &str) -> Self {
+        let spent = matches!(&error, Error::Rejected(problem) if is_about_the_key(&problem.code));
+        let key = if spent { None } else { Some(key.to_owned()) };
+        Self { key, ..Self::from(error) }
+    }
+
     /// The whole chain of causes. That it was a task of ours which failed is no news to anybody: its error is.
     fn of_chain(exit: Exit, error: &anyhow::Error) -> Self {
         let of_task = matches!(error.downcast_ref(), Some(service_kit::StopReason::Failed { .. }));
         let mut sentences = error.chain().skip(usize::from(of_task)).map(ToString::to_string);
         let what = sentences.next().expect("an error has at least its own sentence");
-        Self { exit, what, causes: sentences.collect(), way_out: None }
+        Self { exit, what, causes: sentences.collect(), way_out: None, key: None }
     }
 
     /// Prints it, and gives the exit code. A reader that went away is no failure: it has what it wanted.
@@ -82,6 +104,9 @@ impl Failure {
         }
         if let Some(way_out) = &self.way_out {
             anstream::eprintln!("  {way_out}");
+        }
+        if let Some(key) = &self.key {
+            anstream::eprintln!("  Run it again with --key {key}: nothing is done twice.");
         }
         self.exit
     }
@@ -133,18 +158,12 @@ impl From<Error> for Failure {
                     .try_this("Start it with `drip up`, or say where it is with --url or DRIP_URL.")
             }
             Error::OutcomeUnknown { url, key, reason } => {
-                let way_out = key.map_or_else(
-                    || "Run the same command again: what was done is not done twice.".to_owned(),
-                    |key| {
-                        format!("Run the same command with --key {key}: it tells, and nothing is done twice.")
-                    },
-                );
-                Self::new(
-                    Exit::OutcomeUnknown,
-                    format!("no answer came in time from Drip at {url}; it may have happened"),
-                )
-                .because(&reason)
-                .try_this(way_out)
+                let what = format!("no answer came in time from Drip at {url}; it may have happened");
+                let failure = Self::new(Exit::OutcomeUnknown, what).because(&reason);
+                match key {
+                    Some(_) => Self { key, ..failure },
+                    None => failure.try_this("Run the same command again: what was done is not done twice."),
+                }
             }
             Error::Protocol { url, reason } => {
                 Self::new(Exit::Failed, format!("what answers at {url} does not speak this Drip's language"))
@@ -158,21 +177,41 @@ impl From<Error> for Failure {
 
 fn rejected(problem: &Problem) -> Failure {
     let failure = Failure::new(Exit::Rejected, problem.to_string());
-    match way_out(&problem.code) {
+    match way_out(problem) {
         Some(way_out) => failure.try_this(way_out),
         None => failure,
     }
 }
 
-fn way_out(code: &str) -> Option<&'static str> {
+fn is_about_the_key(code: &str) -> bool {
+    matches!(code, "key_reused" | "key_expired" | "key_conflict")
+}
+
+/// A new name would charge for all rows of a file again: that must not be learnt by trying.
+fn other_file(mark: Option<u64>) -> String {
+    let done = mark.map_or_else(
+        || "Rows were charged already under this name".to_owned(),
+        |mark| format!("The rows up to {mark} were charged already under this name"),
+    );
+    format!(
+        "{done}. If this file is a repaired or rewritten version of it, put only the new or repaired rows into a file \
+         of their own: under a new --source name ALL rows of this file would be charged again."
+    )
+}
+
+fn way_out(problem: &Problem) -> Option<String> {
+    if matches!(problem.code.as_str(), "source_differs" | "source_shorter") {
+        return Some(other_file(problem.mark));
+    }
+    usual_way_out(&problem.code).map(str::to_owned)
+}
+
+fn usual_way_out(code: &str) -> Option<&'static str> {
     Some(match code {
         "account_unknown" => "Open the account with `drip account open USER`.",
         "insufficient_credit" => "Top up with `drip account deposit USER AMOUNT --key PAYMENT`.",
         "key_reused" => "Something else was done with this key: a new act needs a new --key.",
         "unauthorized" => "Check --api-key, DRIP_API_KEY or the dev.key of the data folder.",
-        "source_differs" | "source_shorter" => {
-            "Another file is known under this name: give this one a name of its own with --source NAME."
-        }
         "source_gap" => {
             "Run the same command again: it begins at the first line, and nothing is charged twice."
         }
@@ -184,14 +223,42 @@ fn way_out(code: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
+    fn problem(code: &str) -> Error {
+        Error::Rejected(Box::new(Problem { code: code.into(), mark: Some(7), ..Problem::default() }))
+    }
+
+    #[test]
+    fn whatever_became_of_a_write_its_key_is_told() {
+        let text = String::new;
+        for (error, told) in [
+            (Error::Unavailable { url: text(), reason: text() }, true),
+            (Error::OutcomeUnknown { url: text(), key: Some("k".into()), reason: text() }, true),
+            (Error::Protocol { url: text(), reason: text() }, true),
+            (problem("insufficient_credit"), true),
+            (problem("key_reused"), false),
+            (problem("key_expired"), false),
+        ] {
+            let failure = Failure::of_write(error, "k");
+            assert_eq!(failure.key.as_deref(), told.then_some("k"), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_told_to_charge_a_repaired_file_again() {
+        for code in ["source_differs", "source_shorter"] {
+            let way_out = Failure::from(problem(code)).way_out.unwrap();
+            assert!(way_out.starts_with("The rows up to 7 were charged already"), "{way_out}");
+            assert!(way_out.contains("ALL rows of this file would be charged again"), "{way_out}");
+        }
+    }
+
     #[test]
     fn every_failure_has_its_documented_exit_code() {
-        let problem = |code: &str| Box::new(Problem { code: code.into(), ..Problem::default() });
         let (url, reason) = (String::new(), String::new());
         let broken_pipe = || std::io::Error::from(ErrorKind::BrokenPipe);
         let refused = anyhow::Error::from(std::io::Error::from(ErrorKind::ConnectionRefused)).context("NATS");
         for (failure, exit) in [
-            (Failure::from(Error::Rejected(problem("account_unknown"))), Exit::Rejected),
+            (Failure::from(problem("account_unknown")), Exit::Rejected),
             (Error::Unavailable { url: url.clone(), reason: reason.clone() }.into(), Exit::Unreachable),
             (
                 Error::OutcomeUnknown { url: url.clone(), key: None, reason: reason.clone() }.into(),

@@ -229,14 +229,18 @@ async fn a_server_whose_messages_are_too_small_for_a_commit_is_refused() {
     let server = NatsServer::builder().config("max_payload: 64KB").start().await;
     JetStreamLog::create(&options(&server), IDENTITY, 1).await.expect("creating is a step apart");
     let refused = JetStreamLog::open(&options(&server)).await.expect_err("too small").to_string();
-    assert!(refused.contains("takes messages up to 65536 bytes") && refused.contains("max_payload: 1MB"), "{refused}");
+    assert!(
+        refused.contains("takes messages up to 65536 bytes") && refused.contains("max_payload: 1MB"),
+        "{refused}"
+    );
 }
 
 #[tokio::test]
 async fn the_time_is_the_server_s() {
     let server = NatsServer::start().await;
     created(&server).await;
-    let before = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_micros();
+    let before =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_micros();
     let time = opened(&server).await.time().await.expect("asked").expect("a server has a clock");
     let apart = i128::from(time.0) - i128::try_from(before).expect("this age");
     assert!((-1_000_000..30_000_000).contains(&apart), "{apart} µs");

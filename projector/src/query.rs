@@ -6,7 +6,7 @@ use std::time::Duration;
 use ledger_core::{
     AccountId, AppId, Key, Level, Meter, PartitionId, Position, Sequence, SourceName, Timestamp, Usdc,
 };
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
 use crate::error::Error;
@@ -18,7 +18,7 @@ use crate::rows::{
 use crate::store::{Record, Select, ViewStore};
 use crate::words::{kind_text, level_text};
 
-/// How often the store is asked how far it is, when no projector in this process tells.
+/// How often the store is asked how far it is, when no projector in this process tells and somebody waits.
 const POLL: Duration = Duration::from_millis(20);
 
 /// The views, for reading. Cheap to clone.
@@ -26,6 +26,14 @@ const POLL: Duration = Duration::from_millis(20);
 pub struct Views {
     store: Arc<dyn ViewStore>,
     positions: Option<watch::Receiver<Positions>>,
+    told: Arc<Mutex<Told>>,
+}
+
+/// How far the store last said it is: all who wait share it, so that many of them ask no more often than one.
+#[derive(Default)]
+struct Told {
+    asked: Option<Instant>,
+    positions: Positions,
 }
 
 /// The views have not come as far as was asked, in the time that was given.
@@ -66,7 +74,7 @@ pub struct JournalFilter {
 impl Views {
     /// Reads a store. `positions` is what a projector in this process publishes; without it the store is asked.
     pub fn new(store: Arc<dyn ViewStore>, positions: Option<watch::Receiver<Positions>>) -> Self {
-        Self { store, positions }
+        Self { store, positions, told: Arc::default() }
     }
 
     /// Waits until the views hold the event at this position: who has written it reads it.
@@ -86,14 +94,24 @@ impl Views {
 
     async fn polled(&self, position: Position, reached: &mut Sequence) {
         loop {
-            if let Ok(positions) = self.store.positions().await {
-                *reached = Positions::of(&positions).get(position.partition);
-            }
+            *reached = self.told(position.partition).await;
             if *reached >= position.sequence {
                 return;
             }
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// How far a partition is, a moment ago at most. One of those who wait asks for all.
+    async fn told(&self, partition: PartitionId) -> Sequence {
+        let mut told = self.told.lock().await;
+        if told.asked.is_none_or(|asked| asked.elapsed() >= POLL) {
+            if let Ok(positions) = self.store.positions().await {
+                told.positions = Positions::of(&positions);
+            }
+            told.asked = Some(Instant::now());
+        }
+        told.positions.get(partition)
     }
 
     /// How far each partition is folded, in order.
@@ -289,5 +307,48 @@ fn report(source: SourceName, partitions: Vec<SourceRow>) -> SourceReport {
         charged: Usdc::from_credits(charged),
         declined: partitions.iter().map(|row| row.declined).sum(),
         partitions,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::delta::Delta;
+    use crate::store::Applied;
+
+    /// Views that stay empty, and how often they were asked how far they are.
+    #[derive(Default)]
+    struct Empty(AtomicU64);
+
+    #[async_trait]
+    impl ViewStore for Empty {
+        async fn apply(&self, _: &Delta) -> Result<Applied, Error> {
+            Ok(Applied::Elsewhere)
+        }
+
+        async fn positions(&self) -> Result<Vec<ChainPosition>, Error> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(Vec::new())
+        }
+
+        async fn select(&self, _: &Select) -> Result<Vec<Record>, Error> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hundred_who_wait_ask_the_store_no_more_often_than_one() {
+        let store = Arc::new(Empty::default());
+        let views = Views::new(store.clone(), None);
+        let wanted = Position { partition: PartitionId(0), sequence: 1, index: 0 };
+        let deadline = Instant::now() + POLL * 50;
+        let waiting = (0..100).map(|_| views.wait_for(wanted, deadline));
+        let waited = futures::future::join_all(waiting).await;
+        assert!(waited.iter().all(|result| *result == Err(Lagging { wanted, reached: 0 })));
+        assert!((25..=51).contains(&store.0.load(Ordering::Relaxed)), "{:?}", store.0);
     }
 }

@@ -7,7 +7,7 @@ use tokio::process::Child;
 use crate::audit::audit;
 use crate::load::a_moment;
 use crate::stack::{BOUND, Drip, Engines, Stack, on_both_engines, until};
-use crate::usage_files::{excerpt, import, imported, sums};
+use crate::usage_files::{excerpt, import, imported, rows_of, sums};
 
 on_both_engines!(
     an_import_killed_again_and_again_charges_each_row_once,
@@ -21,10 +21,11 @@ const SMALL: [&str; 2] = ["--batch", "50"];
 async fn an_import_killed_again_and_again_charges_each_row_once(engines: Engines) {
     let Stack { mut drip, nats: _nats, .. } = Stack::start(engines).await;
     let file = excerpt(&drip, "killed.csv", ROWS);
+    let step = step(&file);
     let mut cut = 0;
     for round in 1..=4 {
         let mut running = start(&drip, &file);
-        until(BOUND, "some rows are charged", async || (progress(&drip).await >= round * 500).then_some(()))
+        until(BOUND, "some rows are charged", async || (progress(&drip).await >= round * step).then_some(()))
             .await;
         a_moment(50).await;
         running.start_kill().expect("our own child can be killed");
@@ -40,10 +41,11 @@ async fn an_import_killed_again_and_again_charges_each_row_once(engines: Engines
 async fn an_import_goes_on_when_its_server_is_killed(engines: Engines) {
     let Stack { mut drip, nats: _nats, .. } = Stack::start(engines).await;
     let file = excerpt(&drip, "killed.csv", ROWS);
+    let step = step(&file);
     let running = start(&drip, &file);
     for round in 1..=2 {
         until(BOUND, "some rows are charged", async || {
-            (progress(&drip).await >= round * 1_000).then_some(())
+            (progress(&drip).await >= round * 2 * step).then_some(())
         })
         .await;
         a_moment(50).await;
@@ -62,6 +64,11 @@ fn start(drip: &Drip, file: &std::path::Path) -> Child {
     let mut command = tokio::process::Command::from(import(drip, file, "50", &SMALL));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
     command.spawn().expect("the program is there")
+}
+
+/// After how many more rows the next kill comes: the last one in the first third of the file.
+fn step(file: &std::path::Path) -> u64 {
+    u64::try_from(rows_of(file) / 12).expect("a count fits")
 }
 
 /// How many rows were charged; 0 when nobody answers.

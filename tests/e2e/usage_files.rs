@@ -14,14 +14,23 @@ use crate::stack::Drip;
 pub(crate) const USERS: u32 = 200;
 const PRICES: [&str; 2] = ["ContextTokens=0.0000025", "GeneratedTokens=0.00001"];
 
-/// The trace of real calls where there is one, its excerpt in `examples/` otherwise.
+/// The trace of real calls where there is one, its excerpt of 2,000 rows in `examples/` otherwise. The environment
+/// variable `DRIP_TRACE` names another file with the same columns.
 pub(crate) fn trace() -> PathBuf {
+    if let Some(file) = std::env::var_os("DRIP_TRACE") {
+        return file.into();
+    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let whole = root.join("../shared/data/azure-llm-code-2023.csv");
     if whole.exists() { whole } else { root.join("examples/llm-calls.csv") }
 }
 
-/// A file of the trace's first rows, in the folder of this Drip.
+/// How many rows there are below a file's head.
+pub(crate) fn rows_of(file: &Path) -> usize {
+    fs::read_to_string(file).expect("the file can be read").lines().count() - 1
+}
+
+/// A file of the trace's first rows, all when there are fewer, in the folder of this Drip.
 pub(crate) fn excerpt(drip: &Drip, name: &str, rows: usize) -> PathBuf {
     let text = fs::read_to_string(trace()).expect("the trace can be read");
     let lines: Vec<&str> = text.lines().take(rows + 1).collect();

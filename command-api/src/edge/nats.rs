@@ -193,7 +193,9 @@ impl Edge {
         let mut told = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if told.is_none_or(|last| last.elapsed() >= TELL_EVERY) {
             *told = Some(Instant::now());
-            tracing::warn!("requests whose reply subject is not an inbox (_INBOX.… or _INBOX_…) of the caller are thrown away");
+            tracing::warn!(
+                "requests whose reply subject is not an inbox (_INBOX.… or _INBOX_…) of the caller are thrown away"
+            );
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use async_nats::{Client, HeaderMap, Message};
+use async_nats::{Client, ConnectOptions, Event, HeaderMap, Message};
 use command_api::edge::nats;
+use event_log::JetStreamOptions;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use test_servers::NatsServer;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::world::World;
@@ -25,12 +27,17 @@ impl Served {
     }
 
     async fn on(server: NatsServer) -> Self {
-        let world = World::start().await;
         let client = async_nats::connect(server.url()).await.unwrap();
+        let caller = async_nats::connect(server.url()).await.unwrap();
+        Self::between(server, client, caller).await
+    }
+
+    /// Served over one connection, asked over another.
+    async fn between(server: NatsServer, client: Client, caller: Client) -> Self {
+        let world = World::start().await;
         let stop = CancellationToken::new();
         let serving = nats::serve(client, world.state.clone(), stop.clone());
         world.supervisor.spawn("nats", serving);
-        let caller = async_nats::connect(server.url()).await.unwrap();
         let served = Self { world, server, caller, stop };
         served.until_it_answers().await;
         served
@@ -201,4 +208,54 @@ async fn the_service_comes_back_when_the_server_does() {
     served.server.restart().await;
     served.until_it_answers().await;
     assert_eq!(served.good("drip.cmd.demo.get", json!({ "user_id": "anna" })).await["balance"], "1");
+}
+
+/// As docs/using.md has it: what Drip's command connection needs, and the user of the app `demo`.
+const USERS: &str = r#"authorization { users: [
+    { user: drip_cmd, password: p, permissions: {
+        subscribe: ["drip.cmd.>", "drip.adm.>", "$SRV.>"]
+        publish: ["_INBOX.>", "_INBOX_demo.>", "_INBOX_other.>"] } }
+    { user: demo, password: p, permissions: { publish: ["drip.cmd.demo.>"], subscribe: ["_INBOX_demo.>"] } }
+] }"#;
+
+#[tokio::test]
+async fn a_tenant_debits_its_own_app_and_can_neither_ask_for_another_nor_listen() {
+    let server = NatsServer::builder().config(USERS).start().await;
+    let options = JetStreamOptions::new(server.url().replace("//", "//drip_cmd:p@"));
+    let client = event_log::connect(&options, "drip-commands").await.unwrap();
+    let (caller, mut refusals) = tenant(&server).await;
+    let served = Served::between(server, client, caller).await;
+    served.world.open("anna", "1").await;
+    let paid = served.good("drip.cmd.demo.debit", json!({ "user_id": "anna", "amount": "0.007" })).await;
+    assert_eq!(paid["balance"], "0.993");
+    let caller = &served.caller;
+    for subject in ["drip.cmd.other.debit", "drip.adm.demo.grant", "drip.ledger.00.usage", "_INBOX_other.x"] {
+        caller.publish(subject, "{}".into()).await.unwrap();
+        refused(&mut refusals, subject).await;
+    }
+    for subject in ["drip.>", "drip.cmd.demo.*", "_INBOX.>", "_INBOX_other.>", "_INBOX_drip_log.>"] {
+        let _refused = caller.subscribe(subject).await.unwrap();
+        refused(&mut refusals, subject).await;
+    }
+    served.good("drip.cmd.demo.get", json!({ "user_id": "anna" })).await;
+}
+
+/// The user `demo` with inboxes of its own, and what the server does not let it do.
+async fn tenant(server: &NatsServer) -> (Client, mpsc::UnboundedReceiver<String>) {
+    let (sender, refusals) = mpsc::unbounded_channel();
+    let options = ConnectOptions::with_user_and_password("demo".into(), "p".into())
+        .custom_inbox_prefix("_INBOX_demo")
+        .event_callback(move |event| {
+            if let Event::ServerError(error) = event {
+                let _ = sender.send(error.to_string());
+            }
+            std::future::ready(())
+        });
+    (options.connect(server.url()).await.unwrap(), refusals)
+}
+
+async fn refused(refusals: &mut mpsc::UnboundedReceiver<String>, subject: &str) {
+    let said = tokio::time::timeout(Duration::from_secs(20), refusals.recv()).await;
+    let said = said.unwrap_or_else(|_| panic!("{subject} is allowed")).unwrap();
+    assert!(said.contains("Permissions Violation") && said.contains(&format!("\"{subject}\"")), "{said}");
 }

@@ -176,6 +176,52 @@ async fn paths_methods_types_and_queries_that_are_none_are_problems_too() {
 }
 
 #[tokio::test]
+async fn a_post_with_a_parameter_behind_its_path_is_refused() {
+    let world = World::start().await;
+    world.open("anna", "1").await;
+    let debits = r#"{"debits":[{"user_id":"anna","amount":"0.1"}]}"#;
+    let money = r#"{"amount":"0.1","key":"k"}"#;
+    for (path, body) in [
+        ("/v1/users", r#"{"user_id":"bob"}"#),
+        ("/v1/users/anna/debits", money),
+        ("/v1/users/anna/deposits", money),
+        ("/v1/users/anna/grants", money),
+        ("/v1/users/anna/close", "{}"),
+        ("/v1/debits", debits),
+    ] {
+        for parameter in ["dry_run", "colour"] {
+            let answer = world.post(&format!("{path}?{parameter}=true"), body.to_owned()).await;
+            answer.is_problem(422, "unknown_field", Some(parameter));
+        }
+    }
+    let shown = world.get("/v1/users/anna").await;
+    shown.is(200, &[("/balance", "1".into()), ("/status", "active".into())]);
+    world.get("/v1/users/bob").await.is_problem(404, "account_unknown", None);
+}
+
+#[tokio::test]
+async fn problems_of_debits_and_money_in_tell_the_key() {
+    let world = World::start().await;
+    world.open("anna", "1").await;
+    let made = world.post("/v1/users/anna/debits", r#"{"amount":2}"#).await;
+    made.is_problem(402, "insufficient_credit", None);
+    assert_eq!(made.text("/key").len(), 36);
+    for (path, body) in [
+        ("/v1/users/anna/debits", r#"{"amount":2,"key":"k"}"#),
+        ("/v1/users/anna/debits", r#"{"amount":"x","key":"k"}"#),
+        ("/v1/users/nobody/grants", r#"{"amount":2,"key":"k"}"#),
+        ("/v1/users/nobody/deposits", r#"{"amount":2,"key":"k"}"#),
+    ] {
+        assert_eq!(world.post(path, body).await.text("/key"), "k");
+    }
+    let batch = r#"{"debits":[{"user_id":"anna","amount":2,"key":"k"},{"user_id":"anna","amount":2}]}"#;
+    let batch = world.post("/v1/debits", batch).await;
+    batch.is(200, &[("/results/0/error/key", "k".into())]);
+    assert_eq!(batch.text("/results/1/error/key").len(), 36);
+    assert!(world.get("/v1/users/nobody").await.body.get("key").is_none());
+}
+
+#[tokio::test]
 async fn header_and_body_may_not_say_different_things() {
     let world = World::start().await;
     world.open("anna", "1").await;
@@ -272,6 +318,9 @@ async fn the_documentation_is_served_and_true() {
     for path in ["/docs/", "/docs/problems", "/docs/swagger-ui-bundle.js"] {
         assert_eq!(world.get(path).await.status, 200, "{path}");
     }
+    // A browser shows it.
+    let page = world.get("/docs/problems").await;
+    assert_eq!(page.headers["content-type"], "text/plain; charset=utf-8");
     let _ = http::router(world.state.clone());
 }
 

@@ -43,3 +43,43 @@ async fn the_server_answers_on_a_socket_reads_large_bodies_out_and_stops_when_as
         .expect("the server must stop when asked");
     served.unwrap();
 }
+
+#[tokio::test]
+async fn a_connection_whose_head_does_not_arrive_is_closed() {
+    let world = World::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let serving = http::serve(listener, world.state.clone(), stop.clone());
+    let asking = async {
+        let half = async || exchange(&mut TcpStream::connect(address).await.unwrap(), b"GET / HT").await;
+        let silent = async || exchange(&mut TcpStream::connect(address).await.unwrap(), b"").await;
+        tokio::join!(half(), silent());
+        stop.cancel();
+    };
+    let (served, ()) = tokio::join!(serving, asking);
+    served.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_does_not_hold_up_a_stop_for_long() {
+    let world = World::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let serving = http::serve(listener, world.state.clone(), stop.clone());
+    let asking = async {
+        let mut half = TcpStream::connect(address).await.unwrap();
+        let head = format!("Host: drip\r\nAuthorization: Bearer {}\r\n", world.key);
+        let typed = format!("{head}Content-Type: application/json\r\nContent-Length: 100\r\n");
+        half.write_all(format!("POST /v1/users HTTP/1.1\r\n{typed}\r\n{{").as_bytes()).await.unwrap();
+        // Whoever is answered later knows that the half request has begun.
+        let get = format!("GET /v1/users/nobody HTTP/1.1\r\n{head}Connection: close\r\n\r\n");
+        exchange(&mut TcpStream::connect(address).await.unwrap(), get.as_bytes()).await;
+        stop.cancel();
+        half
+    };
+    let both = async { tokio::join!(serving, asking) };
+    let (served, _half) = tokio::time::timeout(Duration::from_secs(8), both).await.expect("it must stop");
+    served.unwrap();
+}

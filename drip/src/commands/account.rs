@@ -1,7 +1,7 @@
 //! `drip account`: open accounts, put money in, look at them.
 
 use drip_client::{
-    Account, AccountsQuery, Amount, Level, Lot, LotKind, MoneyIn, OpenAccount, Receipt, new_key,
+    Account, AccountsQuery, Amount, Error, Level, Lot, LotKind, MoneyIn, OpenAccount, Receipt, new_key,
 };
 use serde_json::{Map, Value};
 
@@ -37,7 +37,12 @@ enum Verb {
     /// Record money that was paid.
     Deposit(Money),
     /// Close an account: it keeps its balance and refuses debits.
-    Close { user: String },
+    Close {
+        user: String,
+        /// The idempotency key [default: a new one].
+        #[arg(long)]
+        key: Option<String>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -99,14 +104,22 @@ impl AccountArgs {
             Verb::List(list) => list.run(output, &client).await?,
             Verb::Open(open) => show(output, &client.open(&open.into()).await?)?,
             Verb::Grant(money) => {
-                let receipt = client.grant(&money.user, &money.money_in()).await?;
+                let money_in = money.money_in();
+                let granted = client.grant(&money.user, &money_in).await;
+                let receipt = granted.map_err(of_write(money_in.key.as_deref()))?;
                 show_receipt(output, "granted", &receipt)?;
             }
             Verb::Deposit(money) => {
-                let receipt = client.deposit(&money.user, &money.money_in()).await?;
+                let money_in = money.money_in();
+                let deposited = client.deposit(&money.user, &money_in).await;
+                let receipt = deposited.map_err(of_write(money_in.key.as_deref()))?;
                 show_receipt(output, "deposited", &receipt)?;
             }
-            Verb::Close { user } => show(output, &client.close(&user).await?)?,
+            Verb::Close { user, key } => {
+                let key = key.unwrap_or_else(new_key);
+                let closed = client.close_with_key(&user, &key).await;
+                show(output, &closed.map_err(of_write(Some(&key)))?)?;
+            }
         }
         Ok(Exit::Done)
     }
@@ -156,6 +169,14 @@ impl Money {
     fn money_in(&self) -> MoneyIn {
         let key = self.key.clone().unwrap_or_else(new_key);
         MoneyIn { amount: self.amount, key: Some(key), metadata: self.metadata.clone() }
+    }
+}
+
+/// A write's failure tells the key it was sent with.
+pub(crate) fn of_write(key: Option<&str>) -> impl FnOnce(Error) -> Failure {
+    move |error| match key {
+        Some(key) => Failure::of_write(error, key),
+        None => error.into(),
     }
 }
 

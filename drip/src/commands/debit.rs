@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use drip_client::{Amount, Debit, Item, new_key};
 use serde_json::{Map, Value};
 
-use super::account::show_receipt;
+use super::account::{of_write, show_receipt};
 use super::connect::ClientArgs;
 use super::parse;
 use crate::failure::{Exit, Failure};
@@ -51,7 +51,8 @@ impl DebitArgs {
             show_receipt(output, "would charge", &client.debit_dry_run(&user, &debit).await?)?;
         } else {
             let debit = Debit { key: debit.key.or_else(|| Some(new_key())), ..debit };
-            show_receipt(output, "charged", &client.debit(&user, &debit).await?)?;
+            let charged = client.debit(&user, &debit).await;
+            show_receipt(output, "charged", &charged.map_err(of_write(debit.key.as_deref()))?)?;
         }
         Ok(Exit::Done)
     }

@@ -11,21 +11,27 @@ pub(crate) struct EngineArgs {
     #[arg(long, env = "DRIP_DATA_DIR", default_value = "drip-data", value_name = "DIR")]
     pub(crate) data_dir: PathBuf,
 
-    /// The configuration file [default: DIR/drip.toml, made when there is none].
+    /// The configuration file [default: DIR/drip.toml, which `drip up` and `drip init` make when there is none].
     #[arg(long, env = "DRIP_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
     /// Keep the log in NATS JetStream instead of DIR/log.db: nats://host:port.
-    #[arg(long, env = "DRIP_NATS_URL", value_name = "URL")]
+    #[arg(long, env = "DRIP_NATS_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) nats: Option<String>,
 
     /// The monitoring addresses of the NATS servers, to check that acknowledged means on the disk
     /// [default: port 8222 of --nats].
-    #[arg(long, env = "DRIP_NATS_MONITOR_URL", value_name = "URL", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "DRIP_NATS_MONITOR_URL",
+        value_name = "URL",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
     pub(crate) nats_monitor: Vec<String>,
 
     /// A NATS credentials file.
-    #[arg(long, env = "DRIP_NATS_CREDENTIALS", value_name = "FILE")]
+    #[arg(long, env = "DRIP_NATS_CREDENTIALS", value_name = "FILE", hide_env_values = true)]
     pub(crate) nats_credentials: Option<PathBuf>,
 
     /// For development: do not check that acknowledged means on the disk.
@@ -40,13 +46,14 @@ pub(crate) struct EngineArgs {
 /// What only matters when a log is created.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct CreateArgs {
-    /// How many partitions a new log gets [default: 1 embedded, 4 on NATS]. It can not be changed later.
+    /// How many partitions a new log gets [default: 1 embedded, 4 on NATS]. It can not be changed later; a log that is
+    /// there is taken as it is, unless another number is asked for.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
     pub(crate) partitions: Option<u16>,
 
-    /// How many copies NATS keeps of a new log: 1, or 3 or 5 in a cluster.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
-    pub(crate) replicas: u8,
+    /// How many copies NATS keeps of a new log: 1, or 3 or 5 in a cluster [default: 1].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub(crate) replicas: Option<u8>,
 }
 
 impl EngineArgs {

@@ -57,13 +57,26 @@ pub(crate) fn load_or_create(dir: &Path, named: Option<PathBuf>) -> Result<Confi
     match named {
         Some(file) => Config::read(&file),
         None => {
-            let file = dir.join("drip.toml");
+            let file = usual_file(dir);
             if !file.exists() {
                 create(dir, &file)?;
             }
             Config::read(&file)
         }
     }
+}
+
+/// The same for a role by itself, which makes nothing: its keys would be nobody's.
+pub(crate) fn load(dir: &Path, named: Option<PathBuf>) -> Result<Config> {
+    let file = named.unwrap_or_else(|| usual_file(dir));
+    if !file.exists() {
+        bail!("there is no configuration {}: make one with `drip init`, or give --config", file.display());
+    }
+    Config::read(&file)
+}
+
+fn usual_file(dir: &Path) -> PathBuf {
+    dir.join("drip.toml")
 }
 
 /// The development key's file.
@@ -75,6 +88,7 @@ fn create(dir: &Path, file: &Path) -> Result<()> {
     let app = AppId::new(FIRST_APP).expect("a short fixed name");
     let (key, sha256) = generate_key(&app);
     write_secret(&dev_key_file(dir), &key)?;
+    let aside = dir.join("drip.toml.part");
     let text = format!(
         "# Drip's configuration. Restart Drip after a change.\n\n\
          # An app and its rules; what is not said has its default.\n\
@@ -89,14 +103,51 @@ fn create(dir: &Path, file: &Path) -> Result<()> {
          name = \"dev\"\n\
          sha256 = \"{sha256}\"\n"
     );
-    fs::write(file, text).with_context(|| format!("can not write {}", file.display()))
+    // A file of this name is always whole.
+    write_secret(&aside, &text)?;
+    fs::rename(&aside, file).with_context(|| format!("can not write {}", file.display()))
 }
 
-/// Writes a file that only its owner can read.
+/// Writes a file that only its owner can read, also when it was there for all to read.
 fn write_secret(file: &Path, secret: &str) -> Result<()> {
     use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let open = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
-    let mut file_handle = open.with_context(|| format!("can not write {}", file.display()))?;
-    file_handle.write_all(secret.as_bytes()).with_context(|| format!("can not write {}", file.display()))
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+    let write = || {
+        let mut opened =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?;
+        opened.set_permissions(fs::Permissions::from_mode(0o600))?;
+        opened.write_all(secret.as_bytes())?;
+        opened.sync_all()
+    };
+    write().with_context(|| format!("can not write {}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn mode(file: &Path) -> u32 {
+        fs::metadata(file).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_configuration_is_made_whole_and_only_where_it_is_asked_for() {
+        let dir = std::env::temp_dir().join(format!("drip-config-{}", uuid::Uuid::new_v4()));
+        fs::create_dir(&dir).unwrap();
+        let error = load(&dir, None).unwrap_err().to_string();
+        assert!(error.contains("drip init") && error.contains("--config"), "{error}");
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
+        fs::write(dev_key_file(&dir), "an old one").unwrap();
+        fs::set_permissions(dev_key_file(&dir), fs::Permissions::from_mode(0o644)).unwrap();
+        let made = load_or_create(&dir, None).unwrap();
+        assert_eq!(mode(&dev_key_file(&dir)), 0o600);
+        let names = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(names.filter(|name| name != "dev.key").collect::<Vec<_>>(), ["drip.toml"]);
+        let key = fs::read_to_string(dev_key_file(&dir)).unwrap();
+        assert!(Keyring::new(&load(&dir, None).unwrap().api_keys).unwrap().find(&key).is_some());
+        assert_eq!(made.api_keys.len(), 1);
+        fs::remove_dir_all(dir).unwrap();
+    }
 }

@@ -1,11 +1,12 @@
 //! The two engines, a log and views, as the flags say: embedded, or NATS and Postgres.
 
 use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use event_log::{EventLog, JetStreamLog, LogIdentity, SqliteLog};
+use event_log::{EventLog, JetStreamLog, JetStreamOptions, LogIdentity, OpenError, SqliteLog};
 use ledger_core::{LogId, Timestamp};
 use projector::{PostgresViews, SqliteViews, ViewStore};
 
@@ -14,24 +15,64 @@ use super::args::{CreateArgs, EngineArgs};
 /// Creates what is missing: the data folder, the log with its beginning, the tables. May be run again.
 pub(crate) async fn create(args: &EngineArgs, create: &CreateArgs) -> Result<()> {
     make_dir(&args.data_dir)?;
-    let log = LogId(uuid::Uuid::new_v4().into_bytes());
     match args.jetstream() {
-        Some(options) => {
-            let partitions = create.partitions.unwrap_or(4);
-            JetStreamLog::create(&options, LogIdentity { log, partitions }, create.replicas).await?;
-            begin(&JetStreamLog::open(&options).await?).await?;
-        }
-        None => {
-            let partitions = create.partitions.unwrap_or(1);
-            SqliteLog::create(&args.data_dir, LogIdentity { log, partitions }).await?;
-            begin(&SqliteLog::open_writer(&args.data_dir).await?).await?;
-        }
+        Some(options) => begin(&create_jetstream(&options, create).await?).await?,
+        None => begin(&create_sqlite(&args.data_dir, create).await?).await?,
     }
     match &args.database_url {
         Some(url) => PostgresViews::create(url).await?,
         None => SqliteViews::create(&args.data_dir).await?,
     }
     Ok(())
+}
+
+/// A log that is there is taken as it is: only what was asked for is compared.
+async fn create_jetstream(
+    options: &JetStreamOptions,
+    create: &CreateArgs,
+) -> Result<JetStreamLog, OpenError> {
+    let wanted = match JetStreamLog::open(options).await {
+        Ok(log) if create.replicas.is_none() => {
+            agree(log.identity(), create.partitions)?;
+            return Ok(log);
+        }
+        Ok(log) => LogIdentity {
+            partitions: create.partitions.unwrap_or(log.identity().partitions),
+            ..log.identity()
+        },
+        Err(OpenError::NotCreated { .. }) => new_identity(create.partitions.unwrap_or(4)),
+        Err(error) => return Err(error),
+    };
+    let replicas = create.replicas.unwrap_or(1);
+    match JetStreamLog::create(options, wanted, replicas).await {
+        // A creation that was cut off, which goes on as it began.
+        Err(OpenError::OtherPartitions { found, .. }) if create.partitions.is_none() => {
+            JetStreamLog::create(options, new_identity(found), replicas).await?
+        }
+        created => created?,
+    };
+    JetStreamLog::open(options).await
+}
+
+async fn create_sqlite(dir: &Path, create: &CreateArgs) -> Result<SqliteLog, OpenError> {
+    match SqliteLog::create(dir, new_identity(create.partitions.unwrap_or(1))).await {
+        Err(OpenError::OtherPartitions { .. }) if create.partitions.is_none() => {}
+        created => drop(created?),
+    }
+    SqliteLog::open_writer(dir).await
+}
+
+fn new_identity(partitions: u16) -> LogIdentity {
+    LogIdentity { log: LogId(uuid::Uuid::new_v4().into_bytes()), partitions }
+}
+
+fn agree(found: LogIdentity, partitions: Option<u16>) -> Result<(), OpenError> {
+    match partitions {
+        Some(wanted) if wanted != found.partitions => {
+            Err(OpenError::OtherPartitions { found: found.partitions, wanted })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Opens the log to write it.
@@ -74,6 +115,7 @@ async fn begin(log: &dyn EventLog) -> Result<()> {
     Ok(command_api::init::init(log, Timestamp(service_kit::clock::now())).await?)
 }
 
+/// A new folder is its owner's alone: whoever reads the log or the views in it knows all accounts.
 fn make_dir(dir: &Path) -> Result<()> {
     let make = || {
         format!(
@@ -81,5 +123,31 @@ fn make_dir(dir: &Path) -> Result<()> {
             dir.display()
         )
     };
-    fs::create_dir_all(dir).with_context(make)
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).with_context(make)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn asked(partitions: Option<u16>) -> CreateArgs {
+        CreateArgs { partitions, replicas: None }
+    }
+
+    #[tokio::test]
+    async fn a_log_that_is_there_is_taken_as_it_is_unless_another_is_asked_for() {
+        let dir = std::env::temp_dir().join(format!("drip-engines-{}", uuid::Uuid::new_v4()));
+        make_dir(&dir).unwrap();
+        assert_eq!(fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
+        let made = create_sqlite(&dir, &asked(Some(3))).await.unwrap().identity();
+        for (partitions, same) in [(None, true), (Some(3), true), (Some(1), false)] {
+            let found = create_sqlite(&dir, &asked(partitions)).await;
+            assert_eq!(found.is_ok_and(|log| log.identity() == made), same, "{partitions:?}");
+        }
+        assert_eq!(agree(made, None).is_ok(), agree(made, Some(3)).is_ok());
+        assert!(agree(made, Some(4)).is_err());
+        fs::remove_dir_all(dir).unwrap();
+    }
 }

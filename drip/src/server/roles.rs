@@ -72,7 +72,7 @@ impl Run {
 }
 
 fn load(engines: &EngineArgs) -> Result<Config> {
-    config::load_or_create(&engines.data_dir, engines.config.clone())
+    config::load(&engines.data_dir, engines.config.clone())
 }
 
 /// Opens both engines, and refuses a log that is not what the views were folded from.
@@ -108,11 +108,16 @@ pub(crate) async fn command_api(
     let keyring = Keyring::new(&config.api_keys)?;
     let apps = config.apps.iter().map(|(app, policy)| (app.clone(), *policy)).collect();
     let asked = Arc::clone(&log);
+    // All that can fail comes before the writers, which fence those of another process: who can not serve must not
+    // stop who does.
+    let client = match engines.jetstream() {
+        // A connection of its own: a caller chooses where its answer goes, and the log's connection may publish to the log.
+        Some(options) => Some(event_log::connect(&options, "drip-commands").await?),
+        None => None,
+    };
     let desk = command_api::writers::start(log, apps, supervisor).await?;
     let state = EdgeState { desk: desk.clone(), views, log: asked, keyring: Arc::new(keyring) };
-    if let Some(options) = engines.jetstream() {
-        // A connection of its own: a caller chooses where its answer goes, and the log's connection may publish to the log.
-        let client = event_log::connect(&options, "drip-commands").await?;
+    if let Some(client) = client {
         supervisor.spawn("nats", nats::serve(client, state.clone(), supervisor.token()));
     }
     supervisor.spawn("http", http::serve(listener, state, supervisor.token()));

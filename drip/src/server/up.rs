@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Result;
+use command_api::edge::auth::{ApiKeyConfig, Keyring};
+use ledger_core::AppId;
 use projector::Views;
 
 use super::args::{CreateArgs, EngineArgs};
-use super::config::{self, dev_key_file};
+use super::config::{self, Config, dev_key_file};
 use super::engines;
 use super::roles::{self, HttpArgs};
 
@@ -34,24 +36,20 @@ impl Up {
         let positions = roles::project(&supervisor, followed, store.clone());
         let views = Views::new(store, Some(positions));
         let desk = roles::command_api(&supervisor, &self.engines, &config, listener, log, views).await?;
-        supervisor.spawn_job("greeting", greet(desk, self.engines, address));
+        supervisor.spawn_job("greeting", greet(desk, greeting(&self.engines, &config, address)));
         Ok(supervisor.run_until_stopped().await?)
     }
 }
 
 /// Says where everything is, as soon as commands are taken.
-async fn greet(
-    desk: command_api::desk::Desk,
-    engines: EngineArgs,
-    address: SocketAddr,
-) -> Result<(), std::convert::Infallible> {
+async fn greet(desk: command_api::desk::Desk, greeting: String) -> Result<(), std::convert::Infallible> {
     if desk.ready().await.is_ok() {
-        anstream::eprintln!("{}", greeting(&engines, address));
+        anstream::eprintln!("{greeting}");
     }
     Ok(())
 }
 
-fn greeting(engines: &EngineArgs, address: SocketAddr) -> String {
+fn greeting(engines: &EngineArgs, config: &Config, address: SocketAddr) -> String {
     let dir = std::path::absolute(&engines.data_dir).unwrap_or_else(|_| engines.data_dir.clone());
     let log =
         engines.nats.as_deref().map_or_else(|| shown(&dir.join("log.db")), |_| "NATS JetStream".to_owned());
@@ -59,21 +57,38 @@ fn greeting(engines: &EngineArgs, address: SocketAddr) -> String {
         .database_url
         .as_deref()
         .map_or_else(|| shown(&dir.join("views.db")), |_| "Postgres".to_owned());
-    let key = dev_key_file(&dir);
     let mut text = format!(
         "Drip is up\n  http   http://{address}   (--http)\n  data   {}   (--data-dir)\n",
         dir.display()
     );
     text += &format!("  log    {log}\n  views  {views}\n  docs   http://{address}/docs\n");
-    if key.exists() {
-        text += &format!(
-            "\nOpen an account with 1 USDC, as app demo:\n\n  \
-             curl -sS http://{address}/v1/users -H \"Authorization: Bearer $(cat {})\" \
-             -H 'Content-Type: application/json' -d '{{\"user_id\": \"anna\", \"initial_balance\": \"1\"}}'\n",
-            quoted(&key)
-        );
+    text + &first_step(&dev_key_file(&dir), config, address)
+}
+
+/// A call to begin with, if the development key is one of the configuration's; else the names of those that are.
+fn first_step(file: &Path, config: &Config, address: SocketAddr) -> String {
+    let Some(app) = app_of_key(file, config) else { return key_names(config) };
+    format!(
+        "\nOpen an account with 1 USDC, as app {app}:\n\n  \
+         curl -sS http://{address}/v1/users -H \"Authorization: Bearer $(cat {})\" \
+         -H 'Content-Type: application/json' -d '{{\"user_id\": \"anna\", \"initial_balance\": \"1\"}}'\n",
+        quoted(file)
+    )
+}
+
+fn app_of_key(file: &Path, config: &Config) -> Option<AppId> {
+    let key = std::fs::read_to_string(file).ok()?;
+    let keyring = Keyring::new(&config.api_keys).ok()?;
+    keyring.find(key.trim()).map(|principal| principal.app.clone())
+}
+
+fn key_names(config: &Config) -> String {
+    let name = |key: &ApiKeyConfig| format!("{} (app {})", key.name, key.app);
+    let names: Vec<_> = config.api_keys.iter().map(name).collect();
+    match names.is_empty() {
+        true => "\nThe configuration has no API keys: nobody can ask over HTTP.\n".to_owned(),
+        false => format!("\nThe API keys of the configuration: {}\n", names.join(", ")),
     }
-    text
 }
 
 fn shown(path: &Path) -> String {
@@ -85,4 +100,23 @@ fn quoted(path: &Path) -> String {
     let text = shown(path);
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_key_of_the_configuration_is_shown_in_a_call() {
+        let dir = std::env::temp_dir().join(format!("drip-up-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&dir).unwrap();
+        let address = "127.0.0.1:1".parse().unwrap();
+        let mut config = config::load_or_create(&dir, None).unwrap();
+        let said = first_step(&dev_key_file(&dir), &config, address);
+        assert!(said.contains("curl") && said.contains("as app demo"), "{said}");
+        config.api_keys[0].sha256 = "00".repeat(32);
+        let said = first_step(&dev_key_file(&dir), &config, address);
+        assert!(!said.contains("curl") && said.contains("dev (app demo)"), "{said}");
+        std::fs::remove_dir_all(dir).unwrap();
+    }
 }

@@ -33,7 +33,7 @@ enum Attempt {
     /// The server did nothing and says so, or was never reached.
     NotDone { reason: String, retry_after: Option<Duration> },
     /// It was sent, and nobody knows.
-    Unknown { reason: String },
+    Unknown { reason: String, retry_after: Option<Duration> },
 }
 
 /// What is left of the time of a call.
@@ -66,9 +66,9 @@ impl Call {
             let (reason, retry_after) = match self.attempt(http, &clock).await? {
                 Attempt::Answered(status, body) => return self.read(status, &body, doubt),
                 Attempt::NotDone { reason, retry_after } => (reason, retry_after),
-                Attempt::Unknown { reason } => {
+                Attempt::Unknown { reason, retry_after } => {
                     doubt = true;
-                    (reason, None)
+                    (reason, retry_after)
                 }
             };
             let pause = retry_after.unwrap_or_else(|| jittered(step));
@@ -96,7 +96,7 @@ impl Call {
             Err(error) if error.is_connect() => {
                 Ok(Attempt::NotDone { reason: chain(&error), retry_after: None })
             }
-            Err(error) => Ok(Attempt::Unknown { reason: chain(&error) }),
+            Err(error) => Ok(Attempt::Unknown { reason: chain(&error), retry_after: None }),
         }
     }
 
@@ -105,14 +105,15 @@ impl Call {
         let retry_after = retry_after(&response);
         let body = match response.bytes().await {
             Ok(body) => body.to_vec(),
-            Err(error) => return Attempt::Unknown { reason: chain(&error) },
+            Err(error) => return Attempt::Unknown { reason: chain(&error), retry_after },
         };
-        match status {
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                Attempt::NotDone { reason: said(status, &body), retry_after }
-            }
-            status if status.is_server_error() => Attempt::Unknown { reason: said(status, &body) },
-            status => Attempt::Answered(status, body),
+        if !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS {
+            return Attempt::Answered(status, body);
+        }
+        let reason = said(status, &body);
+        match says_not_done(status, &body) {
+            true => Attempt::NotDone { reason, retry_after },
+            false => Attempt::Unknown { reason, retry_after },
         }
     }
 
@@ -159,6 +160,13 @@ fn retry_after(response: &Response) -> Option<Duration> {
 fn problem(status: StatusCode, body: &[u8]) -> Option<Problem> {
     let problem: Problem = serde_json::from_slice(body).ok()?;
     (!problem.code.is_empty()).then(|| Problem { status: status.as_u16(), ..problem })
+}
+
+/// Drip itself says that it did nothing. The same status from a proxy, which may have passed the request on before it
+/// lost the answer, says nothing of the kind; and 429 is never Drip's.
+fn says_not_done(status: StatusCode, body: &[u8]) -> bool {
+    let says = |problem: Problem| matches!(problem.code.as_str(), "overloaded" | "unavailable");
+    status == StatusCode::SERVICE_UNAVAILABLE && problem(status, body).is_some_and(says)
 }
 
 fn said(status: StatusCode, body: &[u8]) -> String {

@@ -164,7 +164,16 @@ impl Client {
     ///
     /// See [`Error`].
     pub async fn close(&self, user_id: &str) -> Result<Account, Error> {
-        self.post(&["users", user_id, "close"], &json!({}), None).await
+        self.close_with_key(user_id, &new_key()).await
+    }
+
+    /// Closes an account under an idempotency key of yours.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn close_with_key(&self, user_id: &str, key: &str) -> Result<Account, Error> {
+        self.post(&["users", user_id, "close"], &json!({ "key": key }), Some(key.to_owned())).await
     }
 
     /// A page of an account's history.

@@ -128,6 +128,29 @@ async fn a_doubt_is_not_taken_back_by_a_later_no_answer() {
 }
 
 #[tokio::test]
+async fn only_drips_own_word_takes_for_not_done_what_was_sent() {
+    let acts: [(fn() -> Act, bool); 8] = [
+        (|| refuse(503, "overloaded"), false),
+        (|| refuse(503, "unavailable"), false),
+        (|| refuse(503, "some_gateway"), true),
+        (|| answer(503, "<html>upstream reset</html>"), true),
+        (|| answer(503, ""), true),
+        (|| answer(502, "<html>"), true),
+        (|| refuse(502, "unavailable"), true),
+        (|| refuse(429, "overloaded"), true),
+    ];
+    for (act, doubt) in acts {
+        let call = async |client: Client| {
+            client.with_deadline(Duration::from_millis(200)).debit("anna", &debit().key("mine")).await
+        };
+        let (result, requests) = against(std::iter::repeat_with(act).take(20).collect(), call).await;
+        let unknown = matches!(&result, Err(Error::OutcomeUnknown { key: Some(key), .. }) if key == "mine");
+        let unavailable = matches!(&result, Err(Error::Unavailable { .. }));
+        assert_eq!((unknown, unavailable), (doubt, !doubt), "{}: {result:?}", requests[0]);
+    }
+}
+
+#[tokio::test]
 async fn a_refused_connection_means_nothing_was_done() {
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let client = Client::new(&format!("http://127.0.0.1:{port}"), KEY).unwrap();
@@ -138,7 +161,8 @@ async fn a_refused_connection_means_nothing_was_done() {
 
 #[tokio::test]
 async fn retry_after_is_waited_for_or_given_up_at_once() {
-    let wait = |seconds| vec![Act::Answer(503, seconds, String::new()), answer(200, RECEIPT)];
+    let busy = || r#"{"code":"overloaded","detail":"a sentence"}"#.to_owned();
+    let wait = |seconds| vec![Act::Answer(503, seconds, busy()), answer(200, RECEIPT)];
     let began = Instant::now();
     let (result, _) =
         against(wait("retry-after: 1\r\n"), async |client| client.debit("anna", &debit()).await).await;

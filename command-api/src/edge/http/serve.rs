@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::serve::{Listener as _, ListenerExt as _};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper::server::conn::http1::Builder;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -24,7 +24,8 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 pub async fn serve(listener: TcpListener, state: EdgeState, shutdown: CancellationToken) -> io::Result<()> {
     listener.local_addr()?;
     let mut listener = listener.tap_io(at_once);
-    let server = Server { builder: builder(), router: super::router(state), graceful: GracefulShutdown::new() };
+    let server =
+        Server { builder: builder(), router: super::router(state), graceful: GracefulShutdown::new() };
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -46,15 +47,14 @@ fn at_once(stream: &mut TcpStream) {
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
-    // Telling the versions apart has no time limit of its own.
-    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
     builder
 }
 
 struct Server {
-    builder: Builder<TokioExecutor>,
+    builder: Builder,
     router: Router,
     graceful: GracefulShutdown,
 }
@@ -62,11 +62,11 @@ struct Server {
 impl Server {
     fn take(&self, stream: TcpStream, connections: &mut JoinSet<()>) {
         let service = TowerToHyperService::new(self.router.clone());
-        let connection = self.builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
         let connection = self.graceful.watch(connection);
         connections.spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(error, "a connection ended early");
+                tracing::debug!(%error, "a connection ended early");
             }
         });
     }

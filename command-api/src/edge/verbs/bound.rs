@@ -4,7 +4,7 @@ use ledger_core::Charge;
 use ledger_core::event::Usage;
 
 /// Names, numbers, a key that was made, positions and punctuation of a receipt; or of a problem, which is shorter
-/// than a thousand bytes whatever it says.
+/// than a thousand bytes whatever it says besides its key.
 const FIXED: usize = 1_000;
 /// Names, digits and punctuation of one item.
 const ITEM: usize = 100;
@@ -82,7 +82,7 @@ mod tests {
         let large = Usdc::from_credits(-i64::MAX);
         for code in Code::ALL {
             let details = Details::Credit { needed: large, available: Usdc::from_credits(1) };
-            let error = Problem::from(Rejection { code: *code, details });
+            let error = Problem::from(Rejection { code: *code, details }).of_request(&"x".repeat(36));
             let bytes = serde_json::to_vec(&ErrorBody { error }).unwrap().len();
             assert!(bytes < FIXED, "{code}: {bytes}");
         }

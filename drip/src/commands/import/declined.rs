@@ -25,9 +25,7 @@ pub(super) async fn write(
     let sheet = args.sheet()?;
     let declines = Declines { client, source, page: VecDeque::new(), cursor: None, ended: false };
     // Beside its place first: a file of this name is always whole.
-    let mut aside = target.as_os_str().to_owned();
-    aside.push(".part");
-    let aside = PathBuf::from(aside);
+    let aside = aside(target);
     let unwritable = |error: &dyn std::fmt::Display| {
         Failure::new(Exit::Failed, format!("can not write {}", target.display())).because(error)
     };
@@ -36,6 +34,13 @@ pub(super) async fn write(
     join(args, sheet, declines, &mut writer).await?;
     writer.flush().map_err(|error| unwritable(&error))?;
     std::fs::rename(&aside, target).map_err(|error| unwritable(&error))
+}
+
+/// Where the file stands until it is whole.
+pub(super) fn aside(target: &Path) -> PathBuf {
+    let mut aside = target.as_os_str().to_owned();
+    aside.push(".part");
+    PathBuf::from(aside)
 }
 
 async fn join<W: Write>(

@@ -1,12 +1,13 @@
 //! `drip import-usage`: meters a CSV file into a running Drip, each row once, however often it is run.
 //!
-//! In reading order: `sheet` reads the file, `time` its moments, `layout` makes a debit of a row, `batches` cuts the
+//! In reading order: `sheet` reads the file, `outline` watches the length of its rows, `time` its moments, `layout` makes a debit of a row, `batches` cuts the
 //! file, `send` hands in one batch with patience, `progress` shows it, `summary` says what came of it, `declined`
 //! writes the rows that could not be paid.
 
 mod batches;
 mod declined;
 mod layout;
+mod outline;
 mod progress;
 mod send;
 mod sheet;
@@ -15,6 +16,7 @@ mod time;
 
 use std::fs::File;
 use std::num::NonZeroU64;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -23,7 +25,7 @@ use ledger_core::charge::UnitPrice;
 use ledger_core::{Meter, SourceName};
 use tokio::sync::mpsc;
 
-use self::batches::{Batch, Batches};
+use self::batches::{Batch, Batches, LastLine};
 use self::layout::{Columns, Layout, Payer, Price};
 use self::progress::Progress;
 use self::send::Sender;
@@ -79,6 +81,10 @@ pub(crate) struct ImportArgs {
     /// Write the rows that could not be paid to this CSV file.
     #[arg(long, value_name = "FILE")]
     declined: Option<PathBuf>,
+    /// What becomes of a last line without a line end: take it as complete, or hold it back for the next run because
+    /// the file is still being written.
+    #[arg(long, value_name = "WHAT", value_enum, default_value = "take")]
+    last_line: LastLine,
     /// How many rows are sent at once.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=5000))]
     batch: u64,
@@ -105,7 +111,7 @@ impl ImportArgs {
     pub(crate) async fn run(self, output: Output) -> Result<Exit, Failure> {
         let source = self.source()?;
         self.check_declined()?;
-        let batches = Batches::new(self.sheet()?, self.layout()?, self.batch);
+        let batches = Batches::new(self.sheet()?, self.layout()?, self.batch, self.last_line);
         let mut progress = Progress::new(&self.file, self.verbose);
         let client = self.client.client()?;
         let summary = Summary::new(source.to_string());
@@ -130,10 +136,24 @@ impl ImportArgs {
 
     fn check_declined(&self) -> Result<(), Failure> {
         match &self.declined {
-            Some(target) if same_file(&self.file, target) => {
+            Some(target)
+                if [target, &declined::aside(target)].into_iter().any(|path| same_file(&self.file, path)) =>
+            {
                 Err(Failure::new(Exit::Usage, "--declined would overwrite the imported file"))
             }
             _ => Ok(()),
+        }
+    }
+
+    fn about_unended(&self, line: u64) -> String {
+        match self.last_line {
+            LastLine::Take => format!(
+                "the last line ({line}) has no line end; it was taken as complete: if the file is still being \
+                 written, end it with --last-line hold"
+            ),
+            LastLine::Hold => format!(
+                "the last line ({line}) has no line end; it was held back: the next run looks at it again"
+            ),
         }
     }
 
@@ -185,13 +205,23 @@ impl Import {
     ) -> Result<(), Failure> {
         let mut sender = Sender::new(self.client.clone(), self.source.to_string(), args.grant, args.patience);
         while let Some(batch) = batches.recv().await {
-            let batch = batch.map_err(|error| args.unreadable(&error))?;
+            let batch = batch.map_err(|error| {
+                let done = format!(
+                    "The {} rows before it are done with, nothing after them was sent. Mend it and run the same \
+                     command again.",
+                    self.summary.rows
+                );
+                args.unreadable(&error).try_this(done)
+            })?;
             progress.bad_lines(&batch.bad);
             self.summary.read(&batch);
-            let position = batch.position;
+            let (position, unended) = (batch.position, batch.unended);
             let answer = sender.send(batch, progress).await?;
             self.summary.answered(&answer);
             progress.advance(position, self.summary.rows);
+            if let Some(line) = unended {
+                progress.say(&args.about_unended(line));
+            }
         }
         Ok(())
     }
@@ -243,14 +273,15 @@ fn delimiter(text: &str) -> Result<u8, String> {
 
 /// Whether two paths lead to one file.
 fn same_file(one: &Path, other: &Path) -> bool {
-    match (one.canonicalize(), other.canonicalize()) {
-        (Ok(one), Ok(other)) => one == other,
-        _ => false,
-    }
+    // By inode, for a file can have two names.
+    let identity = |path: &Path| path.metadata().map(|file| (file.dev(), file.ino()));
+    matches!((identity(one), identity(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
 
     #[test]
@@ -260,6 +291,24 @@ mod tests {
         for text in ["a", "=1", "a=", "a=-1", "a=1e3", "a=0.0000000000001", "a=1000001"] {
             assert!(price(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_declined_rows_never_overwrite_the_input() {
+        let dir = std::env::temp_dir().join(format!("drip-import-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&dir).unwrap();
+        let (file, link, other) = (dir.join("x.csv.part"), dir.join("link.csv"), dir.join("other.csv"));
+        std::fs::write(&file, "a\n").unwrap();
+        std::fs::hard_link(&file, &link).unwrap();
+        for (declined, refused) in [(&file, true), (&dir.join("x.csv"), true), (&link, true), (&other, false)]
+        {
+            let words = ["drip", "import-usage", "--price", "a=1", "--spread-users", "1", "--declined"];
+            let paths = [declined, &file].map(|path| path.to_str().unwrap());
+            let cli = crate::Cli::try_parse_from(words.into_iter().chain(paths)).unwrap();
+            let crate::Command::ImportUsage(args) = cli.command else { panic!("another command") };
+            assert_eq!(args.check_declined().is_err(), refused, "{}", declined.display());
+        }
+        std::fs::remove_dir_all(dir).unwrap();
     }
 
     #[test]

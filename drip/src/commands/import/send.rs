@@ -39,7 +39,7 @@ impl Sender {
         let (source, grant_missing) = (self.source.clone(), self.grant_missing);
         let wire = SourceBatch { source, from, to, digest: self.digest.clone(), last, grant_missing, debits };
         let mut backoff = Backoff::new(PAUSE, 2, PAUSE_MAX);
-        let began = Instant::now();
+        let (began, mut doubt) = (Instant::now(), false);
         loop {
             let error = match self.client.source_batch(&wire).await {
                 Ok(answer) => {
@@ -48,12 +48,34 @@ impl Sender {
                 }
                 Err(error) => error,
             };
+            doubt |= leaves_doubt(&error);
             if !passes(&error) || began.elapsed() >= self.patience {
-                return Err(error.into());
+                return Err(stopped(error, doubt, from, to));
             }
             progress.say(&format!("rows {} to {to}: {error}; sending them again", from + 1));
             tokio::time::sleep(backoff.next_delay(rand::random())).await;
         }
+    }
+}
+
+/// Whether the batch may have been done although there is no answer.
+fn leaves_doubt(error: &Error) -> bool {
+    matches!(error, Error::OutcomeUnknown { .. } | Error::Protocol { .. })
+}
+
+/// Why the import ends early. What one attempt left in doubt, no later one takes back.
+fn stopped(error: Error, doubt: bool, from: u64, to: u64) -> Failure {
+    let far = if doubt { to } else { from };
+    let so_far = format!(
+        "the import stopped after row {far} of the file; rows up to there may be charged: run the same command again, \
+         nothing is charged twice"
+    );
+    match error {
+        error @ (Error::Rejected(_) | Error::Invalid(_)) if !doubt => error.into(),
+        Error::Unavailable { .. } if far == 0 => error.into(),
+        Error::Unavailable { .. } if !doubt => Failure::new(Exit::Unreachable, so_far).because(&error),
+        error @ (Error::Rejected(_) | Error::Protocol { .. }) => Failure::from(error).under(so_far),
+        error => Failure::new(Exit::OutcomeUnknown, so_far).because(&error),
     }
 }
 
@@ -92,4 +114,29 @@ pub(super) async fn settled(import: &Import, patience: Duration) -> Result<Sourc
 fn unseen(source: &str) -> SourceStatus {
     let (marks, amount) = (std::collections::BTreeMap::new(), Amount::default());
     SourceStatus { source: source.to_owned(), marks, charged: 0, declined: 0, amount }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_attempt_left_in_doubt_no_later_one_takes_back() {
+        let unavailable = || Error::Unavailable { url: "u".into(), reason: "r".into() };
+        let unknown = || Error::OutcomeUnknown { url: "u".into(), key: None, reason: "r".into() };
+        let rejected = || Error::Rejected(Box::default());
+        for (error, doubt, from, exit, said) in [
+            (unavailable(), false, 0, Exit::Unreachable, "nothing was done"),
+            (unavailable(), false, 5, Exit::Unreachable, "stopped after row 5 of"),
+            (unavailable(), true, 0, Exit::OutcomeUnknown, "stopped after row 9 of"),
+            (unknown(), true, 5, Exit::OutcomeUnknown, "stopped after row 9 of"),
+            (rejected(), true, 5, Exit::Rejected, "stopped after row 9 of"),
+        ] {
+            let failure = stopped(error, doubt, from, 9);
+            let shown = format!("{failure:?}");
+            assert_eq!(failure.exit(), exit, "{shown}");
+            assert!(shown.contains(said), "{shown}");
+            assert_eq!(shown.contains("nothing was done"), said == "nothing was done", "{shown}");
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! Reads a CSV file record by record, in constant memory, and knows for each where it stands.
 
-use std::io::Read;
+use std::io::{Error, ErrorKind, Read};
 
 use csv::{ByteRecord, ReaderBuilder, Terminator};
+
+use super::outline::Outline;
 
 /// A CSV file with a header.
 pub(super) struct Sheet<R> {
@@ -20,6 +22,8 @@ pub(super) struct Record {
     pub(super) line: u64,
     /// It ends with a line break. One that does not may have been cut off.
     pub(super) ended: bool,
+    /// The file ends inside of quotes: the line where they open.
+    pub(super) open_quote: Option<u64>,
     fields: ByteRecord,
 }
 
@@ -32,7 +36,7 @@ impl<R: Read> Sheet<R> {
             .flexible(true)
             // With its default of "\r\n, \r or \n" the reader counts the lines of a file from Windows wrongly.
             .terminator(Terminator::Any(b'\n'))
-            .from_reader(Tail { input, total: 0, last: b'\n' });
+            .from_reader(Tail::new(input, delimiter));
         let mut sheet = Self { reader, header: vec![], number: 0 };
         if let Some(header) = sheet.read()? {
             sheet.header = (0..header.len()).map(|at| header.lossy(at).trim().to_owned()).collect();
@@ -64,11 +68,13 @@ impl<R: Read> Sheet<R> {
         }
         self.number += 1;
         let tail = self.reader.get_ref();
-        let ended = self.reader.position().byte() < tail.total || tail.last == b'\n';
+        let at_end = self.reader.position().byte() == tail.total;
+        let open_quote = tail.outline.open_quote().filter(|_| at_end);
+        let ended = !at_end || (tail.last == b'\n' && open_quote.is_none());
         // The reader knows where it is now: behind the record, and behind empty lines before it.
         let breaks = fields.as_slice().split(|byte| *byte == b'\n').count() as u64 - 1 + u64::from(ended);
         let line = self.reader.position().line() - breaks;
-        Ok(Some(Record { number: self.number, line, ended, fields }))
+        Ok(Some(Record { number: self.number, line, ended, open_quote, fields }))
     }
 }
 
@@ -95,27 +101,102 @@ impl Record {
     }
 }
 
-/// Knows how much was read, and what the last byte was.
+/// Knows how much was read, what the last byte was, and stops in the middle of a record that is too long.
 struct Tail<R> {
     input: R,
     total: u64,
     last: u8,
+    outline: Outline,
+    too_long: Option<String>,
+}
+
+impl<R> Tail<R> {
+    fn new(input: R, delimiter: u8) -> Self {
+        Self { input, total: 0, last: b'\n', outline: Outline::new(delimiter), too_long: None }
+    }
+
+    /// How many of these bytes can be given on: all, or those up to where a record becomes too long.
+    fn pass(&mut self, bytes: &[u8]) -> usize {
+        for (index, byte) in bytes.iter().enumerate() {
+            self.outline.step(*byte);
+            self.too_long = self.outline.too_long();
+            if self.too_long.is_some() {
+                return index;
+            }
+        }
+        bytes.len()
+    }
 }
 
 impl<R: Read> Read for Tail<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.input.read(buffer)?;
-        if let Some(last) = buffer[..count].last() {
-            self.last = *last;
-            self.total += count as u64;
+        if self.too_long.is_none() {
+            let read = self.input.read(buffer)?;
+            let count = self.pass(&buffer[..read]);
+            if let Some(last) = buffer[..count].last() {
+                self.last = *last;
+                self.total += count as u64;
+            }
+            if count > 0 || read == 0 {
+                return Ok(count);
+            }
         }
-        Ok(count)
+        Err(Error::new(ErrorKind::InvalidData, self.too_long.clone().unwrap_or_default()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// How many rows can be read before this text is refused, and why it is.
+    fn refused(text: &str) -> (u64, String) {
+        let mut sheet = Sheet::open(text.as_bytes(), b',').unwrap();
+        loop {
+            match sheet.read() {
+                Ok(record) => assert!(record.is_some(), "it was not refused"),
+                Err(error) => return (sheet.number, error.to_string()),
+            }
+        }
+    }
+
+    #[test]
+    fn a_stray_quote_does_not_swallow_the_file() {
+        let rows = "1,2\n".repeat(2000);
+        for (text, count, line) in [
+            (format!("a,b\n1,2\n1,\"2\n{rows}"), 1, 3),
+            (format!("a,b\n\n\n{rows}\"1,2\n{rows}"), 2000, 2004),
+            (format!("\u{feff}a,b\n1,\"x\ny\"\n1,\"2\"\"\n{rows}"), 1, 4),
+            (format!("a,b\n1,\"x\n\",\"2\n{rows}"), 0, 3),
+            (format!("a,b\n1,2\n1,\"{}", "x".repeat(1 << 20)), 1, 3),
+        ] {
+            let (read, reason) = refused(&text);
+            assert_eq!(read, count, "{reason}");
+            assert!(reason.ends_with(&format!("a quote opens on line {line} and is not closed")), "{reason}");
+        }
+        let (read, reason) = refused(&format!("a,b\n1,2\n{}", "x".repeat((1 << 20) + 1)));
+        assert_eq!((read, reason.as_str()), (1, "the row that begins on line 3 is longer than 1 MiB"));
+    }
+
+    #[test]
+    fn records_of_the_greatest_length_are_read() {
+        let long = format!("\"{}\"", "x\n".repeat(999));
+        let heavy = "x".repeat((1 << 20) - 3);
+        let text = format!("a,b\n{}1,{long}\n1,{heavy}\n1,2\n", "\n".repeat(1 << 21));
+        assert_eq!(rows(&text).len(), 3);
+    }
+
+    #[test]
+    fn a_quote_that_is_open_at_the_end_of_the_file_is_told() {
+        for text in ["a,b\n1,2\n1,\"2\n3,4\n", "a,b\n1,2\n1,\"2\n3,4"] {
+            let mut sheet = Sheet::open(text.as_bytes(), b',').unwrap();
+            let first = sheet.read().unwrap().unwrap();
+            assert_eq!((first.ended, first.open_quote), (true, None));
+            let last = sheet.read().unwrap().unwrap();
+            assert_eq!((last.line, last.ended, last.open_quote), (3, false, Some(3)));
+            assert_eq!(sheet.read().unwrap(), None);
+        }
+    }
 
     /// Number, line, whether ended, first field.
     fn rows(text: &str) -> Vec<(u64, u64, bool, String)> {
