@@ -20,7 +20,9 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a stop waits for requests that are under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Serves until `shutdown`, then gives what is under way a few seconds and ends the rest. Error: the listener is none any more.
+/// Serves until `shutdown`, then gives what is under way a few seconds and ends the rest.
+///
+/// Errors: the listener is none any more.
 pub async fn serve(listener: TcpListener, state: EdgeState, shutdown: CancellationToken) -> io::Result<()> {
     tracing::debug!(address = %listener.local_addr()?, "answering over HTTP");
     let mut listener = listener.tap_io(at_once);
