@@ -152,8 +152,9 @@ pub enum OpenError {
     },
     /// Acknowledged commits could be lost with the machine, or nobody can tell.
     #[error(
-        "acknowledged commits could be lost in a power cut: {reason}. Set `sync_interval: always` in the \
-         server's jetstream block and give its monitoring address, or allow unsafe durability for development"
+        "acknowledged commits could be lost in a power cut: {reason}. The server needs `sync_interval: always` in \
+         its jetstream block and a monitoring address (`http: 127.0.0.1:8222`, said by --nats-monitor); for \
+         development, --allow-unsafe-durability goes without"
     )]
     Durability {
         /// What is wrong or could not be found out.

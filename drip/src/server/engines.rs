@@ -98,7 +98,9 @@ pub(crate) async fn open_log_to_follow(
 /// Opens the log to read it, also while another process writes it.
 pub(crate) async fn open_log_to_read(args: &EngineArgs) -> Result<Arc<dyn EventLog>> {
     Ok(match args.jetstream() {
-        Some(options) => Arc::new(JetStreamLog::open(&options).await?),
+        Some(options) => {
+            Arc::new(JetStreamLog::open(&JetStreamOptions { only_reads: true, ..options }).await?)
+        }
         None => Arc::new(SqliteLog::open_reader(&args.data_dir).await?),
     })
 }

@@ -91,7 +91,9 @@ impl Events {
             && self.until.is_none_or(|until| commit.time < until);
         for (position, event) in commit.positioned().filter(|_| in_time) {
             if self.wants(position, event) {
-                serde_json::to_writer(&mut *out, &line(position, commit.time, event)?)?;
+                let line = line(position, commit.time, event)?;
+                // As an IO error, so that a reader that went away is told from a failure.
+                serde_json::to_writer(&mut *out, &line).map_err(std::io::Error::from)?;
                 writeln!(out)?;
             }
         }
@@ -112,7 +114,7 @@ impl Events {
     }
 }
 
-/// Position and time first, then the event as `schemas/event.json` says.
+/// The event as `schemas/event.json` says, with its position and the time of its commit.
 fn line(position: Position, time: Timestamp, event: &Event) -> Result<Value> {
     let mut line = serde_json::json!({ "position": position, "time": rfc3339(time) });
     let Value::Object(mut fields) = serde_json::to_value(event)? else {

@@ -48,6 +48,8 @@ pub struct JetStreamOptions {
     pub monitor_urls: Vec<String>,
     /// For development: do not ask. Acknowledged commits may be lost in a power cut.
     pub allow_unsafe_durability: bool,
+    /// The log is only read: whether acknowledged means on the disk is the writer's business, and not asked.
+    pub only_reads: bool,
     /// What the reply subjects of the log's connection begin with. The server's permissions must name it.
     pub inbox_prefix: String,
     /// How long the acknowledgement of an append, or the answer to a request, is waited for.
@@ -63,6 +65,7 @@ impl JetStreamOptions {
             credentials: None,
             monitor_urls: Vec::new(),
             allow_unsafe_durability: false,
+            only_reads: false,
             inbox_prefix: "_INBOX_drip_log".to_owned(),
             timeout: Duration::from_secs(5),
         }

@@ -64,7 +64,7 @@ impl JetStreamLog {
         }
         if options.allow_unsafe_durability {
             tracing::warn!("durability is not checked: acknowledged commits may be lost in a power cut");
-        } else {
+        } else if !options.only_reads {
             durability::check(options, &client.server_info().server_id, replicas).await?;
         }
         Ok(Self { identity, context })

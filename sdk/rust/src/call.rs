@@ -42,6 +42,9 @@ struct Clock {
     end: Instant,
 }
 
+/// The server answers at the deadline at the latest, and says why; that answer needs a moment to arrive.
+const ANSWER_GRACE: Duration = Duration::from_millis(500);
+
 impl Clock {
     fn start(deadline: Duration) -> Self {
         Self { at: Utc::now() + deadline, end: Instant::now() + deadline }
@@ -86,7 +89,7 @@ impl Call {
             .request(self.method.clone(), self.url.clone())
             .header(AUTHORIZATION, self.authorization.clone())
             .header("Drip-Deadline", clock.at.to_rfc3339_opts(SecondsFormat::Micros, true))
-            .timeout(clock.left());
+            .timeout(clock.left() + ANSWER_GRACE);
         if let Some(body) = &self.body {
             request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
         }

@@ -1,7 +1,7 @@
 //! Writes the rows that could not be paid to a CSV file. What was declined is read back from the ledger, so that a
 //! rerun writes the same.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,28 @@ use super::ImportArgs;
 use super::layout::Layout;
 use super::sheet::{Record, Sheet};
 use crate::failure::{Exit, Failure};
+
+/// What the ledger answers to a row that costs nothing: told as free, not as declined.
+const FREE: &str = "amount_not_positive";
+
+/// How many declines are looked at for the reasons that are told.
+const TOLD: u32 = 1000;
+
+/// Tells why rows were declined, and the way out where it is known.
+pub(super) async fn tell(client: &Client, source: &SourceName, granted: bool) -> Result<(), Failure> {
+    let page = client.source_declines(source.as_str(), Some(TOLD), None).await?;
+    let mut reasons = BTreeMap::<&str, usize>::new();
+    for code in page.data.iter().filter_map(|row| row.code.as_deref()).filter(|code| *code != FREE) {
+        *reasons.entry(code).or_default() += 1;
+    }
+    let told: Vec<_> = reasons.iter().map(|(code, count)| format!("{code} {count}")).collect();
+    let of = if page.next_cursor.is_some() { format!(" (of the first {TOLD})") } else { String::new() };
+    anstream::eprintln!("declined for good: {}{of}; --declined FILE writes the rows", told.join(", "));
+    if reasons.contains_key("account_unknown") && !granted {
+        anstream::eprintln!("  these users do not exist: --grant AMOUNT opens users that are missing");
+    }
+    Ok(())
+}
 
 /// Runs through the file and the ledger's declines side by side: both are in order of number.
 pub(super) async fn write(

@@ -120,6 +120,9 @@ impl ImportArgs {
         progress.finish();
         let status = send::settled(&import, self.patience).await?;
         import.summary.end(&status, import.began.elapsed());
+        if import.summary.declined() > 0 {
+            declined::tell(&import.client, &import.source, self.grant.is_some()).await?;
+        }
         if let Some(target) = &self.declined {
             declined::write(&import.client, &import.source, &self, target).await?;
         }

@@ -80,6 +80,11 @@ impl Summary {
         self.rows_per_second = rate(self.rows, time);
     }
 
+    /// How many rows were declined.
+    pub(super) fn declined(&self) -> u64 {
+        self.declined
+    }
+
     pub(super) fn show(&self, output: Output) -> Result<(), Failure> {
         output.object(self, Self::pairs)
     }
