@@ -114,7 +114,8 @@ async fn a_server_that_does_not_sync_is_refused_unless_that_is_allowed() {
     JetStreamLog::create(&options(&server), IDENTITY, 1).await.expect("creating is a step apart");
     let refused = JetStreamLog::open(&options(&server)).await.expect_err("unsafe").to_string();
     assert!(
-        refused.contains("acknowledges before it syncs to the disk. Set `sync_interval: always`"),
+        refused
+            .contains("acknowledges before it syncs to the disk. The server needs `sync_interval: always`"),
         "{refused}"
     );
     let allowed =
