@@ -54,7 +54,7 @@ pub(crate) struct HttpArgs {
 
 impl Run {
     pub(crate) async fn run(self) -> Result<()> {
-        let supervisor = Supervisor::new(GRACE);
+        let supervisor = supervisor();
         match self.role {
             Role::CommandApi { engines, http } => {
                 let config = load(&engines)?;
