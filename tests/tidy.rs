@@ -11,15 +11,31 @@ use toml::{Table, Value};
 
 /// Which of our crates each of our crates may depend on, apart from its tests (design: the layout, no circles).
 const ARROWS: &[(&str, &[&str])] = &[
+    ("bench", &["command-api", "drip-client", "event-log", "ledger-core", "projector", "service-kit"]),
     ("command-api", &["event-log", "ledger-core", "projector", "service-kit"]),
-    ("drip", &["command-api", "drip-client", "event-log", "ledger-core", "projector", "service-kit"]),
+    (
+        "drip",
+        &[
+            "bench",
+            "command-api",
+            "drip-client",
+            "event-log",
+            "judge",
+            "ledger-core",
+            "projector",
+            "service-kit",
+        ],
+    ),
     ("drip-client", &[]),
     ("event-log", &["ledger-core"]),
+    ("judge", &[]),
     ("ledger-core", &[]),
     ("projector", &["event-log", "ledger-core", "service-kit"]),
     ("service-kit", &[]),
+    ("simulation", &["command-api", "event-log", "judge", "ledger-core", "projector"]),
     ("test-servers", &[]),
     ("tests", &[]),
+    ("torture", &["drip-client", "event-log", "judge", "test-servers"]),
 ];
 
 /// Where wall time may be read: services ask service-kit, and the client stands alone.

@@ -1,0 +1,1 @@
+//! What `drip bench` runs.

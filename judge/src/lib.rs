@@ -1,0 +1,1 @@
+//! The second opinion on a log: a fold of the wire format that shares no code with the ledger.
