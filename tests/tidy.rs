@@ -11,7 +11,7 @@ use toml::{Table, Value};
 
 /// Which of our crates each of our crates may depend on, apart from its tests (design: the layout, no circles).
 const ARROWS: &[(&str, &[&str])] = &[
-    ("bench", &["command-api", "drip-client", "event-log", "ledger-core", "projector", "service-kit"]),
+    ("bench", &["command-api", "event-log", "ledger-core", "projector", "service-kit", "test-servers"]),
     ("command-api", &["event-log", "ledger-core", "projector", "service-kit"]),
     (
         "drip",

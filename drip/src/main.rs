@@ -1,5 +1,6 @@
 //! The drip command: parses what was asked, runs it, and says how it went.
 
+mod bench;
 mod commands;
 mod failure;
 mod output;
@@ -36,6 +37,7 @@ enum Command {
     Debit(debit::DebitArgs),
     Journal(journal::JournalArgs),
     ImportUsage(import::ImportArgs),
+    Bench(bench::BenchArgs),
 }
 
 impl Command {
@@ -49,6 +51,7 @@ impl Command {
             Self::Debit(args) => args.run(output).await,
             Self::Journal(args) => args.run(output).await,
             Self::ImportUsage(args) => Box::pin(args.run(output)).await,
+            Self::Bench(args) => Box::pin(args.run(output)).await,
         }
     }
 }

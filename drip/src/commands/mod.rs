@@ -5,4 +5,4 @@ mod connect;
 pub(crate) mod debit;
 pub(crate) mod import;
 pub(crate) mod journal;
-mod parse;
+pub(crate) mod parse;

@@ -110,14 +110,20 @@ fn initialise(fresh: &Path) {
     fs::set_permissions(work.path(), fs::Permissions::from_mode(0o755))
         .expect("the folder was just made by us");
     let data = work.path().join("data");
-    fs::create_dir(&data).expect("the folder was just made by us");
+    // Small segments, because the cluster is copied for every server.
+    make_at(&data, &["--no-sync", "--wal-segsize=1"]);
+    run(Command::new("cp").arg("-a").arg(&data).arg(fresh));
+}
+
+/// Makes a cluster at `data`, which does not exist yet and lies where its user may look.
+pub(crate) fn make_at(data: &Path, options: &[&str]) {
+    fs::create_dir(data).expect("the folder around it was just made by us");
     if let Some(Owner { uid, gid }) = owner() {
-        chown(&data, Some(uid), Some(gid)).expect("root may give a folder away");
+        chown(data, Some(uid), Some(gid)).expect("root may give a folder away");
     }
     let mut initdb = command("initdb");
-    initdb.arg("-D").arg(&data).args(["-U", SUPERUSER, "--auth=trust", "--encoding=UTF8", "--no-locale"]);
-    run(initdb.args(["--no-sync", "--wal-segsize=1"]));
-    run(Command::new("cp").arg("-a").arg(&data).arg(fresh));
+    initdb.arg("-D").arg(data).args(["-U", SUPERUSER, "--auth=trust", "--encoding=UTF8", "--no-locale"]);
+    run(initdb.args(options));
 }
 
 /// Makes a folder unless it is there. Several processes may do it at once: one wins, all find it complete.

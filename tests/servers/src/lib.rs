@@ -26,3 +26,4 @@ pub use nats::{NatsBuilder, NatsServer};
 pub use ports::free_port;
 pub use postgres::Postgres;
 pub use process::{End, Process};
+pub use programs::{missing, versions};

@@ -37,6 +37,18 @@ impl Postgres {
         Self::start_with(&[]).await
     }
 
+    /// A server whose speed is looked at: a cluster as `initdb` makes it for everybody, with these settings
+    /// (`name=value`) on top.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::start`].
+    pub async fn start_measured(settings: &'static [&'static str]) -> Self {
+        let process = Process::new("postgres", End::Quit, &cluster::folder_for_servers());
+        cluster::make_at(&process.folder().join("data"), &[]);
+        Self::started(Self { process, port: free_port(), settings, databases: AtomicU32::new(0) }).await
+    }
+
     /// The server all tests of this process share: faster, not durable, and nobody may stop it. Take a
     /// [`Self::fresh_database`] from it.
     ///
@@ -133,7 +145,10 @@ impl Postgres {
     }
 
     async fn start_with(settings: &'static [&'static str]) -> Self {
-        let mut server = Self::new(settings);
+        Self::started(Self::new(settings)).await
+    }
+
+    async fn started(mut server: Self) -> Self {
         for _ in 1..START_ATTEMPTS {
             if server.run().await.is_ok() {
                 return server;
@@ -148,6 +163,12 @@ impl Postgres {
         let process = Process::new("postgres", End::Quit, &cluster::folder_for_servers());
         cluster::copy_to(&process.folder().join("data"));
         Self { process, port: free_port(), settings, databases: AtomicU32::new(0) }
+    }
+
+    /// The postmaster's process id while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.process.pid()
     }
 
     fn url_of(&self, database: &str) -> String {

@@ -9,22 +9,55 @@ use std::sync::OnceLock;
 const NATS_MIN: [u32; 3] = [2, 14, 4];
 /// The oldest Postgres that counts.
 const POSTGRES_MIN: [u32; 3] = [15, 0, 0];
+const NO_NATS: &str =
+    "no nats-server of 2.14.4 or later is on this machine: run ./test once, which brings it into .tools";
+const NO_POSTGRES: &str =
+    "no Postgres of 15 or later is on this machine: run ./test once, which brings it into .tools";
+
+/// What is needed and not there: a sentence that says how to get it.
+#[must_use]
+pub fn missing() -> Option<&'static str> {
+    let nats = env::var_os("DRIP_NATS_SERVER").is_some() || find_nats_server().is_some();
+    let postgres = env::var_os("DRIP_PG_BIN").is_some() || find_postgres_bin().is_some();
+    (!nats).then_some(NO_NATS).or((!postgres).then_some(NO_POSTGRES))
+}
+
+/// What the servers are: `nats-server 2.15.1, Postgres 15.18`. Nothing of what is missing.
+#[must_use]
+pub fn versions() -> String {
+    if missing().is_some() {
+        return String::new();
+    }
+    let stated = |program: &Path| version(program).unwrap_or_default();
+    let [a, b, c] = stated(nats_server());
+    let [major, minor, _] = stated(&postgres_bin().join("postgres"));
+    format!("nats-server {a}.{b}.{c}, Postgres {major}.{minor}")
+}
 
 /// The nats-server to run.
 pub(crate) fn nats_server() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
     FOUND.get_or_init(|| {
-        let fits = |path: &PathBuf| version(path).is_some_and(|version| version >= NATS_MIN);
         if let Some(path) = env::var_os("DRIP_NATS_SERVER").map(PathBuf::from) {
-            assert!(fits(&path), "DRIP_NATS_SERVER={} is not a nats-server of 2.14.4 or later", path.display());
+            assert!(
+                fits(&path),
+                "DRIP_NATS_SERVER={} is not a nats-server of 2.14.4 or later",
+                path.display()
+            );
             return path;
         }
-        let brought = children(&tools()).into_iter().map(|folder| folder.join("nats-server"));
-        let installed = search_path().into_iter().map(|folder| folder.join("nats-server"));
-        brought.chain(installed).find(fits).expect(
-            "no nats-server of 2.14.4 or later is on this machine: run ./test once, which brings it into .tools",
-        )
+        find_nats_server().expect(NO_NATS)
     })
+}
+
+fn find_nats_server() -> Option<PathBuf> {
+    let brought = children(&tools()).into_iter().map(|folder| folder.join("nats-server"));
+    let installed = search_path().into_iter().map(|folder| folder.join("nats-server"));
+    brought.chain(installed).find(fits)
+}
+
+fn fits(nats_server: &PathBuf) -> bool {
+    version(nats_server).is_some_and(|version| version >= NATS_MIN)
 }
 
 /// The folder with Postgres' programs `initdb`, `postgres` and `psql`.
@@ -35,16 +68,18 @@ pub(crate) fn postgres_bin() -> &'static Path {
             assert!(is_postgres(&path), "DRIP_PG_BIN={} holds no Postgres of 15 or later", path.display());
             return path;
         }
-        let brought = children(&tools()).into_iter().map(|folder| folder.join("bin"));
-        // A link in the search path leads to the real folder, where the other programs are.
-        let searched = search_path()
-            .into_iter()
-            .filter_map(|folder| folder.join("initdb").canonicalize().ok()?.parent().map(Path::to_path_buf));
-        let debian = children(Path::new("/usr/lib/postgresql")).into_iter().map(|folder| folder.join("bin"));
-        brought.chain(searched).chain(debian).find(|folder| is_postgres(folder)).expect(
-            "no Postgres of 15 or later is on this machine: run ./test once, which brings it into .tools",
-        )
+        find_postgres_bin().expect(NO_POSTGRES)
     })
+}
+
+fn find_postgres_bin() -> Option<PathBuf> {
+    let brought = children(&tools()).into_iter().map(|folder| folder.join("bin"));
+    // A link in the search path leads to the real folder, where the other programs are.
+    let searched = search_path()
+        .into_iter()
+        .filter_map(|folder| folder.join("initdb").canonicalize().ok()?.parent().map(Path::to_path_buf));
+    let debian = children(Path::new("/usr/lib/postgresql")).into_iter().map(|folder| folder.join("bin"));
+    brought.chain(searched).chain(debian).find(|folder| is_postgres(folder))
 }
 
 /// The git-ignored folder for what is brought or made once for all tests.

@@ -1,0 +1,117 @@
+//! Who used the processors: processor time of processes, as the kernel counts it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::ratio::Ratio;
+
+/// What the kernel counts in, on every Linux: hundredths of a second.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Processes to be watched, by name: each with the processes it has started.
+#[derive(Debug, Clone, Default)]
+pub struct Watched(Vec<(&'static str, u32)>);
+
+/// How many processors each of them kept busy.
+pub type Busy = BTreeMap<&'static str, Cores>;
+
+/// Processors kept busy, in hundredths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Cores(pub u64);
+
+impl std::fmt::Display for Cores {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{:02}", self.0 / 100, self.0 % 100)
+    }
+}
+
+impl Watched {
+    /// Watches this process: the one that asks.
+    pub fn client() -> Self {
+        Self(vec![("client", std::process::id())])
+    }
+
+    /// Watches one more, if it runs.
+    #[must_use]
+    pub fn and(mut self, name: &'static str, pid: Option<u32>) -> Self {
+        self.0.extend(pid.map(|pid| (name, pid)));
+        self
+    }
+
+    /// Begins to count.
+    pub fn begin(&self) -> Count {
+        Count { since: Instant::now(), used: self.used() }
+    }
+
+    /// What was used since.
+    pub fn end(&self, count: &Count) -> Busy {
+        let time = u64::try_from(count.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let busy = |(name, now): (&'static str, Duration)| {
+            let before = count.used.get(name).copied().unwrap_or_default();
+            let used = u64::try_from(now.saturating_sub(before).as_millis()).unwrap_or(u64::MAX);
+            Ratio::of(used, time).map(|Ratio(hundredths)| (name, Cores(hundredths)))
+        };
+        self.used().into_iter().filter_map(busy).collect()
+    }
+
+    fn used(&self) -> BTreeMap<&'static str, Duration> {
+        let all = processes();
+        let own = |pid: u32| all.iter().filter(move |process| process.pid == pid || process.parent == pid);
+        self.0.iter().map(|(name, pid)| (*name, own(*pid).map(|process| process.used).sum())).collect()
+    }
+}
+
+/// The beginning of a count.
+#[derive(Debug)]
+pub struct Count {
+    since: Instant,
+    used: BTreeMap<&'static str, Duration>,
+}
+
+struct Process {
+    pid: u32,
+    parent: u32,
+    used: Duration,
+}
+
+fn processes() -> Vec<Process> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let stats = entries.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
+    stats.filter_map(|stat| parse(&stat)).collect()
+}
+
+/// `pid (name) state parent …`, where the name may hold anything; user and system time are the 14th and 15th field.
+fn parse(stat: &str) -> Option<Process> {
+    let (before, after) = (stat.split_once(' ')?.0, stat.rsplit_once(") ")?.1);
+    let fields: Vec<&str> = after.split(' ').collect();
+    let ticks = fields.get(11)?.parse::<u32>().ok()? + fields.get(12)?.parse::<u32>().ok()?;
+    Some(Process { pid: before.parse().ok()?, parent: fields.get(1)?.parse().ok()?, used: TICK * ticks })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_kernel_is_read_whatever_the_process_is_called() {
+        let stat = "42 (a (b) c) S 7 42 42 0 -1 4194560 1 2 3 4 250 50 0 0 20 0 1 0 99 1 1 1 1";
+        let process = parse(stat).unwrap();
+        assert_eq!((process.pid, process.parent, process.used), (42, 7, Duration::from_secs(3)));
+        assert!(processes().iter().any(|process| process.pid == std::process::id()));
+    }
+
+    #[test]
+    fn work_shows_as_a_busy_processor() {
+        let watched = Watched::client();
+        let count = watched.begin();
+        let mut sum = 0_u64;
+        while count.since.elapsed() < Duration::from_millis(200) {
+            sum = std::hint::black_box(sum.wrapping_add(1));
+        }
+        assert!(watched.end(&count)["client"].0 > 0);
+    }
+}
