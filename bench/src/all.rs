@@ -148,8 +148,8 @@ fn seen(report: &Report) -> String {
     let ours = || report.runs.iter().filter(|run| run.engine == "drip");
     if let Some(run) = ours().find(|run| run.per_second == report.per_second) {
         parts.push(format!("p50 {} µs, p99 {} µs", grouped(run.latency.p50), grouped(run.latency.p99)));
-        let busy: Vec<_> = run.busy.iter().map(|(name, cores)| format!("{name} {cores}")).collect();
-        parts.push(format!("processors busy: {}", busy.join(", ")));
+        let used: Vec<_> = run.used.iter().map(|(name, micros)| format!("{name} {micros}")).collect();
+        parts.push(format!("processor time a debit: {}", used.join(", ")));
     }
     if let Some(per_commit) = report.books.and_then(|books| books.debits_a_commit()) {
         parts.push(format!("{} debits a commit", grouped(per_commit.0 / 100)));

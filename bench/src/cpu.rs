@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -15,17 +15,17 @@ const TICK: Duration = Duration::from_millis(10);
 #[derive(Debug, Clone, Default)]
 pub struct Watched(Vec<(&'static str, u32)>);
 
-/// How many processors each of them kept busy.
-pub type Busy = BTreeMap<&'static str, Cores>;
+/// What each of them used for one debit. Unlike a rate it hardly depends on what else the machine has to do.
+pub type Used = BTreeMap<&'static str, Micros>;
 
-/// Processors kept busy, in hundredths.
+/// Processor time, in hundredths of a microsecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Cores(pub u64);
+pub struct Micros(pub u64);
 
-impl std::fmt::Display for Cores {
+impl std::fmt::Display for Micros {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{:02}", self.0 / 100, self.0 % 100)
+        write!(f, "{}.{:02} µs", self.0 / 100, self.0 % 100)
     }
 }
 
@@ -44,18 +44,17 @@ impl Watched {
 
     /// Begins to count.
     pub fn begin(&self) -> Count {
-        Count { since: Instant::now(), used: self.used() }
+        Count(self.used())
     }
 
-    /// What was used since.
-    pub fn end(&self, count: &Count) -> Busy {
-        let time = u64::try_from(count.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let busy = |(name, now): (&'static str, Duration)| {
-            let before = count.used.get(name).copied().unwrap_or_default();
-            let used = u64::try_from(now.saturating_sub(before).as_millis()).unwrap_or(u64::MAX);
-            Ratio::of(used, time).map(|Ratio(hundredths)| (name, Cores(hundredths)))
+    /// What was used since, for each of so many debits.
+    pub fn end(&self, count: &Count, debits: u64) -> Used {
+        let each = |(name, now): (&'static str, Duration)| {
+            let before = count.0.get(name).copied().unwrap_or_default();
+            let used = u64::try_from(now.saturating_sub(before).as_micros()).unwrap_or(u64::MAX);
+            Ratio::of(used, debits).map(|Ratio(hundredths)| (name, Micros(hundredths)))
         };
-        self.used().into_iter().filter_map(busy).collect()
+        self.used().into_iter().filter_map(each).collect()
     }
 
     fn used(&self) -> BTreeMap<&'static str, Duration> {
@@ -67,10 +66,7 @@ impl Watched {
 
 /// The beginning of a count.
 #[derive(Debug)]
-pub struct Count {
-    since: Instant,
-    used: BTreeMap<&'static str, Duration>,
-}
+pub struct Count(BTreeMap<&'static str, Duration>);
 
 struct Process {
     pid: u32,
@@ -105,13 +101,15 @@ mod tests {
     }
 
     #[test]
-    fn work_shows_as_a_busy_processor() {
+    fn work_shows_as_processor_time() {
         let watched = Watched::client();
-        let count = watched.begin();
-        let mut sum = 0_u64;
-        while count.since.elapsed() < Duration::from_millis(200) {
-            sum = std::hint::black_box(sum.wrapping_add(1));
+        let (count, begin, mut sum) = (watched.begin(), std::time::Instant::now(), 0_u64);
+        // Until the kernel has counted something, however little it lets us work.
+        while watched.end(&count, 1)["client"].0 == 0 && begin.elapsed() < Duration::from_secs(20) {
+            (0..1_000_000).for_each(|_| sum = std::hint::black_box(sum.wrapping_add(1)));
         }
-        assert!(watched.end(&count)["client"].0 > 0);
+        assert!(watched.end(&count, 1)["client"].0 > 0);
+        assert_eq!(watched.end(&count, 0), Used::new());
+        assert_eq!(Micros(1234).to_string(), "12.34 µs");
     }
 }

@@ -13,7 +13,7 @@ use test_servers::Postgres;
 
 use crate::audit::{self, Books};
 use crate::check::{Tally, charges};
-use crate::cpu::{Busy, Watched};
+use crate::cpu::{Used, Watched};
 use crate::drive::{Seen, drive, open_accounts};
 use crate::engines::{APP, Drip, LogKind, Wanted, require_servers};
 use crate::latency::Latency;
@@ -81,8 +81,8 @@ pub struct Run {
     pub per_second: u64,
     /// How long requests took.
     pub latency: Latency,
-    /// Processors that each program kept busy.
-    pub busy: Busy,
+    /// Processor time of each program, for one debit.
+    pub used: Used,
     /// What became of the debits.
     pub tally: Tally,
 }
@@ -206,12 +206,12 @@ impl<'a> Rounds<'a> {
     ) -> Result<()> {
         let count = watched.begin();
         let seen = drive(target, load).await?;
-        let busy = watched.end(&count);
+        let used = watched.end(&count, seen.tally.paid);
         ensure!(seen.tally.wrong == 0, "{engine} gave wrong answers: {}", seen.tally.wrong_told.join("; "));
         if engine == "drip" {
             self.told.merge(seen.tally.clone());
         }
-        let run = Run::of(engine, load, seen, busy);
+        let run = Run::of(engine, load, seen, used);
         (self.say)(run.to_string());
         self.runs.push(run);
         Ok(())
@@ -244,13 +244,13 @@ impl<'a> Rounds<'a> {
 }
 
 impl Run {
-    fn of(engine: &'static str, load: &Load, seen: Seen, busy: Busy) -> Self {
+    fn of(engine: &'static str, load: &Load, seen: Seen, used: Used) -> Self {
         let (rate, in_flight) = match load.rhythm {
             Rhythm::Rate(rate) => (Some(rate), None),
             Rhythm::InFlight(count) => (None, Some(count)),
         };
         let per_second = seen.per_second();
-        Self { engine, rate, in_flight, per_second, latency: seen.latency, busy, tally: seen.tally }
+        Self { engine, rate, in_flight, per_second, latency: seen.latency, used, tally: seen.tally }
     }
 }
 
@@ -261,8 +261,8 @@ impl std::fmt::Display for Run {
         if let Some(rate) = self.rate {
             write!(f, " at {rate} requests/s")?;
         }
-        write!(f, ", µs: p50 {p50}, p90 {p90}, p99 {p99}, p99.9 {p999}, max {max}; busy")?;
-        self.busy.iter().try_for_each(|(name, cores)| write!(f, " {name} {cores}"))?;
+        write!(f, ", µs: p50 {p50}, p90 {p90}, p99 {p99}, p99.9 {p999}, max {max}; processor time a debit:")?;
+        self.used.iter().try_for_each(|(name, micros)| write!(f, " {name} {micros}"))?;
         for (code, count) in &self.tally.refused {
             write!(f, "; refused {count} {code}")?;
         }

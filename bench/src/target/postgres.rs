@@ -20,7 +20,7 @@ pub const SETTINGS: &[&str] = &[
     "shared_buffers=1GB",
     "max_wal_size=16GB",
     "checkpoint_timeout=1h",
-    "max_connections=100",
+    "max_connections=300",
 ];
 
 const TABLES: &str = "

@@ -200,7 +200,7 @@ fn show(output: Output, report: &Report) -> Result<(), Failure> {
 
 fn cells(run: &Run) -> [String; 9] {
     let latency = run.latency;
-    let busy: Vec<_> = run.busy.iter().map(|(name, cores)| format!("{name} {cores}")).collect();
+    let used: Vec<_> = run.used.iter().map(|(name, micros)| format!("{name} {micros}")).collect();
     [
         run.engine.to_owned(),
         run.rate.map_or_else(|| "–".to_owned(), grouped),
@@ -210,7 +210,7 @@ fn cells(run: &Run) -> [String; 9] {
         grouped(latency.p99),
         grouped(latency.p999),
         grouped(latency.max),
-        busy.join(", "),
+        used.join(", "),
     ]
 }
 
