@@ -11,9 +11,12 @@ use crate::ratio::Ratio;
 /// What the kernel counts in, on every Linux: hundredths of a second.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Processes to be watched, by name: each with the processes it has started.
+/// Processes to be watched, by name. Postgres' are the postmaster and those it has started.
 #[derive(Debug, Clone, Default)]
 pub struct Watched(Vec<(&'static str, u32)>);
+
+/// Whose children work for it. The client's are what it measures.
+const PARENT: &str = "postgres";
 
 /// What each of them used for one debit. Unlike a rate it hardly depends on what else the machine has to do.
 pub type Used = BTreeMap<&'static str, Micros>;
@@ -59,8 +62,11 @@ impl Watched {
 
     fn used(&self) -> BTreeMap<&'static str, Duration> {
         let all = processes();
-        let own = |pid: u32| all.iter().filter(move |process| process.pid == pid || process.parent == pid);
-        self.0.iter().map(|(name, pid)| (*name, own(*pid).map(|process| process.used).sum())).collect()
+        let own = |name: &str, pid: u32| {
+            let children = name == PARENT;
+            all.iter().filter(move |process| process.pid == pid || (children && process.parent == pid))
+        };
+        self.0.iter().map(|(name, pid)| (*name, own(name, *pid).map(|process| process.used).sum())).collect()
     }
 }
 

@@ -19,11 +19,11 @@ use crate::engines::{APP, Drip, LogKind, Wanted, require_servers};
 use crate::latency::Latency;
 use crate::load::{Load, Rhythm};
 use crate::ratio::{Ratio, median};
-use crate::target::Target;
 use crate::target::embedded::Embedded;
 use crate::target::http::Http;
 use crate::target::nats::Nats;
 use crate::target::postgres::{Baseline, CONNECTIONS, Form, SETTINGS};
+use crate::target::{Format, Target};
 
 /// How long each form of the baseline is tried.
 const TRIAL: Duration = Duration::from_secs(2);
@@ -64,6 +64,8 @@ pub struct Plan {
     pub rhythms: Vec<Rhythm>,
     /// How often all is repeated.
     pub rounds: usize,
+    /// How batches over NATS are written.
+    pub batches: Format,
     /// Postgres under the same load in turn.
     pub baseline: bool,
 }
@@ -117,7 +119,7 @@ pub type Say<'a> = &'a (dyn Fn(String) + Sync);
 pub async fn run(plan: &Plan, say: Say<'_>) -> Result<Report> {
     match (&plan.running, plan.via) {
         (Some(Running::Nats(url, app)), _) => {
-            let target = Arc::new(Nats::connect(url, app.clone()).await?);
+            let target = Arc::new(Nats::connect(url, app.clone(), plan.batches).await?);
             Ok(Rounds::new(plan, say).run(target, Watched::client()).await?.report(None, None))
         }
         (Some(Running::Http(url, key)), _) => {
@@ -148,7 +150,7 @@ async fn started(plan: &Plan, say: Say<'_>) -> Result<Report> {
         Via::Nats => {
             let url =
                 drip.nats_url().context("a Drip on SQLite is not asked over NATS: use --log jetstream")?;
-            rounds.run(Arc::new(Nats::connect(&url, app()).await?), watched).await?
+            rounds.run(Arc::new(Nats::connect(&url, app(), plan.batches).await?), watched).await?
         }
         _ => rounds.run(Arc::new(Http::new(&drip.url(), &drip.api_key()?)?), watched).await?,
     };

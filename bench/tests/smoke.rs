@@ -8,6 +8,7 @@ use bench::all::points;
 use bench::engines::{LogKind, Wanted};
 use bench::ledger::{Plan, Via, run};
 use bench::load::{Load, Rhythm};
+use bench::target::Format;
 
 fn plan(batch: usize, rhythms: Vec<Rhythm>) -> Plan {
     let (warm_up, time) = (Duration::from_millis(100), Duration::from_millis(500));
@@ -18,6 +19,7 @@ fn plan(batch: usize, rhythms: Vec<Rhythm>) -> Plan {
         load: Load { accounts: 200, batch, rhythm: rhythms[0], warm_up, time },
         rhythms,
         rounds: 1,
+        batches: Format::Json,
         baseline: false,
     }
 }

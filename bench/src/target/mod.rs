@@ -1,5 +1,6 @@
 //! Who is asked. Each way in has its own small client here, and all are driven and checked alike.
 
+mod brief;
 pub mod embedded;
 pub mod http;
 mod json;
@@ -27,6 +28,15 @@ pub trait Line: Send + 'static {
 
     /// Asks for debits in one request, and puts what became of each into `outcomes`, in their order.
     fn debit(&mut self, debits: &[Debit], outcomes: &mut Vec<Outcome>) -> impl Future<Output = ()> + Send;
+}
+
+/// How batches are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// JSON, answered in full.
+    Json,
+    /// MessagePack, answered briefly.
+    MessagePack,
 }
 
 /// What became of one debit, as the answer says.

@@ -5,13 +5,13 @@
 
 use anyhow::{Context as _, Result, bail};
 use async_nats::service::NATS_SERVICE_ERROR;
-use async_nats::{Client, Message, Subject, Subscriber};
+use async_nats::{Client, HeaderMap, Message, Subject, Subscriber};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use ledger_core::{AppId, Usdc};
 use serde_json::json;
 
-use super::{Line, Outcome, Target, json};
+use super::{Format, Line, Outcome, Target, brief, json};
 use crate::load::{Debit, user};
 
 /// How long an answer is waited for: longer than the server's own deadline.
@@ -22,6 +22,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(15);
 pub struct Nats {
     client: Client,
     app: AppId,
+    batches: Format,
 }
 
 /// One caller.
@@ -31,13 +32,14 @@ pub struct NatsLine {
     open: Subject,
     debit: Subject,
     debits: Subject,
+    batches: Format,
     inbox: Subject,
     answers: Subscriber,
 }
 
 impl Nats {
     /// Connects. Error: there is nobody at the address.
-    pub async fn connect(url: &str, app: AppId) -> Result<Self> {
+    pub async fn connect(url: &str, app: AppId, batches: Format) -> Result<Self> {
         let client = async_nats::ConnectOptions::new()
             .name("drip-bench")
             .subscription_capacity(64)
@@ -45,7 +47,7 @@ impl Nats {
             .connect(url)
             .await
             .with_context(|| format!("NATS can not be reached at {url}"))?;
-        Ok(Self { client, app })
+        Ok(Self { client, app, batches })
     }
 }
 
@@ -61,6 +63,7 @@ impl Target for Nats {
             open: subject("adm", "open"),
             debit: subject("cmd", "debit"),
             debits: subject("cmd", "debits"),
+            batches: self.batches,
             inbox,
             answers,
         })
@@ -71,6 +74,19 @@ impl NatsLine {
     async fn ask(&mut self, subject: Subject, body: Bytes) -> Result<Message, String> {
         let sent = self.client.publish_with_reply(subject, self.inbox.clone(), body).await;
         sent.map_err(|error| error.to_string())?;
+        self.answer().await
+    }
+
+    async fn ask_brief(&mut self, body: Bytes) -> Result<Message, String> {
+        let mut headers = HeaderMap::new();
+        headers.insert("Content-Type", brief::CONTENT_TYPE);
+        let (subject, inbox) = (self.debits.clone(), self.inbox.clone());
+        let sent = self.client.publish_with_reply_and_headers(subject, inbox, headers, body).await;
+        sent.map_err(|error| error.to_string())?;
+        self.answer().await
+    }
+
+    async fn answer(&mut self) -> Result<Message, String> {
         match tokio::time::timeout(PATIENCE, self.answers.next()).await {
             Ok(Some(answer)) if answer.status.is_some() => Err("nobody answers on this subject".to_owned()),
             Ok(Some(answer)) => Ok(answer),
@@ -92,18 +108,20 @@ impl Line for NatsLine {
     }
 
     async fn debit(&mut self, debits: &[Debit], outcomes: &mut Vec<Outcome>) {
-        let (subject, body) = match debits {
-            [one] => (self.debit.clone(), json::one(one, true)),
-            many => (self.debits.clone(), json::batch(many)),
+        let asked = match (debits, self.batches) {
+            ([one], _) => self.ask(self.debit.clone(), json::one(one, true)).await,
+            (many, Format::Json) => self.ask(self.debits.clone(), json::batch(many)).await,
+            (many, Format::MessagePack) => self.ask_brief(brief::batch(many)).await,
         };
-        let answer = match self.ask(subject, body).await {
+        let answer = match asked {
             Ok(answer) => answer,
             Err(reason) => return super::all(outcomes, debits.len(), &Outcome::Unknown(reason)),
         };
-        match code(&answer) {
-            Some(code) => super::all(outcomes, debits.len(), &json::failed(code)),
-            None if debits.len() == 1 => outcomes.push(json::receipt(&answer.payload)),
-            None => json::results(&answer.payload, debits.len(), outcomes),
+        match (code(&answer), debits, self.batches) {
+            (Some(code), ..) => super::all(outcomes, debits.len(), &json::failed(code)),
+            (None, [_], _) => outcomes.push(json::receipt(&answer.payload)),
+            (None, many, Format::Json) => json::results(&answer.payload, many.len(), outcomes),
+            (None, many, Format::MessagePack) => brief::results(&answer.payload, many, outcomes),
         }
     }
 }

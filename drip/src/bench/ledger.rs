@@ -9,6 +9,7 @@ use bench::ledger::{Plan, Report, Run, Running, Via, run, this_program, times};
 use bench::load::{Load, Rhythm};
 use bench::report::grouped;
 use bench::svg;
+use bench::target::Format;
 use ledger_core::AppId;
 
 use super::say;
@@ -25,6 +26,9 @@ pub(crate) struct LedgerArgs {
     /// Debits a request.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=8000))]
     batch: u16,
+    /// How batches over NATS are written: MessagePack is answered briefly.
+    #[arg(long, value_enum, default_value = "json")]
+    format: Written,
     /// How many accounts are opened and debited.
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=999_999))]
     accounts: u32,
@@ -91,6 +95,12 @@ enum Way {
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Written {
+    Json,
+    Msgpack,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Log {
     Jetstream,
     Sqlite,
@@ -128,6 +138,10 @@ impl LedgerArgs {
             load: Load { accounts, batch: self.batch.into(), rhythm: rhythms[0], warm_up, time },
             rhythms,
             rounds: usize::from(self.rounds.max(1)),
+            batches: match self.format {
+                Written::Json => Format::Json,
+                Written::Msgpack => Format::MessagePack,
+            },
             baseline: self.baseline.is_some(),
         })
     }
