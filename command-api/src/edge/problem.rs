@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use ledger_core::rejection::{Code, Details};
-use ledger_core::{Key, Rejection, Usdc};
+use ledger_core::{Key, PartitionId, Rejection, Usdc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -112,6 +112,10 @@ pub struct ProblemBody {
     /// `source_gap`, `source_shorter`, `source_differs`: the number of the last item that is done with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mark: Option<u64>,
+    /// `wrong_partition`: the partition that decides for the account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u16>)]
+    pub partition: Option<PartitionId>,
     /// In how many seconds to try again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
@@ -158,6 +162,7 @@ impl Problem {
             available: None,
             shortfall: None,
             mark: None,
+            partition: None,
             retry_after: None,
         }))
     }
@@ -218,7 +223,10 @@ impl From<Rejection> for Problem {
                 body.detail = format!("{} It is known up to item {to}.", code.title());
                 body.mark = Some(to);
             }
-            Details::Owner { partition } => body.detail = format!("Partition {partition} decides for it."),
+            Details::Owner { partition } => {
+                body.detail = format!("Partition {partition} decides for it.");
+                body.partition = Some(partition);
+            }
         }
         problem
     }
@@ -289,6 +297,14 @@ mod tests {
             (shown["status"].as_u64(), &shown["type"]),
             (Some(402), &"/docs/problems#insufficient_credit".into())
         );
+    }
+
+    #[test]
+    fn the_wrong_partition_says_which_is_the_right_one() {
+        let details = Details::Owner { partition: PartitionId(3) };
+        let problem = Problem::from(Rejection { code: Code::WrongPartition, details });
+        assert_eq!((problem.body().status, problem.body().partition), (421, Some(PartitionId(3))));
+        assert_eq!(problem.body().detail, "Partition 3 decides for it.");
     }
 
     #[test]

@@ -7,4 +7,5 @@ mod nats;
 mod refusals;
 mod serving;
 mod sources;
+mod straight;
 mod world;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ledger_core::account::{LotKind, Status};
 use ledger_core::charge::Item;
 use ledger_core::level::Line;
+use ledger_core::slots::SlotMap;
 use ledger_core::{Key, Level, Meter, Position, Scope, Usdc, UserId};
 use projector::JournalKind;
 use serde::Serialize;
@@ -324,6 +325,28 @@ pub struct SourceBody {
     /// What was charged, in USDC.
     #[schema(value_type = String)]
     pub amount: Usdc,
+}
+
+/// Which partition decides for an account: that of its slot.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Routing)]
+pub struct RoutingBody {
+    /// How many partitions there are: they are numbered from 0.
+    pub partitions: usize,
+    /// Whose the slots 0 to 4095 are: ranges in order, the first from slot 0. How an account's slot is found is in
+    /// `schemas/routing.json`.
+    #[schema(value_type = Vec<SlotRangeBody>)]
+    pub slots: SlotMap,
+}
+
+/// Consecutive slots of one partition.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SlotRange)]
+pub struct SlotRangeBody {
+    /// The first slot of the range; it ends before the next range's first.
+    pub first: u16,
+    /// The partition.
+    pub partition: u16,
 }
 
 /// How the server is.

@@ -46,6 +46,14 @@ pub struct GetRequest {
     pub deadline: Option<String>,
 }
 
+/// Ask how accounts are dealt to partitions.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoutingRequest {
+    /// Must be the caller's own.
+    pub app: Option<String>,
+}
+
 /// Debit an account for usage: `amount`, or `items`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -160,6 +160,9 @@ pub async fn source_batch(
     body: SourceRequest,
 ) -> Result<SourceResultBody, Problem> {
     check_app(who, body.app.as_deref())?;
+    if state.desk.straight().is_some() {
+        return Err(Problem::invalid("source", "goes to every partition: ask for it without naming one"));
+    }
     let deadline = deadline(body.deadline.as_deref())?;
     let CheckedSource { head, items } = body.into_batch(who)?;
     let (source, from, to) = (head.source.to_string(), head.from, head.to);
