@@ -1,4 +1,4 @@
-//! NATS: the verbs as a micro service, request and reply in JSON.
+//! NATS: the verbs as a micro service, request and reply in JSON or MessagePack.
 //!
 //! The app stands in the subject, so that a server's permissions are the tenancy. A subject may also name a partition:
 //! callers that hash ask its owner straight. The connection must be one of its own: a caller chooses the subject of its reply, and must not be able to make Drip write its answer somewhere
@@ -14,7 +14,6 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::stream::{StreamExt as _, select_all};
 use ledger_core::{AppId, Label};
-use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::edge::EdgeState;
 use crate::edge::auth::Principal;
 use crate::edge::dto::answers::{DebitsAnswer, ErrorBody};
-use crate::edge::dto::parse::from_json;
+use crate::edge::dto::format::{self, Format};
 use crate::edge::dto::requests::AnyDebitsRequest;
 use crate::edge::problem::{EdgeCode, Problem};
 use crate::edge::verbs;
@@ -52,6 +51,8 @@ pub fn straight_subject(subject: &str) -> Option<String> {
 const AT_ONCE: usize = 4_096;
 /// What headers and protocol may add to an answer, in bytes.
 const ENVELOPE: usize = 512;
+/// The header that says how a request is written.
+const CONTENT_TYPE: &str = "Content-Type";
 /// Answers go to inboxes only: the common one, or those of an app or a program by a prefix of their own.
 const INBOXES: [&str; 2] = ["_INBOX.", "_INBOX_"];
 /// Drip's own inboxes, where it waits for what the log answers.
@@ -153,20 +154,22 @@ impl Edge {
     }
 
     async fn answer(&self, request: &Request) -> Result<Bytes, Problem> {
+        let format = format_of(request)?;
         let address = Address::of(&request.message.subject);
         let who = address.principal()?;
         let (state, payload) = (self.state_at(&address)?, &request.message.payload[..]);
-        match address.verb {
-            "get" => json(&verbs::get(state, &who, from_json(payload)?).await?),
-            "debit" => json(&verbs::debit(state, &who, from_json(payload)?).await?),
-            "debits" => json(&self.debits(state, &who, payload).await?),
-            "open" => json(&verbs::open(state, &who, from_json(payload)?).await?),
-            "grant" => json(&verbs::grant(state, &who, from_json(payload)?).await?),
-            "deposit" => json(&verbs::deposit(state, &who, from_json(payload)?).await?),
-            "close" => json(&verbs::close(state, &who, from_json(payload)?).await?),
-            "routing" => json(&verbs::routing(state, &who, from_json(payload)?)?),
+        let bytes = match address.verb {
+            "get" => format.write(&verbs::get(state, &who, format.read(payload)?).await?),
+            "debit" => format.write(&verbs::debit(state, &who, format.read(payload)?).await?),
+            "debits" => format.write(&self.debits(state, &who, format, payload).await?),
+            "open" => format.write(&verbs::open(state, &who, format.read(payload)?).await?),
+            "grant" => format.write(&verbs::grant(state, &who, format.read(payload)?).await?),
+            "deposit" => format.write(&verbs::deposit(state, &who, format.read(payload)?).await?),
+            "close" => format.write(&verbs::close(state, &who, format.read(payload)?).await?),
+            "routing" => format.write(&verbs::routing(state, &who, &format.read(payload)?)?),
             _ => Err(Problem::new(EdgeCode::NotFound, "There is no such verb.")),
-        }
+        };
+        bytes.map(Bytes::from)
     }
 
     /// Where this is asked: every partition, or the one that the subject names.
@@ -184,12 +187,11 @@ impl Edge {
         &self,
         state: &EdgeState,
         who: &Principal,
+        format: Format,
         payload: &[u8],
     ) -> Result<DebitsAnswer, Problem> {
-        match AnyDebitsRequest::from_json(payload)? {
-            AnyDebitsRequest::Batch(body) => {
-                verbs::debits(state, who, body, Some(self.answer_max())).await.map(DebitsAnswer::Batch)
-            }
+        match AnyDebitsRequest::read(format, payload)? {
+            AnyDebitsRequest::Batch(body) => verbs::debits(state, who, body, Some(self.answer_max())).await,
             AnyDebitsRequest::Source(body) => {
                 verbs::source_batch(state, who, body).await.map(DebitsAnswer::Source)
             }
@@ -208,7 +210,8 @@ impl Edge {
         let answer = answer.and_then(|bytes| self.check_size(bytes));
         let (bytes, headers) = match answer {
             Ok(bytes) => (bytes, HeaderMap::new()),
-            Err(problem) => refusal(problem),
+            // Who sent what can not be read is told so in JSON.
+            Err(problem) => refusal(problem, format_of(request).unwrap_or(Format::Json)),
         };
         if let Err(error) = request.respond_with_headers(Ok(bytes), headers).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "an answer could not be sent");
@@ -269,20 +272,19 @@ impl<'a> Address<'a> {
     }
 }
 
-fn json(body: &impl Serialize) -> Result<Bytes, Problem> {
-    serde_json::to_vec(body).map(Bytes::from).map_err(|error| {
-        tracing::error!(%error, "an answer could not be written as JSON; this is a bug");
-        Problem::internal()
-    })
+/// How a request is written, and so its answer: as the header `Content-Type` says; in JSON when there is none.
+fn format_of(request: &Request) -> Result<Format, Problem> {
+    let named = request.message.headers.as_ref().and_then(|headers| headers.get(CONTENT_TYPE));
+    named.map_or(Some(Format::Json), |named| Format::named(named.as_str())).ok_or_else(format::unsupported)
 }
 
-fn refusal(problem: Problem) -> (Bytes, HeaderMap) {
+fn refusal(problem: Problem, format: Format) -> (Bytes, HeaderMap) {
     let problem = problem.of_request(&uuid::Uuid::now_v7().to_string());
     let mut headers = HeaderMap::new();
     headers.insert(NATS_SERVICE_ERROR_CODE, problem.body().status.to_string());
     headers.insert(NATS_SERVICE_ERROR, problem.body().code);
-    let json = serde_json::to_vec(&ErrorBody { error: problem }).expect("texts and numbers are always JSON");
-    (json.into(), headers)
+    let body = format.write(&ErrorBody { error: problem }).expect("texts and numbers can always be written");
+    (body.into(), headers)
 }
 
 #[cfg(test)]
@@ -328,11 +330,14 @@ mod tests {
 
     #[test]
     fn a_refusal_says_in_its_headers_what_it_is() {
-        let (bytes, headers) = refusal(Problem::missing("user_id"));
+        let (bytes, headers) = refusal(Problem::missing("user_id"), Format::Json);
         assert_eq!(headers.get(NATS_SERVICE_ERROR_CODE).unwrap().as_str(), "422");
         assert_eq!(headers.get(NATS_SERVICE_ERROR).unwrap().as_str(), "missing_field");
         let body: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(body["error"]["field"], "user_id");
         assert!(body["error"]["request_id"].is_string());
+        let (bytes, _) = refusal(Problem::missing("user_id"), Format::MessagePack);
+        let body: serde_json::Value = rmp_serde::from_slice(&bytes).unwrap();
+        assert_eq!(body["error"]["field"], "user_id");
     }
 }

@@ -12,7 +12,8 @@ use crate::edge::nats::{SUBJECTS, straight_subject};
 use crate::edge::problem::problems_page;
 
 const INTRODUCTION: &str = "\
-A ledger of pay-per-use credits. All bodies are JSON; unknown fields are refused.
+A ledger of pay-per-use credits. Bodies are JSON; unknown fields are refused. `/v1/debits` takes MessagePack too: \
+the same names, amounts as decimal strings or whole numbers (never floats), metadata as the text of its JSON.
 
 Amounts are USDC with at most six decimals: in requests a decimal string or a JSON number, read by its digits; in \
 answers always a decimal string. Times are RFC 3339. A position such as `0-1234-7` says where an event stands in the \
@@ -62,6 +63,9 @@ pub fn command_schemas() -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Bodies of requests over NATS, by subject; the first * is the app, the second a partition",
+        "description": "JSON, or MessagePack with the header Content-Type: application/msgpack. In MessagePack, amounts, \
+                        quantities and prices are decimal strings or whole numbers and never floats; metadata is a \
+                        string, the text of its JSON object; the rest is the same.",
         "properties": subjects.collect::<Map<_, _>>(),
         "$defs": defs,
     })

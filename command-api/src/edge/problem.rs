@@ -45,6 +45,7 @@ macro_rules! edge_codes {
 
 edge_codes! {
     MalformedJson = "malformed_json", 400, "The body is not JSON.";
+    MalformedMsgpack = "malformed_msgpack", 400, "The body is not MessagePack.";
     KeyRequired = "key_required", 400, "Money in needs a key, so that it can never be booked twice.";
     KeyConflict = "key_conflict", 400, "The body and the Idempotency-Key header name different keys.";
     InvalidCursor = "invalid_cursor", 400, "The cursor is not one that this list gave out.";
@@ -53,7 +54,7 @@ edge_codes! {
     NotFound = "not_found", 404, "There is nothing here.";
     MethodNotAllowed = "method_not_allowed", 405, "This path does not answer that method.";
     PayloadTooLarge = "payload_too_large", 413, "The request, or the answer it would get, is too large.";
-    UnsupportedMediaType = "unsupported_media_type", 415, "The body must be sent as application/json.";
+    UnsupportedMediaType = "unsupported_media_type", 415, "The body must be sent as application/json, or as application/msgpack where that is taken.";
     UnknownField = "unknown_field", 422, "The request has a field that is not known here.";
     MissingField = "missing_field", 422, "The request lacks a field.";
     InvalidField = "invalid_field", 422, "A field holds something it can not hold.";

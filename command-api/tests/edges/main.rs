@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not go on says so by panicking")]
 
 mod http;
+mod msgpack;
 mod nats;
 mod refusals;
 mod serving;

@@ -1,4 +1,4 @@
-//! Answers: what callers are told, over HTTP and NATS alike. Amounts are decimal strings in USDC, times RFC 3339 UTC.
+//! Answers: what callers are told, over HTTP and NATS, in JSON and MessagePack alike. Amounts are decimal strings in USDC, times RFC 3339 UTC.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,10 @@ use ledger_core::slots::SlotMap;
 use ledger_core::{Key, Level, Meter, Position, Scope, Usdc, UserId};
 use projector::JournalKind;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use crate::edge::dto::brief::BriefResult;
+use crate::edge::metadata::JsonText;
 use crate::edge::problem::{Problem, ProblemBody};
 
 /// An account.
@@ -47,7 +48,7 @@ pub struct AccountBody {
     /// The caller's own data. From the views, like `email`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
-    pub metadata: Option<Box<RawValue>>,
+    pub metadata: Option<JsonText>,
     /// When it was opened. From the views, like `email`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opened_at: Option<String>,
@@ -146,6 +147,14 @@ pub struct ResultsBody {
     pub results: Vec<ResultBody>,
 }
 
+/// The same, briefly.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BriefResults)]
+pub struct BriefResultsBody {
+    /// One a debit.
+    pub results: Vec<BriefResult>,
+}
+
 /// What became of one debit of a batch.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BatchResult)]
@@ -194,13 +203,15 @@ pub struct SourceResultBody {
     pub positions: BTreeMap<String, Position>,
 }
 
-/// The answer of a batch in one of its two forms.
+/// The answer of a batch in one of its forms.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DebitsAnswer)]
 #[serde(untagged)]
 pub enum DebitsAnswer {
     /// Debits over any users.
     Batch(ResultsBody),
+    /// The same, asked for with `answer: "brief"`.
+    Brief(BriefResultsBody),
     /// The items of a source.
     Source(SourceResultBody),
 }
@@ -306,7 +317,7 @@ pub struct JournalBody {
     /// The caller's own data.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
-    pub metadata: Option<Box<RawValue>>,
+    pub metadata: Option<JsonText>,
 }
 
 /// What is known of a source.

@@ -31,5 +31,5 @@ async fn routing(
     who: Principal,
     _: NoParams,
 ) -> Result<Answer<RoutingBody>, Problem> {
-    verbs::routing(&state, &who, RoutingRequest::default()).map(Answer)
+    verbs::routing(&state, &who, &RoutingRequest::default()).map(Answer)
 }

@@ -61,7 +61,7 @@ pub struct SourceQuery {
 }
 
 /// Which partition decides for which account, for callers that hash.
-pub fn routing(state: &EdgeState, who: &Principal, body: RoutingRequest) -> Result<RoutingBody, Problem> {
+pub fn routing(state: &EdgeState, who: &Principal, body: &RoutingRequest) -> Result<RoutingBody, Problem> {
     check_app(who, body.app.as_deref())?;
     Ok(RoutingBody { partitions: state.desk.partitions().count(), slots: state.desk.slots().clone() })
 }
