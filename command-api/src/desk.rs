@@ -14,7 +14,11 @@ use crate::partition::Health;
 
 /// Hands calls to the writer of their partition. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Desk(Arc<Inner>);
+pub struct Desk {
+    inner: Arc<Inner>,
+    /// Whoever asks here has hashed already: everything goes to this partition.
+    straight: Option<PartitionId>,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -34,12 +38,34 @@ pub(crate) struct Counter {
 
 impl Desk {
     pub(crate) fn new(slots: SlotMap, counters: Vec<Counter>) -> Self {
-        Self(Arc::new(Inner { slots, counters }))
+        Self { inner: Arc::new(Inner { slots, counters }), straight: None }
     }
 
-    /// The partition that decides for an account.
+    /// The same desk for callers that hash themselves: calls go to the writer of this partition, which refuses
+    /// accounts that belong to another. `None`: this log has no such partition.
+    pub fn straight_to(&self, partition: PartitionId) -> Option<Self> {
+        let known = usize::from(partition.0) < self.inner.counters.len();
+        known.then(|| Self { straight: Some(partition), ..self.clone() })
+    }
+
+    /// The partition that everything goes to, whosever it is.
+    pub fn straight(&self) -> Option<PartitionId> {
+        self.straight
+    }
+
+    /// Which partition each slot belongs to.
+    pub fn slots(&self) -> &SlotMap {
+        &self.inner.slots
+    }
+
+    /// The partitions of the log.
+    pub fn partitions(&self) -> impl Iterator<Item = PartitionId> + use<> {
+        (0..).map(PartitionId).take(self.inner.counters.len())
+    }
+
+    /// The partition that is asked about an account.
     pub fn route(&self, account: &AccountId) -> PartitionId {
-        self.0.slots.route(account)
+        self.straight.unwrap_or_else(|| self.inner.slots.route(account))
     }
 
     /// Asks one thing. Answers at the deadline at the latest.
@@ -52,8 +78,12 @@ impl Desk {
 
     /// Asks several things of their partitions, each for itself, and answers in the same order.
     pub async fn ask_all(&self, calls: Vec<Call>) -> Vec<Answer> {
+        if let Some(partition) = self.straight {
+            let deadline = calls.iter().map(|call| call.deadline).min().unwrap_or_default();
+            return self.hand_in(partition, calls, deadline).await;
+        }
         let count = calls.len();
-        let mut letters: Vec<(Vec<usize>, Vec<Call>)> = vec![Default::default(); self.0.counters.len()];
+        let mut letters: Vec<(Vec<usize>, Vec<Call>)> = vec![Default::default(); self.inner.counters.len()];
         for (place, call) in calls.into_iter().enumerate() {
             let (places, calls) = &mut letters[usize::from(self.partition_of(&call).0)];
             places.push(place);
@@ -89,7 +119,7 @@ impl Desk {
         weight: impl Fn(PartitionId) -> usize,
         deadline: Timestamp,
     ) -> Answer {
-        let partitions = || (0..).map(PartitionId).zip(&self.0.counters);
+        let partitions = || (0..).map(PartitionId).zip(&self.inner.counters);
         let room = partitions().map(|(partition, counter)| counter.room(weight(partition)));
         let Some(permits) = room.collect::<Option<Vec<_>>>() else {
             return Answer::Failed(Failure::Overloaded);
@@ -103,12 +133,12 @@ impl Desk {
     /// What each partition's writer says of itself: `Ok` when it takes commands.
     pub fn health(&self) -> Vec<(PartitionId, Health)> {
         let health = |counter: &Counter| counter.health.borrow().clone();
-        (0..).map(PartitionId).zip(self.0.counters.iter().map(health)).collect()
+        (0..).map(PartitionId).zip(self.inner.counters.iter().map(health)).collect()
     }
 
     /// Waits until every partition takes commands, or one of them has given up.
     pub async fn ready(&self) -> Result<(), String> {
-        for counter in &self.0.counters {
+        for counter in &self.inner.counters {
             let mut health = counter.health.clone();
             health.wait_for(Result::is_ok).await.map_err(|_| "a writer has stopped".to_owned())?;
         }
@@ -126,7 +156,7 @@ impl Desk {
     }
 
     async fn hand_in(&self, partition: PartitionId, calls: Vec<Call>, deadline: Timestamp) -> Vec<Answer> {
-        let counter = &self.0.counters[usize::from(partition.0)];
+        let counter = &self.inner.counters[usize::from(partition.0)];
         match counter.room(calls.len()) {
             Some(permit) => counter.hand_in(calls, permit, deadline).await,
             None => vec![Answer::Failed(Failure::Overloaded); calls.len()],

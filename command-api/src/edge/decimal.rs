@@ -1,13 +1,16 @@
 //! Decimal numbers of requests, read by their literal digits and never through a float.
 
-use serde::de::{Deserialize, Deserializer, Error as _};
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::value::RawValue;
+use smol_str::{SmolStr, ToSmolStr as _};
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-/// The digits of a JSON number or string, as they were written. What they may be is said by who converts them.
+/// The digits of a number or text, as they were written. What they may be is said by who converts them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decimal(String);
+pub struct Decimal(SmolStr);
 
 impl Decimal {
     /// The digits.
@@ -18,13 +21,46 @@ impl Decimal {
 
 impl<'de> Deserialize<'de> for Decimal {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = Box::<RawValue>::deserialize(deserializer)?;
-        let text = raw.get();
-        match text.as_bytes().first() {
-            Some(b'"') => serde_json::from_str(text).map(Self).map_err(D::Error::custom),
-            Some(b'-' | b'0'..=b'9') => Ok(Self(text.to_owned())),
-            _ => Err(D::Error::custom("must be a decimal number, as a string or a number")),
+        if deserializer.is_human_readable() {
+            return of_json(<&RawValue>::deserialize(deserializer)?.get());
         }
+        deserializer.deserialize_any(Exact)
+    }
+}
+
+fn of_json<E: Error>(text: &str) -> Result<Decimal, E> {
+    let inside = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    match (inside, text.as_bytes().first()) {
+        (Some(inside), _) if !inside.contains('\\') => Ok(Decimal(inside.into())),
+        (Some(_), _) => {
+            serde_json::from_str::<String>(text).map(|text| Decimal(text.into())).map_err(E::custom)
+        }
+        (None, Some(b'-' | b'0'..=b'9')) => Ok(Decimal(text.into())),
+        (None, _) => Err(E::custom("must be a decimal number, as a string or a number")),
+    }
+}
+
+/// What is exact in MessagePack: text and whole numbers, which mean the same as in JSON. A float has no digits that
+/// could be read.
+struct Exact;
+
+impl Visitor<'_> for Exact {
+    type Value = Decimal;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a decimal number as text, or a whole number: floats are not exact")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Decimal, E> {
+        Ok(Decimal(text.into()))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Decimal, E> {
+        Ok(Decimal(number.to_smolstr()))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Decimal, E> {
+        Ok(Decimal(number.to_smolstr()))
     }
 }
 
@@ -65,5 +101,29 @@ mod tests {
         for json in ["true", "null", "[]", "{}", "NaN", "Infinity", "\"\\ud800\""] {
             assert!(serde_json::from_str::<Decimal>(json).is_err(), "{json}");
         }
+    }
+
+    #[test]
+    fn text_with_escapes_is_what_it_stands_for() {
+        let digits: Decimal = serde_json::from_str(r#""\u0030.\u0031""#).unwrap();
+        assert_eq!(digits.as_str(), "0.1");
+    }
+
+    #[test]
+    fn messagepack_holds_exact_numbers_only() {
+        fn read(value: &impl serde::Serialize) -> Result<String, String> {
+            let bytes = rmp_serde::to_vec(value).unwrap();
+            rmp_serde::from_slice(&bytes)
+                .map(|digits: Decimal| digits.as_str().to_owned())
+                .map_err(|error| error.to_string())
+        }
+        assert_eq!(read(&"0.007").unwrap(), "0.007");
+        assert_eq!(read(&u64::MAX).unwrap(), "18446744073709551615");
+        assert_eq!(read(&i64::MIN).unwrap(), "-9223372036854775808");
+        let rule = "floats are not exact";
+        for refused in [read(&0.5_f64), read(&0.5_f32), read(&1.0), read(&f64::NAN), read(&true), read(&())] {
+            assert!(refused.unwrap_err().ends_with(rule));
+        }
+        assert!(read(&[1, 2]).unwrap_err().ends_with(rule));
     }
 }

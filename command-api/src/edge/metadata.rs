@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ledger_core::sealed::Sealed;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -28,23 +29,65 @@ pub struct Metadata(Vec<(String, Box<RawValue>)>);
 
 impl<'de> Deserialize<'de> for Metadata {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-        impl<'de> Visitor<'de> for Entries {
-            type Value = Metadata;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Metadata, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Metadata(entries))
-            }
+        if deserializer.is_human_readable() {
+            return deserializer.deserialize_map(Entries);
         }
-        deserializer.deserialize_map(Entries)
+        deserializer.deserialize_str(Text)
+    }
+}
+
+struct Entries;
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = Metadata;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Metadata, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Metadata(entries))
+    }
+}
+
+/// In MessagePack: the text of the JSON. JSON is what is kept, and its numbers may have any number of digits.
+struct Text;
+
+impl Visitor<'_> for Text {
+    type Value = Metadata;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the text of a JSON object")
+    }
+
+    fn visit_str<E: Error>(self, json: &str) -> Result<Metadata, E> {
+        serde_json::from_str(json).map_err(|_| E::custom("must be the text of a JSON object"))
+    }
+}
+
+/// Metadata as it is answered: its JSON, as it was kept; in MessagePack the text of it.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub struct JsonText(Box<RawValue>);
+
+impl JsonText {
+    /// JSON text; nothing when it is none.
+    pub fn new(json: String) -> Option<Self> {
+        RawValue::from_string(json).ok().map(Self)
+    }
+}
+
+impl Serialize for JsonText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            self.0.serialize(serializer)
+        } else {
+            serializer.serialize_str(self.0.get())
+        }
     }
 }
 

@@ -1,7 +1,7 @@
-//! NATS: the verbs as a micro service, request and reply in JSON.
+//! NATS: the verbs as a micro service, request and reply in JSON or MessagePack.
 //!
-//! The app stands in the subject, so that a server's permissions are the tenancy. The connection must be one of its
-//! own: a caller chooses the subject of its reply, and must not be able to make Drip write its answer somewhere
+//! The app stands in the subject, so that a server's permissions are the tenancy. A subject may also name a partition:
+//! callers that hash ask its owner straight. The connection must be one of its own: a caller chooses the subject of its reply, and must not be able to make Drip write its answer somewhere
 //! else than into an inbox.
 
 use std::panic::AssertUnwindSafe;
@@ -14,7 +14,6 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::stream::{StreamExt as _, select_all};
 use ledger_core::{AppId, Label};
-use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,12 +21,13 @@ use tokio_util::task::TaskTracker;
 use crate::edge::EdgeState;
 use crate::edge::auth::Principal;
 use crate::edge::dto::answers::{DebitsAnswer, ErrorBody};
-use crate::edge::dto::parse::from_json;
+use crate::edge::dto::format::{self, Format};
 use crate::edge::dto::requests::AnyDebitsRequest;
 use crate::edge::problem::{EdgeCode, Problem};
 use crate::edge::verbs;
 
-/// What is listened to, and the schema of its body. The `*` is the app.
+/// What is listened to, and the schema of its body. The `*` is the app. Each but the last is listened to once more,
+/// straight to a partition: see [`straight_subject`].
 pub const SUBJECTS: &[(&str, &str)] = &[
     ("drip.cmd.*.get", "GetRequest"),
     ("drip.cmd.*.debit", "DebitRequest"),
@@ -36,12 +36,23 @@ pub const SUBJECTS: &[(&str, &str)] = &[
     ("drip.adm.*.grant", "MoneyRequest"),
     ("drip.adm.*.deposit", "MoneyRequest"),
     ("drip.adm.*.close", "CloseRequest"),
+    ("drip.cmd.*.routing", "RoutingRequest"),
 ];
+
+/// The same verb, straight to the owner of a partition: `drip.cmd.*.get` becomes `drip.cmd.*.*.get`, where the second
+/// `*` is the partition as `LEDGER-00` has it. One process owns all partitions; when several share them, each will
+/// listen to its own only.
+pub fn straight_subject(subject: &str) -> Option<String> {
+    let (rest, verb) = subject.rsplit_once('.')?;
+    (verb != "routing").then(|| format!("{rest}.*.{verb}"))
+}
 
 /// How many requests are worked on at once; beyond it they are answered `overloaded`.
 const AT_ONCE: usize = 4_096;
 /// What headers and protocol may add to an answer, in bytes.
 const ENVELOPE: usize = 512;
+/// The header that says how a request is written.
+const CONTENT_TYPE: &str = "Content-Type";
 /// Answers go to inboxes only: the common one, or those of an app or a program by a prefix of their own.
 const INBOXES: [&str; 2] = ["_INBOX.", "_INBOX_"];
 /// Drip's own inboxes, where it waits for what the log answers.
@@ -73,10 +84,14 @@ pub async fn serve(client: Client, state: EdgeState, shutdown: CancellationToken
         .start("drip", env!("CARGO_PKG_VERSION"))
         .await
         .map_err(NatsError::Start)?;
-    let mut endpoints = Vec::with_capacity(SUBJECTS.len());
+    let mut endpoints = Vec::with_capacity(2 * SUBJECTS.len());
     for (subject, _) in SUBJECTS {
         let builder = service.endpoint_builder().name(verb_of(subject));
         endpoints.push(builder.add(subject).await.map_err(NatsError::Start)?);
+        if let Some(straight) = straight_subject(subject) {
+            let builder = service.endpoint_builder().name(format!("{}-straight", verb_of(subject)));
+            endpoints.push(builder.add(straight).await.map_err(NatsError::Start)?);
+        }
     }
     let mut requests = select_all(endpoints);
     let edge = Arc::new(Edge::new(client, state));
@@ -102,13 +117,17 @@ pub async fn serve(client: Client, state: EdgeState, shutdown: CancellationToken
 struct Edge {
     client: Client,
     state: EdgeState,
+    /// The same for callers that hash, one a partition.
+    straight: Vec<EdgeState>,
     room: Arc<Semaphore>,
     told: Mutex<Option<Instant>>,
 }
 
 impl Edge {
     fn new(client: Client, state: EdgeState) -> Self {
-        Self { client, state, room: Arc::new(Semaphore::new(AT_ONCE)), told: Mutex::new(None) }
+        let desks = state.desk.partitions().filter_map(|partition| state.desk.straight_to(partition));
+        let straight = desks.map(|desk| EdgeState { desk, ..state.clone() }).collect();
+        Self { client, state, straight, room: Arc::new(Semaphore::new(AT_ONCE)), told: Mutex::new(None) }
     }
 
     /// Begins to work on a request, if it may be answered and there is room.
@@ -135,28 +154,46 @@ impl Edge {
     }
 
     async fn answer(&self, request: &Request) -> Result<Bytes, Problem> {
-        let subject = request.message.subject.as_str();
-        let who = principal(subject)?;
-        let (state, payload) = (&self.state, &request.message.payload[..]);
-        match verb_of(subject) {
-            "get" => json(&verbs::get(state, &who, from_json(payload)?).await?),
-            "debit" => json(&verbs::debit(state, &who, from_json(payload)?).await?),
-            "debits" => json(&self.debits(&who, payload).await?),
-            "open" => json(&verbs::open(state, &who, from_json(payload)?).await?),
-            "grant" => json(&verbs::grant(state, &who, from_json(payload)?).await?),
-            "deposit" => json(&verbs::deposit(state, &who, from_json(payload)?).await?),
-            "close" => json(&verbs::close(state, &who, from_json(payload)?).await?),
+        let format = format_of(request)?;
+        let address = Address::of(&request.message.subject);
+        let who = address.principal()?;
+        let (state, payload) = (self.state_at(&address)?, &request.message.payload[..]);
+        let bytes = match address.verb {
+            "get" => format.write(&verbs::get(state, &who, format.read(payload)?).await?),
+            "debit" => format.write(&verbs::debit(state, &who, format.read(payload)?).await?),
+            "debits" => format.write(&self.debits(state, &who, format, payload).await?),
+            "open" => format.write(&verbs::open(state, &who, format.read(payload)?).await?),
+            "grant" => format.write(&verbs::grant(state, &who, format.read(payload)?).await?),
+            "deposit" => format.write(&verbs::deposit(state, &who, format.read(payload)?).await?),
+            "close" => format.write(&verbs::close(state, &who, format.read(payload)?).await?),
+            "routing" => format.write(&verbs::routing(state, &who, &format.read(payload)?)?),
             _ => Err(Problem::new(EdgeCode::NotFound, "There is no such verb.")),
-        }
+        };
+        bytes.map(Bytes::from)
     }
 
-    async fn debits(&self, who: &Principal, payload: &[u8]) -> Result<DebitsAnswer, Problem> {
-        match AnyDebitsRequest::from_json(payload)? {
-            AnyDebitsRequest::Batch(body) => {
-                verbs::debits(&self.state, who, body, Some(self.answer_max())).await.map(DebitsAnswer::Batch)
-            }
+    /// Where this is asked: every partition, or the one that the subject names.
+    fn state_at(&self, address: &Address<'_>) -> Result<&EdgeState, Problem> {
+        let Some(named) = address.partition else { return Ok(&self.state) };
+        // Only as it is written elsewhere: `0` beside `00` would walk around a permission.
+        let number = named.parse().ok().filter(|number| format!("{number:02}") == named);
+        number.and_then(|number: usize| self.straight.get(number)).ok_or_else(|| {
+            let last = self.straight.len().saturating_sub(1);
+            Problem::invalid("partition", format_args!("in the subject must be 00 to {last:02}"))
+        })
+    }
+
+    async fn debits(
+        &self,
+        state: &EdgeState,
+        who: &Principal,
+        format: Format,
+        payload: &[u8],
+    ) -> Result<DebitsAnswer, Problem> {
+        match AnyDebitsRequest::read(format, payload)? {
+            AnyDebitsRequest::Batch(body) => verbs::debits(state, who, body, Some(self.answer_max())).await,
             AnyDebitsRequest::Source(body) => {
-                verbs::source_batch(&self.state, who, body).await.map(DebitsAnswer::Source)
+                verbs::source_batch(state, who, body).await.map(DebitsAnswer::Source)
             }
         }
     }
@@ -173,7 +210,8 @@ impl Edge {
         let answer = answer.and_then(|bytes| self.check_size(bytes));
         let (bytes, headers) = match answer {
             Ok(bytes) => (bytes, HeaderMap::new()),
-            Err(problem) => refusal(problem),
+            // Who sent what can not be read is told so in JSON.
+            Err(problem) => refusal(problem, format_of(request).unwrap_or(Format::Json)),
         };
         if let Err(error) = request.respond_with_headers(Ok(bytes), headers).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "an answer could not be sent");
@@ -208,28 +246,45 @@ fn verb_of(subject: &str) -> &str {
     subject.rsplit('.').next().unwrap_or_default()
 }
 
-/// Whoever may publish on an app's subjects acts for the app.
-fn principal(subject: &str) -> Result<Principal, Problem> {
-    let app = subject.split('.').nth(2).unwrap_or_default();
-    let app = AppId::new(app).map_err(|error| Problem::invalid("app", error.rule))?;
-    let actor = Label::new("nats").expect("a short fixed text");
-    Ok(Principal { app, actor })
+/// What a subject says: `drip.cmd.<app>.<verb>`, or `drip.cmd.<app>.<partition>.<verb>`.
+struct Address<'a> {
+    app: &'a str,
+    partition: Option<&'a str>,
+    verb: &'a str,
 }
 
-fn json(body: &impl Serialize) -> Result<Bytes, Problem> {
-    serde_json::to_vec(body).map(Bytes::from).map_err(|error| {
-        tracing::error!(%error, "an answer could not be written as JSON; this is a bug");
-        Problem::internal()
-    })
+impl<'a> Address<'a> {
+    fn of(subject: &'a str) -> Self {
+        let mut tokens = subject.split('.').skip(2);
+        let mut next = || tokens.next();
+        let (app, second, third) = (next().unwrap_or_default(), next().unwrap_or_default(), next());
+        match third {
+            Some(verb) => Self { app, partition: Some(second), verb },
+            None => Self { app, partition: None, verb: second },
+        }
+    }
+
+    /// Whoever may publish on an app's subjects acts for the app.
+    fn principal(&self) -> Result<Principal, Problem> {
+        let app = AppId::new(self.app).map_err(|error| Problem::invalid("app", error.rule))?;
+        let actor = Label::new("nats").expect("a short fixed text");
+        Ok(Principal { app, actor })
+    }
 }
 
-fn refusal(problem: Problem) -> (Bytes, HeaderMap) {
+/// How a request is written, and so its answer: as the header `Content-Type` says; in JSON when there is none.
+fn format_of(request: &Request) -> Result<Format, Problem> {
+    let named = request.message.headers.as_ref().and_then(|headers| headers.get(CONTENT_TYPE));
+    named.map_or(Some(Format::Json), |named| Format::named(named.as_str())).ok_or_else(format::unsupported)
+}
+
+fn refusal(problem: Problem, format: Format) -> (Bytes, HeaderMap) {
     let problem = problem.of_request(&uuid::Uuid::now_v7().to_string());
     let mut headers = HeaderMap::new();
     headers.insert(NATS_SERVICE_ERROR_CODE, problem.body().status.to_string());
     headers.insert(NATS_SERVICE_ERROR, problem.body().code);
-    let json = serde_json::to_vec(&ErrorBody { error: problem }).expect("texts and numbers are always JSON");
-    (json.into(), headers)
+    let body = format.write(&ErrorBody { error: problem }).expect("texts and numbers can always be written");
+    (body.into(), headers)
 }
 
 #[cfg(test)]
@@ -239,11 +294,20 @@ mod tests {
     #[test]
     fn the_app_and_the_verb_stand_in_the_subject() {
         for (subject, _) in SUBJECTS {
-            let subject = subject.replace('*', "demo");
-            assert_eq!(principal(&subject).unwrap().app.as_str(), "demo");
-            assert!(subject.ends_with(&format!(".{}", verb_of(&subject))));
+            let plain = subject.replacen('*', "demo", 1);
+            let address = Address::of(&plain);
+            assert_eq!(address.principal().unwrap().app.as_str(), "demo");
+            assert_eq!((address.partition, address.verb), (None, verb_of(subject)));
+            let Some(straight) = straight_subject(subject) else { continue };
+            let straight = straight.replacen('*', "demo", 1).replacen('*', "03", 1);
+            let address = Address::of(&straight);
+            assert_eq!(
+                (address.app, address.partition, address.verb),
+                ("demo", Some("03"), verb_of(subject))
+            );
         }
-        assert_eq!(principal("drip.cmd.Demo.get").unwrap_err().body().code, "invalid_field");
+        let refused = Address::of("drip.cmd.Demo.get").principal().unwrap_err();
+        assert_eq!(refused.body().code, "invalid_field");
     }
 
     #[test]
@@ -266,11 +330,14 @@ mod tests {
 
     #[test]
     fn a_refusal_says_in_its_headers_what_it_is() {
-        let (bytes, headers) = refusal(Problem::missing("user_id"));
+        let (bytes, headers) = refusal(Problem::missing("user_id"), Format::Json);
         assert_eq!(headers.get(NATS_SERVICE_ERROR_CODE).unwrap().as_str(), "422");
         assert_eq!(headers.get(NATS_SERVICE_ERROR).unwrap().as_str(), "missing_field");
         let body: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(body["error"]["field"], "user_id");
         assert!(body["error"]["request_id"].is_string());
+        let (bytes, _) = refusal(Problem::missing("user_id"), Format::MessagePack);
+        let body: serde_json::Value = rmp_serde::from_slice(&bytes).unwrap();
+        assert_eq!(body["error"]["field"], "user_id");
     }
 }

@@ -6,13 +6,14 @@ use utoipa::openapi::info::{InfoBuilder, License};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{PartialSchema as _, ToSchema as _};
 
-use crate::edge::dto::requests::GetRequest;
+use crate::edge::dto::requests::{GetRequest, RoutingRequest};
 use crate::edge::http::endpoints;
-use crate::edge::nats::SUBJECTS;
+use crate::edge::nats::{SUBJECTS, straight_subject};
 use crate::edge::problem::problems_page;
 
 const INTRODUCTION: &str = "\
-A ledger of pay-per-use credits. All bodies are JSON; unknown fields are refused.
+A ledger of pay-per-use credits. Bodies are JSON; unknown fields are refused. `/v1/debits` takes MessagePack too: \
+the same names, amounts as decimal strings or whole numbers (never floats), metadata as the text of its JSON.
 
 Amounts are USDC with at most six decimals: in requests a decimal string or a JSON number, read by its digits; in \
 answers always a decimal string. Times are RFC 3339. A position such as `0-1234-7` says where an event stands in the \
@@ -46,18 +47,25 @@ pub fn command_schemas() -> Value {
     let document: Value = serde_json::from_str(&document).expect("only references were changed");
     let mut schemas = document["components"]["schemas"].as_object().cloned().unwrap_or_default();
     // HTTP says the same in path and query.
-    let get = serde_json::to_value(GetRequest::schema()).expect("a schema is JSON");
-    schemas.insert(GetRequest::name().into_owned(), get);
+    for (name, schema) in
+        [(GetRequest::name(), GetRequest::schema()), (RoutingRequest::name(), RoutingRequest::schema())]
+    {
+        schemas.insert(name.into_owned(), serde_json::to_value(schema).expect("a schema is JSON"));
+    }
     let mut defs = Map::new();
     for (_, body) in SUBJECTS {
         add_with_all_it_names(&schemas, body, &mut defs);
     }
-    let subjects = SUBJECTS
-        .iter()
-        .map(|(subject, body)| ((*subject).to_owned(), json!({ "$ref": format!("#/$defs/{body}") })));
+    let subjects = SUBJECTS.iter().flat_map(|(subject, body)| {
+        let both = [Some((*subject).to_owned()), straight_subject(subject)].into_iter().flatten();
+        both.map(move |subject| (subject, json!({ "$ref": format!("#/$defs/{body}") })))
+    });
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Bodies of requests over NATS, by subject; the * is the app",
+        "title": "Bodies of requests over NATS, by subject; the first * is the app, the second a partition",
+        "description": "JSON, or MessagePack with the header Content-Type: application/msgpack. In MessagePack, amounts, \
+                        quantities and prices are decimal strings or whole numbers and never floats; metadata is a \
+                        string, the text of its JSON object; the rest is the same.",
         "properties": subjects.collect::<Map<_, _>>(),
         "$defs": defs,
     })

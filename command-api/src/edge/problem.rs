@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use ledger_core::rejection::{Code, Details};
-use ledger_core::{Key, Rejection, Usdc};
+use ledger_core::{Key, PartitionId, Rejection, Usdc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -45,6 +45,7 @@ macro_rules! edge_codes {
 
 edge_codes! {
     MalformedJson = "malformed_json", 400, "The body is not JSON.";
+    MalformedMsgpack = "malformed_msgpack", 400, "The body is not MessagePack.";
     KeyRequired = "key_required", 400, "Money in needs a key, so that it can never be booked twice.";
     KeyConflict = "key_conflict", 400, "The body and the Idempotency-Key header name different keys.";
     InvalidCursor = "invalid_cursor", 400, "The cursor is not one that this list gave out.";
@@ -53,7 +54,7 @@ edge_codes! {
     NotFound = "not_found", 404, "There is nothing here.";
     MethodNotAllowed = "method_not_allowed", 405, "This path does not answer that method.";
     PayloadTooLarge = "payload_too_large", 413, "The request, or the answer it would get, is too large.";
-    UnsupportedMediaType = "unsupported_media_type", 415, "The body must be sent as application/json.";
+    UnsupportedMediaType = "unsupported_media_type", 415, "The body must be sent as application/json, or as application/msgpack where that is taken.";
     UnknownField = "unknown_field", 422, "The request has a field that is not known here.";
     MissingField = "missing_field", 422, "The request lacks a field.";
     InvalidField = "invalid_field", 422, "A field holds something it can not hold.";
@@ -112,6 +113,10 @@ pub struct ProblemBody {
     /// `source_gap`, `source_shorter`, `source_differs`: the number of the last item that is done with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mark: Option<u64>,
+    /// `wrong_partition`: the partition that decides for the account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u16>)]
+    pub partition: Option<PartitionId>,
     /// In how many seconds to try again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
@@ -158,6 +163,7 @@ impl Problem {
             available: None,
             shortfall: None,
             mark: None,
+            partition: None,
             retry_after: None,
         }))
     }
@@ -218,7 +224,10 @@ impl From<Rejection> for Problem {
                 body.detail = format!("{} It is known up to item {to}.", code.title());
                 body.mark = Some(to);
             }
-            Details::Owner { partition } => body.detail = format!("Partition {partition} decides for it."),
+            Details::Owner { partition } => {
+                body.detail = format!("Partition {partition} decides for it.");
+                body.partition = Some(partition);
+            }
         }
         problem
     }
@@ -289,6 +298,14 @@ mod tests {
             (shown["status"].as_u64(), &shown["type"]),
             (Some(402), &"/docs/problems#insufficient_credit".into())
         );
+    }
+
+    #[test]
+    fn the_wrong_partition_says_which_is_the_right_one() {
+        let details = Details::Owner { partition: PartitionId(3) };
+        let problem = Problem::from(Rejection { code: Code::WrongPartition, details });
+        assert_eq!((problem.body().status, problem.body().partition), (421, Some(PartitionId(3))));
+        assert_eq!(problem.body().detail, "Partition 3 decides for it.");
     }
 
     #[test]

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not go on says so by panicking")]
 
 mod http;
+mod msgpack;
 mod nats;
 mod refusals;
 mod serving;
 mod sources;
+mod straight;
 mod world;

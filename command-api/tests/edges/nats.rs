@@ -14,19 +14,19 @@ use tokio_util::sync::CancellationToken;
 use crate::world::World;
 
 /// A world whose verbs are served on a NATS server, and a caller.
-struct Served {
-    world: World,
+pub(crate) struct Served {
+    pub(crate) world: World,
     server: NatsServer,
-    caller: Client,
+    pub(crate) caller: Client,
     stop: CancellationToken,
 }
 
 impl Served {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::on(NatsServer::start().await).await
     }
 
-    async fn on(server: NatsServer) -> Self {
+    pub(crate) async fn on(server: NatsServer) -> Self {
         let client = async_nats::connect(server.url()).await.unwrap();
         let caller = async_nats::connect(server.url()).await.unwrap();
         Self::between(server, client, caller).await
@@ -52,19 +52,19 @@ impl Served {
         tokio::time::timeout(Duration::from_secs(20), trying).await.expect("the service must come up");
     }
 
-    async fn ask(&self, subject: &str, body: &Value) -> (Value, Option<HeaderMap>) {
+    pub(crate) async fn ask(&self, subject: &str, body: &Value) -> (Value, Option<HeaderMap>) {
         let request = self.caller.request(subject.to_owned(), body.to_string().into());
         let Message { payload, headers, .. } = request.await.unwrap();
         (serde_json::from_slice(&payload).unwrap(), headers)
     }
 
-    async fn good(&self, subject: &str, body: Value) -> Value {
+    pub(crate) async fn good(&self, subject: &str, body: Value) -> Value {
         let (answer, headers) = self.ask(subject, &body).await;
         assert!(answer.get("error").is_none() && headers.is_none(), "{answer}");
         answer
     }
 
-    async fn refused(&self, subject: &str, body: Value, status: u16, code: &str) -> Value {
+    pub(crate) async fn refused(&self, subject: &str, body: Value, status: u16, code: &str) -> Value {
         let (answer, headers) = self.ask(subject, &body).await;
         let headers = headers.expect("a refusal has headers");
         assert_eq!(headers.get("Nats-Service-Error-Code").unwrap().as_str(), status.to_string());
@@ -176,6 +176,8 @@ async fn the_service_can_be_found_and_leaves_when_it_stops() {
         info["endpoints"].as_array().unwrap().iter().map(|e| e["subject"].as_str().unwrap()).collect();
     for (subject, _) in nats::SUBJECTS {
         assert!(subjects.contains(subject), "{subject} in {subjects:?}");
+        let straight = nats::straight_subject(subject);
+        assert!(straight.is_none_or(|subject| subjects.contains(&subject.as_str())), "{subject} straight");
     }
     assert!(info["endpoints"].as_array().unwrap().iter().all(|endpoint| endpoint["queue_group"] == "drip"));
     served.world.supervisor.shutdown();

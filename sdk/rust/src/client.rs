@@ -15,6 +15,7 @@ use crate::call::Call;
 use crate::error::{Error, Problem};
 use crate::key::new_key;
 use crate::requests::{AccountsQuery, Debit, JournalQuery, MoneyIn, OpenAccount, SourceBatch, UserDebit};
+use crate::routing::Routing;
 
 /// How long a call may take, all attempts together, when nothing else is said.
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -217,6 +218,15 @@ impl Client {
     ) -> Result<Page<JournalRow>, Error> {
         let query = AccountsQuery { limit, cursor: cursor.map(str::to_owned), ..AccountsQuery::default() };
         self.get(&["sources", source, "declines"], &query).await
+    }
+
+    /// Which partition decides for which account: for programs that ask a partition straight, over NATS.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn routing(&self) -> Result<Routing, Error> {
+        self.get(&["routing"], &()).await
     }
 
     /// Whether the server takes calls. Needs no API key.

@@ -83,6 +83,9 @@ pub struct Problem {
     /// How far the source is known: the number of its last item that is done with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mark: Option<u64>,
+    /// The partition that decides for the account; only when another was asked straight.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partition: Option<u16>,
     /// After how many seconds to try again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,

@@ -26,7 +26,7 @@
 //!
 //! In reading order: [`Client`] has a method a verb, `call` sends one with its retries, [`Error`] says how it failed,
 //! `requests` and `answers` are what goes out and comes in, [`Amount`] and [`Decimal`] are exact numbers, `key` makes
-//! keys.
+//! keys, `routing` finds the partition of an account.
 
 mod answers;
 mod call;
@@ -35,6 +35,7 @@ mod decimal;
 mod error;
 mod key;
 mod requests;
+mod routing;
 
 pub use answers::{
     Account, Check, JournalRow, Level, Lot, LotKind, Page, Readiness, Receipt, SourceAnswer, SourceStatus,
@@ -47,3 +48,4 @@ pub use requests::{
     AccountsQuery, Debit, Item, JournalQuery, MoneyIn, OpenAccount, Order, SourceBatch, SourceDebit,
     UserDebit,
 };
+pub use routing::{Routing, SLOTS, SlotRange, slot};

@@ -1,16 +1,18 @@
-//! Answers: what callers are told, over HTTP and NATS alike. Amounts are decimal strings in USDC, times RFC 3339 UTC.
+//! Answers: what callers are told, over HTTP and NATS, in JSON and MessagePack alike. Amounts are decimal strings in USDC, times RFC 3339 UTC.
 
 use std::collections::BTreeMap;
 
 use ledger_core::account::{LotKind, Status};
 use ledger_core::charge::Item;
 use ledger_core::level::Line;
+use ledger_core::slots::SlotMap;
 use ledger_core::{Key, Level, Meter, Position, Scope, Usdc, UserId};
 use projector::JournalKind;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use crate::edge::dto::brief::BriefResult;
+use crate::edge::metadata::JsonText;
 use crate::edge::problem::{Problem, ProblemBody};
 
 /// An account.
@@ -46,7 +48,7 @@ pub struct AccountBody {
     /// The caller's own data. From the views, like `email`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
-    pub metadata: Option<Box<RawValue>>,
+    pub metadata: Option<JsonText>,
     /// When it was opened. From the views, like `email`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opened_at: Option<String>,
@@ -145,6 +147,14 @@ pub struct ResultsBody {
     pub results: Vec<ResultBody>,
 }
 
+/// The same, briefly.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BriefResults)]
+pub struct BriefResultsBody {
+    /// One a debit.
+    pub results: Vec<BriefResult>,
+}
+
 /// What became of one debit of a batch.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BatchResult)]
@@ -193,13 +203,15 @@ pub struct SourceResultBody {
     pub positions: BTreeMap<String, Position>,
 }
 
-/// The answer of a batch in one of its two forms.
+/// The answer of a batch in one of its forms.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DebitsAnswer)]
 #[serde(untagged)]
 pub enum DebitsAnswer {
     /// Debits over any users.
     Batch(ResultsBody),
+    /// The same, asked for with `answer: "brief"`.
+    Brief(BriefResultsBody),
     /// The items of a source.
     Source(SourceResultBody),
 }
@@ -305,7 +317,7 @@ pub struct JournalBody {
     /// The caller's own data.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
-    pub metadata: Option<Box<RawValue>>,
+    pub metadata: Option<JsonText>,
 }
 
 /// What is known of a source.
@@ -324,6 +336,28 @@ pub struct SourceBody {
     /// What was charged, in USDC.
     #[schema(value_type = String)]
     pub amount: Usdc,
+}
+
+/// Which partition decides for an account: that of its slot.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Routing)]
+pub struct RoutingBody {
+    /// How many partitions there are: they are numbered from 0.
+    pub partitions: usize,
+    /// Whose the slots 0 to 4095 are: ranges in order, the first from slot 0. How an account's slot is found is in
+    /// `schemas/routing.json`.
+    #[schema(value_type = Vec<SlotRangeBody>)]
+    pub slots: SlotMap,
+}
+
+/// Consecutive slots of one partition.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SlotRange)]
+pub struct SlotRangeBody {
+    /// The first slot of the range; it ends before the next range's first.
+    pub first: u16,
+    /// The partition.
+    pub partition: u16,
 }
 
 /// How the server is.

@@ -1,5 +1,8 @@
 //! Requests into what the ledger is asked: all checks of shape, each naming its field.
 
+use std::str::FromStr;
+use std::sync::LazyLock;
+
 use ledger_core::charge::{Item, Quantity, UnitPrice};
 use ledger_core::command::{AddMoney, Close, Debit, Open};
 use ledger_core::commit::Hash;
@@ -8,28 +11,35 @@ use ledger_core::ids::InvalidName;
 use ledger_core::money::InvalidDecimal;
 use ledger_core::rejection::Code;
 use ledger_core::sealed::Sealed;
-use ledger_core::{AccountId, BatchHead, Charge, Key, Meter, SourceName, Timestamp, Usdc, UserId};
+use ledger_core::{AccountId, BatchHead, Charge, Key, Meter, Scope, SourceName, Timestamp, Usdc, UserId};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::edge::auth::Principal;
 use crate::edge::decimal::Decimal;
-use crate::edge::dto::parse::{self, Object};
+use crate::edge::dto::format::Format;
 use crate::edge::dto::requests::{
     AnyDebitsRequest, BatchDebitRequest, CloseRequest, DebitRequest, DebitsRequest, GetRequest, ItemRequest,
     MoneyRequest, OpenRequest, SourceDebitRequest, SourceRequest,
 };
+use crate::edge::dto::shapes::{Named, Objects};
 use crate::edge::metadata::Metadata;
 use crate::edge::problem::{EdgeCode, Problem};
 use crate::edge::time::from_rfc3339;
 
 /// How many debits one batch may hold.
 pub const BATCH_MAX: usize = 1_000;
+/// How many with a brief answer.
+pub const BRIEF_BATCH_MAX: usize = 10_000;
 /// How many items one batch of a source may hold.
 pub const SOURCE_BATCH_MAX: usize = 5_000;
 /// The largest number of an item: what every reader of JSON holds exactly.
 const NUMBER_MAX: u64 = (1 << 53) - 1;
 /// The longest e-mail address there can be (RFC 5321).
 const EMAIL_MAX: usize = 254;
+
+/// The meter of who names none.
+static USAGE: LazyLock<Meter> = LazyLock::new(|| Meter::new("usage").expect("a short fixed text"));
 
 /// A source's batch, checked; the items still without their partitions.
 #[derive(Debug)]
@@ -41,16 +51,23 @@ pub struct CheckedSource {
 }
 
 impl AnyDebitsRequest {
-    /// Reads the form that the field `source` tells.
-    pub fn from_json(bytes: &[u8]) -> Result<Self, Problem> {
+    /// Reads the form that the field `source` tells. Problem: the body is not of this format, or its first field that
+    /// is wrong.
+    pub fn read(format: Format, bytes: &[u8]) -> Result<Self, Problem> {
         #[derive(Deserialize)]
         struct Form {
-            source: Option<serde::de::IgnoredAny>,
+            source: Option<IgnoredAny>,
         }
-        let form: Result<Form, _> = serde_json::from_slice(bytes);
-        match form {
-            Ok(Form { source: Some(_) }) => parse::from_json(bytes).map(Self::Source),
-            Ok(_) | Err(_) => parse::from_json(bytes).map(Self::Batch),
+        // Each form is refused at the first field of the other: what is right is read about once.
+        if let Some(batch) = format.try_read(bytes) {
+            return Ok(Self::Batch(batch));
+        }
+        if let Some(source) = format.try_read(bytes) {
+            return Ok(Self::Source(source));
+        }
+        match format.try_read(bytes) {
+            Some(Form { source: Some(_) }) => format.read(bytes).map(Self::Source),
+            _ => format.read(bytes).map(Self::Batch),
         }
     }
 }
@@ -87,9 +104,10 @@ impl GetRequest {
 impl DebitRequest {
     /// The command; a debit without a key is given `fresh`. Problem: the first field that can not be what it should.
     pub fn into_command(self, who: &Principal, fresh: impl FnOnce() -> Key) -> Result<Debit, Problem> {
-        let key = optional("key", self.key, Key::new)?;
+        let key = self.key.as_deref().map(Named::new);
+        let key = checked("key", key)?;
         let asked = AskedUsage {
-            user_id: required("user_id", self.user_id)?,
+            user_id: Named::new(&required("user_id", self.user_id)?),
             amount: self.amount,
             items: self.items,
             meter: self.meter,
@@ -97,9 +115,8 @@ impl DebitRequest {
             occurred_at: self.occurred_at,
             metadata: self.metadata,
         };
-        let usage = asked.into_usage(who)?;
         let key = key.or_else(|| (!self.dry_run).then(fresh));
-        Ok(Debit { usage: Usage { key, ..usage }, dry_run: self.dry_run })
+        Ok(Debit { usage: asked.into_usage(who, key)?, dry_run: self.dry_run })
     }
 }
 
@@ -123,35 +140,67 @@ impl CloseRequest {
     }
 }
 
+/// How a batch is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerForm {
+    /// Each debit as if it had been asked alone.
+    Full,
+    /// Each debit by its position and balance.
+    Brief,
+}
+
 impl DebitsRequest {
+    /// How it is to be answered. Problem: a form that there is not.
+    pub fn answer_form(&self) -> Result<AnswerForm, Problem> {
+        match self.answer.as_deref() {
+            None => Ok(AnswerForm::Full),
+            Some("brief") => Ok(AnswerForm::Brief),
+            Some(_) => Err(Problem::invalid("answer", "can only be \"brief\"")),
+        }
+    }
+
     /// The commands, in order. Problem: the first field of the first debit that can not be what it should.
     pub fn into_commands(self, who: &Principal, fresh: impl Fn() -> Key) -> Result<Vec<Debit>, Problem> {
-        if !(1..=BATCH_MAX).contains(&self.debits.len()) {
-            return Err(Problem::invalid("debits", format_args!("must hold 1 to {BATCH_MAX} debits")));
+        let form = self.answer_form()?;
+        let Objects(debits) = self.debits;
+        let most = if form == AnswerForm::Brief { BRIEF_BATCH_MAX } else { BATCH_MAX };
+        if !(1..=most).contains(&debits.len()) {
+            return Err(Problem::invalid("debits", format_args!("must hold 1 to {most} debits")));
         }
-        let command = |(index, Object(debit)): (usize, Object<BatchDebitRequest>)| {
-            debit.into_command(who, &fresh).map_err(|problem| problem.under(&format!("debits[{index}]")))
+        let command = |(index, debit): (usize, BatchDebitRequest)| {
+            debit
+                .into_command(who, form, &fresh)
+                .map_err(|problem| problem.under(&format!("debits[{index}]")))
         };
-        self.debits.into_iter().enumerate().map(command).collect()
+        debits.into_iter().enumerate().map(command).collect()
     }
 }
 
 impl BatchDebitRequest {
-    fn into_command(self, who: &Principal, fresh: impl FnOnce() -> Key) -> Result<Debit, Problem> {
-        let single = DebitRequest {
-            app: None,
-            user_id: Some(self.user_id),
+    fn into_command(
+        self,
+        who: &Principal,
+        form: AnswerForm,
+        fresh: impl FnOnce() -> Key,
+    ) -> Result<Debit, Problem> {
+        let key = match checked("key", self.key)? {
+            None if self.dry_run => None,
+            None if form == AnswerForm::Brief => {
+                let detail = "key is missing: a brief answer does not tell a key that was made";
+                return Err(Problem::new(EdgeCode::MissingField, detail).at("key"));
+            }
+            key => Some(key.unwrap_or_else(fresh)),
+        };
+        let asked = AskedUsage {
+            user_id: self.user_id,
             amount: self.amount,
             items: self.items,
             meter: self.meter,
             scope: self.scope,
             occurred_at: self.occurred_at,
             metadata: self.metadata,
-            key: self.key,
-            dry_run: self.dry_run,
-            deadline: None,
         };
-        single.into_command(who, fresh)
+        Ok(Debit { usage: asked.into_usage(who, key)?, dry_run: self.dry_run })
     }
 }
 
@@ -164,7 +213,8 @@ impl SourceRequest {
         if self.to > NUMBER_MAX {
             return Err(Problem::invalid("to", format_args!("must be at most {NUMBER_MAX}")));
         }
-        if self.debits.len() > SOURCE_BATCH_MAX {
+        let Objects(debits) = self.debits;
+        if debits.len() > SOURCE_BATCH_MAX {
             return Err(Problem::invalid("debits", format_args!("holds more than {SOURCE_BATCH_MAX} items")));
         }
         let head = BatchHead {
@@ -177,10 +227,10 @@ impl SourceRequest {
             grant_missing,
             actor: who.actor.clone(),
         };
-        let item = |(index, Object(item)): (usize, Object<SourceDebitRequest>)| {
+        let item = |(index, item): (usize, SourceDebitRequest)| {
             item.into_usage(who, &source).map_err(|problem| problem.under(&format!("debits[{index}]")))
         };
-        let items = self.debits.into_iter().enumerate().map(item).collect::<Result<_, _>>()?;
+        let items = debits.into_iter().enumerate().map(item).collect::<Result<_, _>>()?;
         Ok(CheckedSource { head, items })
     }
 }
@@ -197,52 +247,52 @@ impl SourceDebitRequest {
             metadata: self.metadata,
         };
         let item = Some(SourceItem { source: source.clone(), number: self.number });
-        Ok((self.number, Usage { item, ..asked.into_usage(who)? }))
+        Ok((self.number, Usage { item, ..asked.into_usage(who, None)? }))
     }
 }
 
 /// What every form of a debit says of the usage.
 struct AskedUsage {
-    user_id: String,
+    user_id: Named<UserId>,
     amount: Option<Decimal>,
-    items: Option<Vec<Object<ItemRequest>>>,
-    meter: Option<String>,
-    scope: Option<String>,
+    items: Option<Objects<ItemRequest>>,
+    meter: Option<Named<Meter>>,
+    scope: Option<Named<Scope>>,
     occurred_at: Option<String>,
     metadata: Option<Metadata>,
 }
 
 impl AskedUsage {
-    fn into_usage(self, who: &Principal) -> Result<Usage, Problem> {
+    fn into_usage(self, who: &Principal, key: Option<Key>) -> Result<Usage, Problem> {
         Ok(Usage {
-            account: account(who, &self.user_id)?,
-            key: None,
+            account: AccountId { app: who.app.clone(), user: self.user_id.check("user_id")? },
+            key,
             item: None,
             charge: charge(self.amount, self.items)?,
-            meter: name("meter", self.meter.as_deref().unwrap_or("usage"), Meter::new)?,
-            scope: optional("scope", self.scope, ledger_core::Scope::new)?,
+            meter: checked("meter", self.meter)?.unwrap_or_else(|| USAGE.clone()),
+            scope: checked("scope", self.scope)?,
             occurred_at: self.occurred_at.map(|at| moment("occurred_at", &at)).transpose()?,
             metadata: seal(self.metadata)?,
         })
     }
 }
 
-fn charge(asked: Option<Decimal>, items: Option<Vec<Object<ItemRequest>>>) -> Result<Charge, Problem> {
+fn charge(asked: Option<Decimal>, items: Option<Objects<ItemRequest>>) -> Result<Charge, Problem> {
     match (asked, items) {
         (Some(asked), None) => Ok(Charge::Amount(amount("amount", &asked)?)),
-        (None, Some(items)) => Ok(Charge::Items(check_items(items)?)),
+        (None, Some(Objects(items))) => Ok(Charge::Items(check_items(items)?)),
         (None, None) => Err(Problem::missing("amount")),
         (Some(_), Some(_)) => Err(Problem::invalid("amount", "can not be given together with items")),
     }
 }
 
-fn check_items(items: Vec<Object<ItemRequest>>) -> Result<Vec<Item>, Problem> {
+fn check_items(items: Vec<ItemRequest>) -> Result<Vec<Item>, Problem> {
     // The ledger has the same rule. Here it keeps what is too long out of the events of a source, which record
     // declined items too.
     if !(1..=ledger_core::charge::ITEMS_MAX).contains(&items.len()) {
         return Err(Problem::from(Code::ItemsCount).at("items"));
     }
-    let item = |(index, Object(item)): (usize, Object<ItemRequest>)| {
+    let item = |(index, item): (usize, ItemRequest)| {
         item.into_item().map_err(|problem| problem.under(&format!("items[{index}]")))
     };
     items.into_iter().enumerate().map(item).collect()
@@ -253,7 +303,7 @@ impl ItemRequest {
         let quantity = Quantity::parse(self.quantity.as_str());
         let unit_price = UnitPrice::parse(self.unit_price.as_str());
         Ok(Item {
-            name: name("name", &self.name, ledger_core::Label::new)?,
+            name: self.name.check("name")?,
             quantity: quantity.map_err(|rule| Problem::invalid("quantity", rule))?,
             unit_price: unit_price.map_err(|rule| Problem::invalid("unit_price", rule))?,
         })
@@ -275,6 +325,10 @@ fn optional<T>(
     new: fn(&str) -> Result<T, InvalidName>,
 ) -> Result<Option<T>, Problem> {
     text.map(|text| name(field, &text, new)).transpose()
+}
+
+fn checked<T: FromStr<Err = InvalidName>>(field: &str, name: Option<Named<T>>) -> Result<Option<T>, Problem> {
+    name.map(|name| name.check(field)).transpose()
 }
 
 fn account(who: &Principal, user_id: &str) -> Result<AccountId, Problem> {

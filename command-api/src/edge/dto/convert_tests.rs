@@ -1,10 +1,14 @@
 //! Every kind of garbage in, and what is said about it: code, field, detail.
 
+use std::collections::BTreeMap;
+
 use ledger_core::event::Usage;
 use ledger_core::{AppId, Charge, Key, Label, Timestamp, Usdc};
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
-use super::parse::from_json;
+use super::format::Format;
 use super::requests::{
     AnyDebitsRequest, CloseRequest, DebitRequest, DebitsRequest, GetRequest, MoneyRequest, OpenRequest,
     SourceRequest,
@@ -20,11 +24,43 @@ fn fresh() -> Key {
     Key::new("made").unwrap()
 }
 
+/// What the JSON says; and in MessagePack, where it can say the same, the same.
 fn parsed<T: DeserializeOwned, U>(
     json: &str,
-    convert: impl FnOnce(T) -> Result<U, Problem>,
+    convert: impl Fn(T) -> Result<U, Problem>,
 ) -> Result<U, Problem> {
-    from_json::<T>(json.as_bytes()).and_then(convert)
+    let read = |format: Format, bytes: &[u8]| format.read::<T>(bytes).and_then(&convert);
+    let result = read(Format::Json, json.as_bytes());
+    let twice = result.as_ref().is_err_and(|problem| problem.body().detail.ends_with("is given twice"));
+    if let Some(bytes) = in_msgpack(json).filter(|_| !twice) {
+        let code_and_field = |result: &Result<U, Problem>| {
+            result.as_ref().err().map(|problem| (problem.body().code, problem.body().field.clone()))
+        };
+        let other = read(Format::MessagePack, &bytes);
+        assert_eq!(code_and_field(&result), code_and_field(&other), "{json}");
+    }
+    result
+}
+
+/// The same in MessagePack; nothing for what only JSON can say: no JSON at all, a float.
+fn in_msgpack(json: &str) -> Option<Vec<u8>> {
+    fn has_floats(value: &Value) -> bool {
+        match value {
+            Value::Number(number) => number.is_f64(),
+            Value::Array(values) => values.iter().any(has_floats),
+            Value::Object(entries) => {
+                entries.iter().any(|(name, value)| name != "metadata" && has_floats(value))
+            }
+            _ => false,
+        }
+    }
+    let mut value: Value = serde_json::from_str(json).ok().filter(|value| !has_floats(value))?;
+    if let Some(metadata) = value.get_mut("metadata").filter(|metadata| metadata.is_object()) {
+        // By its text as it stands: the digits of its numbers are what is looked at.
+        let fields: BTreeMap<String, Box<RawValue>> = serde_json::from_str(json).ok()?;
+        *metadata = fields["metadata"].get().into();
+    }
+    Some(rmp_serde::to_vec(&value).unwrap())
 }
 
 fn debit(json: &str) -> Result<Usage, Problem> {
@@ -213,7 +249,7 @@ fn every_field_of_a_debit_is_checked_and_named() {
             "items[0].unit",
             "is not a field of this request",
         ),
-        (r#"{"user_id":"a","items":[["x",1,1]]}"#, "invalid_field", "items[0]", "must be a JSON object"),
+        (r#"{"user_id":"a","items":[["x",1,1]]}"#, "invalid_field", "items[0]", "must be an object"),
     ] {
         refused(debit(json), code, field, &format!("{field} {rule}"));
     }
@@ -308,6 +344,52 @@ fn batches_name_the_debit_that_is_wrong() {
 }
 
 #[test]
+fn a_brief_answer_takes_longer_batches_and_needs_keys() {
+    let debits = |count, rest: &str| {
+        let debit = format!(r#"{{"user_id":"a","amount":1{rest}}}"#);
+        let debits = vec![debit; count].join(",");
+        batch(&format!(r#"{{"answer":"brief","debits":[{debits}]}}"#))
+    };
+    assert!(debits(10_000, r#","key":"k""#).is_ok());
+    assert!(debits(2, r#","dry_run":true"#).is_ok());
+    let count = "debits must hold 1 to 10000 debits";
+    refused(debits(10_001, r#","key":"k""#), "invalid_field", "debits", count);
+    let key = "debits[0].key is missing: a brief answer does not tell a key that was made";
+    refused(debits(2, ""), "missing_field", "debits[0].key", key);
+    let form = batch(r#"{"answer":"long","debits":[{"user_id":"a","amount":1}]}"#);
+    refused(form, "invalid_field", "answer", "answer can only be \"brief\"");
+}
+
+#[test]
+fn in_messagepack_what_is_no_exact_number_and_no_text_of_json_is_refused() {
+    let floats = "amount must be a decimal number as text, or a whole number: floats are not exact";
+    let text = "metadata must be the text of a JSON object";
+    for (body, code, field, detail) in [
+        (json!({ "user_id": "a", "amount": 0.5 }), "invalid_field", "amount", floats),
+        (json!({ "user_id": "a", "amount": 1.0 }), "invalid_field", "amount", floats),
+        (json!({ "user_id": "a", "amount": "1", "metadata": { "x": 1 } }), "invalid_field", "metadata", text),
+        (json!({ "user_id": "a", "amount": "1", "metadata": "x" }), "invalid_field", "metadata", text),
+        (json!({ "user_id": "a", "amount": "1", "metadata": "[1]" }), "invalid_field", "metadata", text),
+        (json!({ "user_id": "a", "amount": 1, "metadata": "" }), "invalid_field", "metadata", text),
+        (
+            json!({ "user_id": "a", "amount": 1, "dry_run": "yes" }),
+            "invalid_field",
+            "dry_run",
+            "dry_run is not of the kind it must be",
+        ),
+    ] {
+        let bytes = rmp_serde::to_vec(&body).unwrap();
+        let read = Format::MessagePack.read::<DebitRequest>(&bytes);
+        refused(read.and_then(|body| body.into_command(&who(), fresh)), code, field, detail);
+    }
+    let same = json!({ "user_id": "a", "amount": 3, "metadata": r#"{"b": 1.10, "a": 2}"# });
+    let body: DebitRequest = Format::MessagePack.read(&rmp_serde::to_vec(&same).unwrap()).unwrap();
+    let usage = body.into_command(&who(), fresh).unwrap().usage;
+    assert_eq!(usage.charge, Charge::Amount(Usdc::from_credits(3_000_000)));
+    assert_eq!(usage.metadata.unwrap().plain_text(), Some(r#"{"a":2,"b":1.10}"#));
+}
+
+#[test]
 fn batches_of_sources_are_checked() {
     let item = r#"{"number":1,"user_id":"a","amount":1}"#;
     assert!(source(&format!(r#"{{"source":"f","from":0,"to":1,"debits":[{item}]}}"#)).is_ok());
@@ -369,7 +451,7 @@ fn batches_of_sources_are_checked() {
 
 #[test]
 fn the_field_source_tells_the_form_of_a_batch() {
-    let read = |json: &str| AnyDebitsRequest::from_json(json.as_bytes());
+    let read = |json: &str| AnyDebitsRequest::read(Format::Json, json.as_bytes());
     assert!(matches!(read(r#"{"debits":[]}"#), Ok(AnyDebitsRequest::Batch(_))));
     assert!(matches!(read(r#"{"debits":[],"source":"f","from":0,"to":0}"#), Ok(AnyDebitsRequest::Source(_))));
     refused(
@@ -379,6 +461,6 @@ fn the_field_source_tells_the_form_of_a_batch() {
         "from is not a field of this request",
     );
     refused(read(r#"{"debits":[],"source":5}"#), "invalid_field", "source", "source must be a string");
-    refused(read(r#"["source"]"#), "invalid_field", "body", "body must be a JSON object");
+    refused(read(r#"["source"]"#), "invalid_field", "body", "body must be an object");
     refused(read("{"), "malformed_json", "", "The body is not JSON: see line 1, column 1.");
 }

@@ -1,10 +1,13 @@
-//! What is asked and answered, as JSON. The same over HTTP and NATS.
+//! What is asked and answered, as JSON or MessagePack. The same over HTTP and NATS.
 
 pub mod answers;
+pub mod brief;
 pub mod convert;
+pub mod format;
 pub mod parse;
 mod render;
 pub mod requests;
+pub mod shapes;
 
 #[cfg(test)]
 mod convert_tests;

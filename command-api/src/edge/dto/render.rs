@@ -5,12 +5,12 @@ use ledger_core::charge::Item;
 use ledger_core::event::{Debited, Event, Usage};
 use ledger_core::{Charge, Level, Usdc, UserId};
 use projector::{AccountRow, JournalKind, JournalRow, SourceReport};
-use serde_json::value::RawValue;
 
 use crate::ask::{AccountView, Receipt, SourceAnswer, WouldCharge};
 use crate::edge::dto::answers::{
     AccountBody, JournalBody, LotBody, ReceiptBody, SourceBody, SourceResultBody,
 };
+use crate::edge::metadata::JsonText;
 use crate::edge::time::to_rfc3339;
 
 impl AccountBody {
@@ -59,7 +59,7 @@ impl AccountBody {
     /// With what only the views know.
     #[must_use]
     pub fn with_profile(self, row: AccountRow) -> Self {
-        let metadata = row.metadata.and_then(raw);
+        let metadata = row.metadata.and_then(JsonText::new);
         Self { email: row.email, metadata, opened_at: Some(to_rfc3339(row.opened_at)), ..self }
     }
 }
@@ -158,7 +158,7 @@ impl JournalBody {
             code: row.code.map(ledger_core::Code::as_str),
             line: row.line,
             actor: row.actor.map(String::from),
-            metadata: row.metadata.and_then(raw),
+            metadata: row.metadata.and_then(JsonText::new),
         }
     }
 }
@@ -181,9 +181,4 @@ fn items_of(charge: Charge) -> Option<Vec<Item>> {
         Charge::Items(items) => Some(items),
         Charge::Amount(_) => None,
     }
-}
-
-/// JSON text as it stands; nothing when it is none.
-fn raw(json: String) -> Option<Box<RawValue>> {
-    RawValue::from_string(json).ok()
 }

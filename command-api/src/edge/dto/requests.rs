@@ -1,13 +1,14 @@
-//! Requests: the JSON as callers write it. `convert` makes of it what the ledger is asked.
+//! Requests as callers write them, in JSON or MessagePack. `convert` makes of it what the ledger is asked.
 //!
 //! Every body may name its `app` and its `user_id`; over HTTP the path and the key
 //! say the same, so they are optional there.
 
+use ledger_core::{Key, Label, Meter, Scope, UserId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::edge::decimal::Decimal;
-use crate::edge::dto::parse::Object;
+use crate::edge::dto::shapes::{Named, Objects};
 use crate::edge::metadata::Metadata;
 
 /// Open an account.
@@ -46,6 +47,14 @@ pub struct GetRequest {
     pub deadline: Option<String>,
 }
 
+/// Ask how accounts are dealt to partitions.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoutingRequest {
+    /// Must be the caller's own.
+    pub app: Option<String>,
+}
+
 /// Debit an account for usage: `amount`, or `items`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -58,11 +67,13 @@ pub struct DebitRequest {
     pub amount: Option<Decimal>,
     /// 1 to 16 lines of quantity and price instead of an amount.
     #[schema(value_type = Option<Vec<ItemRequest>>)]
-    pub items: Option<Vec<Object<ItemRequest>>>,
+    pub items: Option<Objects<ItemRequest>>,
     /// What was metered: "usage" when not said.
-    pub meter: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub meter: Option<Named<Meter>>,
     /// Where in the caller's product: "agent:planner/run:42".
-    pub scope: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub scope: Option<Named<Scope>>,
     /// When the usage happened, RFC 3339; when not said, when it was debited.
     pub occurred_at: Option<String>,
     /// The caller's own data.
@@ -81,7 +92,8 @@ pub struct DebitRequest {
 #[serde(deny_unknown_fields)]
 pub struct ItemRequest {
     /// What was used: "ContextTokens".
-    pub name: String,
+    #[schema(value_type = String)]
+    pub name: Named<Label>,
     /// How much of it: 0 to 10^9, at most six decimals.
     pub quantity: Decimal,
     /// What one costs, in USDC: 0 to 10^6, at most twelve decimals.
@@ -128,9 +140,11 @@ pub struct CloseRequest {
 pub struct DebitsRequest {
     /// Must be the caller's own.
     pub app: Option<String>,
-    /// 1 to 1000 debits over any users.
+    /// 1 to 1000 debits over any users; with a brief answer up to 10000.
     #[schema(value_type = Vec<BatchDebitRequest>)]
-    pub debits: Vec<Object<BatchDebitRequest>>,
+    pub debits: Objects<BatchDebitRequest>,
+    /// `brief`: of each debit only the position and the balance, or the code of why not. Each debit must have a key.
+    pub answer: Option<String>,
     /// RFC 3339; at most 30 seconds ahead. After it nothing is decided.
     pub deadline: Option<String>,
 }
@@ -140,22 +154,26 @@ pub struct DebitsRequest {
 #[serde(deny_unknown_fields)]
 pub struct BatchDebitRequest {
     /// The user.
-    pub user_id: String,
+    #[schema(value_type = String)]
+    pub user_id: Named<UserId>,
     /// In USDC, at most six decimals.
     pub amount: Option<Decimal>,
     /// 1 to 16 lines of quantity and price instead of an amount.
     #[schema(value_type = Option<Vec<ItemRequest>>)]
-    pub items: Option<Vec<Object<ItemRequest>>>,
+    pub items: Option<Objects<ItemRequest>>,
     /// What was metered: "usage" when not said.
-    pub meter: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub meter: Option<Named<Meter>>,
     /// Where in the caller's product.
-    pub scope: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub scope: Option<Named<Scope>>,
     /// When the usage happened, RFC 3339.
     pub occurred_at: Option<String>,
     /// The caller's own data.
     pub metadata: Option<Metadata>,
     /// The caller's idempotency key.
-    pub key: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub key: Option<Named<Key>>,
     /// Only tell what would happen.
     #[serde(default)]
     pub dry_run: bool,
@@ -182,7 +200,7 @@ pub struct SourceRequest {
     pub grant_missing: Option<Decimal>,
     /// Up to 5000 items in order of their numbers. A number without an item is a line nobody can be charged for.
     #[schema(value_type = Vec<SourceDebitRequest>)]
-    pub debits: Vec<Object<SourceDebitRequest>>,
+    pub debits: Objects<SourceDebitRequest>,
     /// RFC 3339; at most 30 seconds ahead. After it nothing is decided.
     pub deadline: Option<String>,
 }
@@ -194,16 +212,19 @@ pub struct SourceDebitRequest {
     /// Its number in the feed, from 1.
     pub number: u64,
     /// The user.
-    pub user_id: String,
+    #[schema(value_type = String)]
+    pub user_id: Named<UserId>,
     /// In USDC, at most six decimals.
     pub amount: Option<Decimal>,
     /// 1 to 16 lines of quantity and price instead of an amount.
     #[schema(value_type = Option<Vec<ItemRequest>>)]
-    pub items: Option<Vec<Object<ItemRequest>>>,
+    pub items: Option<Objects<ItemRequest>>,
     /// What was metered: "usage" when not said.
-    pub meter: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub meter: Option<Named<Meter>>,
     /// Where in the caller's product.
-    pub scope: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub scope: Option<Named<Scope>>,
     /// When the usage happened, RFC 3339.
     pub occurred_at: Option<String>,
     /// The caller's own data.

@@ -2,10 +2,12 @@
 
 use axum::Json as Answer;
 use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::extract::{CallHeaders, Json, JsonBytes, Named, NoParams, Params};
+use super::extract::{CallHeaders, Formatted, Json, Named, NoParams, Params};
 use crate::edge::EdgeState;
 use crate::edge::auth::Principal;
 use crate::edge::dto::answers::{DebitsAnswer, KeyRows, ReceiptBody};
@@ -71,10 +73,18 @@ async fn by_key(
 
 /// Many debits at once: over any users, each decided by itself; or the next items of a numbered source.
 #[utoipa::path(
-    post, path = "/v1/debits", tag = "debits", operation_id = "debits", request_body = AnyDebitsRequest,
+    post, path = "/v1/debits", tag = "debits", operation_id = "debits",
+    request_body(content(
+        (AnyDebitsRequest = "application/json"),
+        (AnyDebitsRequest = "application/msgpack"),
+    )),
     params(("Drip-Deadline" = Option<String>, Header, description = "RFC 3339, at most 30 s ahead")),
     responses(
-        (status = 200, description = "The results in order; or what became of the source's batch", body = DebitsAnswer),
+        (
+            status = 200,
+            description = "The results in order; or what became of the source's batch. In the request's format",
+            content((DebitsAnswer = "application/json"), (DebitsAnswer = "application/msgpack")),
+        ),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("api_key" = []))
@@ -84,17 +94,17 @@ async fn debits(
     who: Principal,
     _: NoParams,
     headers: CallHeaders,
-    JsonBytes(bytes): JsonBytes,
-) -> Result<Answer<DebitsAnswer>, Problem> {
-    let answer = match AnyDebitsRequest::from_json(&bytes)? {
+    Formatted { format, bytes }: Formatted,
+) -> Result<Response, Problem> {
+    let answer = match AnyDebitsRequest::read(format, &bytes)? {
         AnyDebitsRequest::Batch(mut body) => {
             headers.merge(None, &mut body)?;
-            DebitsAnswer::Batch(verbs::debits(&state, &who, body, None).await?)
+            verbs::debits(&state, &who, body, None).await?
         }
         AnyDebitsRequest::Source(mut body) => {
             headers.merge(None, &mut body)?;
             DebitsAnswer::Source(verbs::source_batch(&state, &who, body).await?)
         }
     };
-    Ok(Answer(answer))
+    Ok(([(header::CONTENT_TYPE, format.content_type())], format.write(&answer)?).into_response())
 }

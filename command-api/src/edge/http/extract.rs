@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use crate::edge::EdgeState;
 use crate::edge::auth::Principal;
-use crate::edge::dto::parse::from_json;
+use crate::edge::dto::format::{self, Format};
 use crate::edge::dto::requests::{
     CloseRequest, DebitRequest, DebitsRequest, GetRequest, MoneyRequest, OpenRequest, SourceRequest,
 };
@@ -119,13 +119,13 @@ impl<T: DeserializeOwned> FromRequest<EdgeState> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &EdgeState) -> Result<Self, Problem> {
-        let typed = is_json(request.headers());
+        let typed = format_of(request.headers()) == Some(Format::Json);
         let bytes = read(request.into_body()).await?;
         if !typed {
             let detail = "Send the header Content-Type: application/json.";
             return Err(Problem::new(EdgeCode::UnsupportedMediaType, detail));
         }
-        from_json(&bytes).map(Self)
+        Format::Json.read(&bytes).map(Self)
     }
 }
 
@@ -145,26 +145,26 @@ impl<T: DeserializeOwned> OptionalFromRequest<EdgeState> for Json<T> {
     }
 }
 
-/// A body as it came, that must be JSON.
-pub(super) struct JsonBytes(pub(super) Vec<u8>);
+/// A body as it came, in either format.
+pub(super) struct Formatted {
+    pub(super) format: Format,
+    pub(super) bytes: Vec<u8>,
+}
 
-impl FromRequest<EdgeState> for JsonBytes {
+impl FromRequest<EdgeState> for Formatted {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &EdgeState) -> Result<Self, Problem> {
-        let typed = is_json(request.headers());
+        let format = format_of(request.headers());
         let bytes = read(request.into_body()).await?;
-        if !typed {
-            let detail = "Send the header Content-Type: application/json.";
-            return Err(Problem::new(EdgeCode::UnsupportedMediaType, detail));
-        }
-        Ok(Self(bytes))
+        let format = format.ok_or_else(format::unsupported)?;
+        Ok(Self { format, bytes })
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+fn format_of(headers: &HeaderMap) -> Option<Format> {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    value.and_then(Format::named)
 }
 
 async fn read(body: Body) -> Result<Vec<u8>, Problem> {

@@ -10,6 +10,7 @@ mod health;
 mod journal;
 mod money;
 mod respond;
+mod routing;
 mod serve;
 mod sources;
 mod users;
@@ -62,6 +63,7 @@ pub(super) fn endpoints() -> OpenApiRouter<EdgeState> {
         .merge(money::endpoints())
         .merge(journal::endpoints())
         .merge(sources::endpoints())
+        .merge(routing::endpoints())
         .merge(health::endpoints())
 }
 

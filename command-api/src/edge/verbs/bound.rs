@@ -1,7 +1,11 @@
-//! How large the answer of a debit can become: known before anything is decided.
+//! How large the answer of a debit can become: known before anything is decided. MessagePack is never longer than JSON.
 
 use ledger_core::Charge;
+use ledger_core::command::Debit;
 use ledger_core::event::Usage;
+
+use crate::edge::dto::brief::BriefResult;
+use crate::edge::dto::convert::AnswerForm;
 
 /// Names, numbers, a key that was made, positions and punctuation of a receipt; or of a problem, which is shorter
 /// than a thousand bytes whatever it says besides its key.
@@ -9,8 +13,20 @@ const FIXED: usize = 1_000;
 /// Names, digits and punctuation of one item.
 const ITEM: usize = 100;
 
-/// At most so many bytes of JSON.
-pub(super) fn of_result(usage: &Usage) -> usize {
+/// What stands around the results, in bytes.
+const AROUND: usize = 100;
+
+/// The answers of a batch are at most so many bytes.
+pub(super) fn of_results(debits: &[Debit], form: AnswerForm) -> usize {
+    AROUND
+        + match form {
+            AnswerForm::Full => debits.iter().map(|debit| of_result(&debit.usage)).sum(),
+            AnswerForm::Brief => debits.len() * BriefResult::MAX,
+        }
+}
+
+/// At most so many bytes.
+fn of_result(usage: &Usage) -> usize {
     let key = usage.key.as_ref().map_or(0, |key| text(key.as_str()));
     let items = match &usage.charge {
         Charge::Items(items) => items.iter().map(|item| ITEM + text(item.name.as_str())).sum(),
@@ -35,6 +51,7 @@ mod tests {
     use super::*;
     use crate::ask::Receipt;
     use crate::edge::dto::answers::{ErrorBody, ReceiptBody};
+    use crate::edge::dto::format::Format;
     use crate::edge::problem::Problem;
 
     fn worst_usage() -> Usage {
@@ -73,8 +90,10 @@ mod tests {
         });
         let position = Position { partition: PartitionId(u16::MAX), sequence: u64::MAX, index: u32::MAX };
         let receipt = ReceiptBody::of(Receipt { event, position, duplicate: false });
-        let bytes = serde_json::to_vec(&receipt).unwrap().len();
-        assert!(bytes < of_result(&usage), "{bytes}");
+        for format in [Format::Json, Format::MessagePack] {
+            let bytes = format.write(&receipt).unwrap().len();
+            assert!(bytes < of_result(&usage), "{format:?}: {bytes}");
+        }
     }
 
     #[test]
@@ -83,8 +102,11 @@ mod tests {
         for code in Code::ALL {
             let details = Details::Credit { needed: large, available: Usdc::from_credits(1) };
             let error = Problem::from(Rejection { code: *code, details }).of_request(&"x".repeat(36));
-            let bytes = serde_json::to_vec(&ErrorBody { error }).unwrap().len();
-            assert!(bytes < FIXED, "{code}: {bytes}");
+            let body = ErrorBody { error };
+            for format in [Format::Json, Format::MessagePack] {
+                let bytes = format.write(&body).unwrap().len();
+                assert!(bytes < FIXED, "{code}: {bytes}");
+            }
         }
     }
 }

@@ -17,7 +17,8 @@ use crate::edge::dto::convert;
 use crate::edge::problem::{EdgeCode, Problem};
 
 pub use reads::{
-    AccountsQuery, JournalQuery, SourceQuery, accounts, debits_by_key, journal, source, source_declines,
+    AccountsQuery, JournalQuery, SourceQuery, accounts, debits_by_key, journal, routing, source,
+    source_declines,
 };
 pub use writes::{close, debit, debits, deposit, get, grant, open, source_batch};
 

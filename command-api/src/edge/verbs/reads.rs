@@ -7,11 +7,14 @@ use crate::ask::{Answer, Ask, Call};
 use crate::edge::EdgeState;
 use crate::edge::auth::Principal;
 use crate::edge::cursor::{self, List};
-use crate::edge::dto::answers::{AccountBody, AccountPage, JournalBody, JournalPage, KeyRows, SourceBody};
+use crate::edge::dto::answers::{
+    AccountBody, AccountPage, JournalBody, JournalPage, KeyRows, RoutingBody, SourceBody,
+};
 use crate::edge::dto::convert::name;
+use crate::edge::dto::requests::RoutingRequest;
 use crate::edge::problem::{EdgeCode, Problem};
 
-use super::{from_views, wait_for, wait_for_all};
+use super::{check_app, from_views, wait_for, wait_for_all};
 
 /// How many rows a page has when the caller does not say.
 const PAGE_DEFAULT: u32 = 50;
@@ -55,6 +58,12 @@ pub struct SourceQuery {
     pub limit: Option<String>,
     /// Where the page before ended.
     pub cursor: Option<String>,
+}
+
+/// Which partition decides for which account, for callers that hash.
+pub fn routing(state: &EdgeState, who: &Principal, body: &RoutingRequest) -> Result<RoutingBody, Problem> {
+    check_app(who, body.app.as_deref())?;
+    Ok(RoutingBody { partitions: state.desk.partitions().count(), slots: state.desk.slots().clone() })
 }
 
 /// The accounts of an app, by user id.

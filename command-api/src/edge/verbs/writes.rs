@@ -8,19 +8,21 @@ use ledger_core::event::Usage;
 use ledger_core::{BatchItem, Command, Key, SourceBatch, Timestamp};
 use projector::AccountRow;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::ask::{AccountAnswer, AccountView, Answer, Ask, Call, Failure};
 use crate::edge::EdgeState;
 use crate::edge::auth::Principal;
 use crate::edge::dto::answers::{
-    AccountBody, ErrorBody, ReceiptBody, ResultBody, ResultsBody, SourceResultBody,
+    AccountBody, BriefResultsBody, DebitsAnswer, ErrorBody, ReceiptBody, ResultBody, ResultsBody,
+    SourceResultBody,
 };
-use crate::edge::dto::convert::CheckedSource;
+use crate::edge::dto::brief::BriefResult;
+use crate::edge::dto::convert::{AnswerForm, CheckedSource};
 use crate::edge::dto::requests::{
     CloseRequest, DebitRequest, DebitsRequest, GetRequest, MoneyRequest, OpenRequest, SourceRequest,
 };
+use crate::edge::metadata::JsonText;
 use crate::edge::problem::{EdgeCode, Problem};
 
 use super::{check_app, deadline};
@@ -124,21 +126,37 @@ pub async fn debits(
     who: &Principal,
     body: DebitsRequest,
     answer_max: Option<usize>,
-) -> Result<ResultsBody, Problem> {
+) -> Result<DebitsAnswer, Problem> {
     check_app(who, body.app.as_deref())?;
     let deadline = deadline(body.deadline.as_deref())?;
+    let form = body.answer_form()?;
     let debits = body.into_commands(who, fresh_key)?;
-    let bound = 100 + debits.iter().map(|debit| super::bound::of_result(&debit.usage)).sum::<usize>();
-    if answer_max.is_some_and(|max| bound > max) {
+    if answer_max.is_some_and(|max| super::bound::of_results(&debits, form) > max) {
         let detail =
             "The answer could be too large to be sent; nothing was decided. Send fewer debits at once.";
         return Err(Problem::new(EdgeCode::PayloadTooLarge, detail));
     }
+    Ok(match form {
+        AnswerForm::Full => DebitsAnswer::Batch(full(state, debits, deadline).await),
+        AnswerForm::Brief => DebitsAnswer::Brief(brief(state, debits, deadline).await),
+    })
+}
+
+async fn full(state: &EdgeState, debits: Vec<Debit>, deadline: Timestamp) -> ResultsBody {
     let told: Vec<_> = debits.iter().map(|debit| (debit.usage.key.clone(), dry_usage(debit))).collect();
-    let calls = debits.into_iter().map(|debit| Call { ask: Ask::Command(Command::Debit(debit)), deadline });
-    let answers = state.desk.ask_all(calls.collect()).await;
+    let answers = ask_each(state, debits, deadline).await;
     let results = answers.into_iter().zip(told).map(|(answer, (key, usage))| result(answer, key, usage));
-    Ok(ResultsBody { results: results.collect() })
+    ResultsBody { results: results.collect() }
+}
+
+async fn brief(state: &EdgeState, debits: Vec<Debit>, deadline: Timestamp) -> BriefResultsBody {
+    let answers = ask_each(state, debits, deadline).await.into_iter();
+    BriefResultsBody { results: answers.map(|answer| BriefResult::of(answer, refusal)).collect() }
+}
+
+async fn ask_each(state: &EdgeState, debits: Vec<Debit>, deadline: Timestamp) -> Vec<Answer> {
+    let calls = debits.into_iter().map(|debit| Call { ask: Ask::Command(Command::Debit(debit)), deadline });
+    state.desk.ask_all(calls.collect()).await
 }
 
 fn result(answer: Answer, key: Option<Key>, dry_run: Option<Usage>) -> ResultBody {
@@ -160,6 +178,9 @@ pub async fn source_batch(
     body: SourceRequest,
 ) -> Result<SourceResultBody, Problem> {
     check_app(who, body.app.as_deref())?;
+    if state.desk.straight().is_some() {
+        return Err(Problem::invalid("source", "goes to every partition: ask for it without naming one"));
+    }
     let deadline = deadline(body.deadline.as_deref())?;
     let CheckedSource { head, items } = body.into_batch(who)?;
     let (source, from, to) = (head.source.to_string(), head.from, head.to);
@@ -224,7 +245,7 @@ fn nothing_happened(problem: Problem) -> Problem {
 #[derive(Default, Deserialize)]
 struct Profile {
     email: Option<String>,
-    metadata: Option<Box<RawValue>>,
+    metadata: Option<JsonText>,
 }
 
 async fn with_profile(state: &EdgeState, account: AccountView, lots: bool) -> AccountBody {
