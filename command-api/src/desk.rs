@@ -9,7 +9,7 @@ use ledger_core::{AccountId, PartitionId, SourceBatch, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::ask::{Answer, Ask, Call, Failure, SourceAnswer};
-use crate::letters::Letter;
+use crate::letters::{Letter, Mailbox, Reply};
 use crate::partition::Health;
 
 /// Hands calls to the writer of their partition. Cheap to clone.
@@ -74,6 +74,16 @@ impl Desk {
         let deadline = call.deadline;
         let mut answers = self.hand_in(partition, vec![call], deadline).await;
         answers.pop().expect("one call has one answer")
+    }
+
+    /// Asks one thing; the answer comes to the mailbox under the token, once, however late. For who asks very often: no
+    /// timer and no channel is made for it, and answers that come together are handed over together.
+    ///
+    /// Error: nothing was asked.
+    pub(crate) fn post(&self, call: Call, mailbox: &Mailbox, token: u64) -> Result<(), Failure> {
+        let counter = &self.inner.counters[usize::from(self.partition_of(&call).0)];
+        let permit = counter.room(1).ok_or(Failure::Overloaded)?;
+        counter.put(Letter { calls: vec![call], reply: Reply::Mail(mailbox.clone(), token), permit })
     }
 
     /// Asks several things of their partitions, each for itself, and answers in the same order.
@@ -171,6 +181,17 @@ impl Counter {
         Arc::clone(&self.room).try_acquire_many_owned(calls).ok()
     }
 
+    /// Hands a letter to the writer. Error: it was not taken.
+    fn put(&self, letter: Letter) -> Result<(), Failure> {
+        self.letters.try_send(letter).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Failure::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => {
+                let reason = self.health.borrow().clone().err();
+                Failure::Unavailable(reason.unwrap_or_else(|| "the writer has stopped".to_owned()))
+            }
+        })
+    }
+
     async fn hand_in(
         &self,
         calls: Vec<Call>,
@@ -183,15 +204,8 @@ impl Counter {
             return vec![];
         }
         let (reply, answers) = oneshot::channel();
-        match self.letters.try_send(Letter { calls, reply, permit }) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => return fail(Failure::Overloaded),
-            Err(mpsc::error::TrySendError::Closed(_)) => {
-                let reason = self.health.borrow().clone().err();
-                return fail(Failure::Unavailable(
-                    reason.unwrap_or_else(|| "the writer has stopped".to_owned()),
-                ));
-            }
+        if let Err(failure) = self.put(Letter { calls, reply: Reply::Once(reply), permit }) {
+            return fail(failure);
         }
         let left = deadline.since(Timestamp(service_kit::clock::now()));
         let patience = Duration::from_micros(u64::try_from(left).unwrap_or(0));

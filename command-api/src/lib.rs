@@ -12,7 +12,7 @@ pub mod ask;
 pub mod desk;
 pub mod edge;
 pub mod init;
-mod letters;
+pub mod letters;
 mod log_clock;
 mod partition;
 mod steady_clock;

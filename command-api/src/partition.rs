@@ -10,10 +10,11 @@ use ledger_core::commit::Commit;
 use ledger_core::event::Event;
 use ledger_core::time::SECOND;
 use ledger_core::{PartitionId, Position, TermNonce, Timestamp};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::letters::{Letter, OpenLetters};
+use crate::ask::Answer;
+use crate::letters::{Letter, Mail, Mailbox, OpenLetters, Reply};
 use crate::log_clock::{self, ClockError};
 use crate::steady_clock::{Jumped, SteadyClock};
 use crate::writer::{Input, OpenError, Output, Stop, Ticket, Writer, WriterConfig};
@@ -63,6 +64,9 @@ enum Done {
     Seen(Result<Option<Entry>, ReadError>),
 }
 
+/// Where the answers of a letter go; the permit is given back with them.
+type Address = (Reply, OwnedSemaphorePermit);
+
 /// One partition: a writer, and what it needs from the world.
 pub(crate) struct Partition {
     id: PartitionId,
@@ -71,7 +75,7 @@ pub(crate) struct Partition {
     inbox: mpsc::Receiver<Letter>,
     health: watch::Sender<Health>,
     doing: FuturesUnordered<BoxFuture<'static, Done>>,
-    letters: OpenLetters,
+    letters: OpenLetters<Address>,
     clock: SteadyClock,
     looking: bool,
 }
@@ -105,7 +109,9 @@ impl Partition {
         let result = self.serve(&mut writer, &shutdown).await;
         let reason = result.as_ref().err().map_or_else(|| "stopping".to_owned(), ToString::to_string);
         self.say(Err(reason.clone()));
-        self.letters.give_up(&reason);
+        let mut post = Post::default();
+        self.letters.give_up(&reason).into_iter().for_each(|answered| post.send(answered));
+        post.deliver();
         result
     }
 
@@ -200,7 +206,8 @@ impl Partition {
         writer: &mut Writer,
         letters: &mut Vec<Letter>,
     ) -> Result<(), PartitionError> {
-        let inputs = letters.drain(..).flat_map(|letter| self.letters.open(letter)).collect();
+        let open = |Letter { calls, reply, permit }| self.letters.open(calls, (reply, permit));
+        let inputs = letters.drain(..).flat_map(open).collect();
         self.step(writer, inputs).await
     }
 
@@ -243,7 +250,7 @@ impl Partition {
 
     fn carry_out(&mut self, writer: &Writer, outputs: Vec<Output>) -> Result<(), PartitionError> {
         let (id, log) = (self.id, Arc::clone(&self.log));
-        let mut stopped = None;
+        let (mut stopped, mut post) = (None, Post::default());
         for output in outputs {
             let log = Arc::clone(&log);
             match output {
@@ -257,7 +264,9 @@ impl Partition {
                     self.doing
                         .push(Box::pin(async move { Done::Fetched(ticket, fetch(&*log, position).await) }));
                 }
-                Output::Answer(ticket, answer) => self.letters.answer(ticket, answer),
+                Output::Answer(ticket, answer) => {
+                    self.letters.answer(ticket, answer).into_iter().for_each(|answered| post.send(answered));
+                }
                 Output::Opened => {
                     let (sequence, accounts) = (writer.chain().sequence, writer.ledger().account_count());
                     tracing::info!(partition = %id, sequence, accounts, "term opened");
@@ -268,6 +277,7 @@ impl Partition {
                 Output::Stop(stop) => stopped = Some(stop),
             }
         }
+        post.deliver();
         stopped.map_or(Ok(()), |stop| Err(stop.into()))
     }
 
@@ -291,6 +301,31 @@ impl Partition {
                 None => std::future::pending().await,
             }
         }
+    }
+}
+
+/// Answers on their way. What goes to one mailbox goes in one piece: a commit answers hundreds of calls, and each piece
+/// wakes who waits for it.
+#[derive(Default)]
+struct Post(Vec<(Mailbox, Vec<Mail>)>);
+
+impl Post {
+    /// The asker may be gone: then nobody wants to know.
+    fn send(&mut self, ((reply, _permit), mut answers): (Address, Vec<Answer>)) {
+        match reply {
+            Reply::Once(asker) => drop(asker.send(answers)),
+            Reply::Mail(mailbox, token) => {
+                let answer = answers.pop().expect("a letter to a mailbox holds one call");
+                match self.0.iter_mut().find(|(known, _)| known.same_channel(&mailbox)) {
+                    Some((_, mail)) => mail.push((token, answer)),
+                    None => self.0.push((mailbox, vec![(token, answer)])),
+                }
+            }
+        }
+    }
+
+    fn deliver(self) {
+        self.0.into_iter().for_each(|(mailbox, mail)| drop(mailbox.send(mail)));
     }
 }
 

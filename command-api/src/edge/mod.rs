@@ -11,6 +11,7 @@ pub mod http;
 mod metadata;
 pub mod nats;
 pub mod openapi;
+mod posted;
 pub mod problem;
 mod time;
 pub mod verbs;

@@ -4,7 +4,7 @@
 //! callers that hash ask its owner straight. The connection must be one of its own: a caller chooses the subject of its reply, and must not be able to make Drip write its answer somewhere
 //! else than into an inbox.
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -14,17 +14,19 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::stream::{StreamExt as _, select_all};
 use ledger_core::{AppId, Label};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::ask::Call;
 use crate::edge::EdgeState;
 use crate::edge::auth::Principal;
 use crate::edge::dto::answers::{DebitsAnswer, ErrorBody};
 use crate::edge::dto::format::{self, Format};
 use crate::edge::dto::requests::AnyDebitsRequest;
+use crate::edge::posted::{Answered, Open, Posted};
 use crate::edge::problem::{EdgeCode, Problem};
-use crate::edge::verbs;
+use crate::edge::verbs::{self, AskedDebit};
 
 /// What is listened to, and the schema of its body. The `*` is the app. Each but the last is listened to once more,
 /// straight to a partition: see [`straight_subject`].
@@ -47,6 +49,8 @@ pub fn straight_subject(subject: &str) -> Option<String> {
     (verb != "routing").then(|| format!("{rest}.*.{verb}"))
 }
 
+/// How many requests are taken at once.
+const REQUESTS_AT_ONCE: usize = 256;
 /// How many requests are worked on at once; beyond it they are answered `overloaded`.
 const AT_ONCE: usize = 4_096;
 /// What headers and protocol may add to an answer, in bytes.
@@ -93,21 +97,26 @@ pub async fn serve(client: Client, state: EdgeState, shutdown: CancellationToken
             endpoints.push(builder.add(straight).await.map_err(NatsError::Start)?);
         }
     }
-    let mut requests = select_all(endpoints);
+    let mut requests = select_all(endpoints).ready_chunks(REQUESTS_AT_ONCE);
     let edge = Arc::new(Edge::new(client, state));
-    let tracker = TaskTracker::new();
+    let (tracker, mut posted) = (TaskTracker::new(), Posted::new());
     let result = loop {
         tokio::select! {
             () = shutdown.cancelled() => break Ok(()),
-            request = requests.next() => match request {
-                Some(request) => edge.take(request, &tracker).await,
+            ready = requests.next() => match ready {
+                Some(ready) => edge.take_all(ready, &mut posted, &tracker).await,
                 None => break Err(NatsError::Closed),
             },
+            answered = posted.answered() => edge.respond_all(answered).await,
         }
     };
     // Nothing more can be done about a service that does not sign off: the connection ends with it.
     let _ = service.stop().await;
     drop(requests);
+    while !posted.is_empty() {
+        let answered = posted.answered().await;
+        edge.respond_all(answered).await;
+    }
     tracker.close();
     tracker.wait().await;
     let _ = edge.client.flush().await;
@@ -130,8 +139,14 @@ impl Edge {
         Self { client, state, straight, room: Arc::new(Semaphore::new(AT_ONCE)), told: Mutex::new(None) }
     }
 
+    async fn take_all(self: &Arc<Self>, requests: Vec<Request>, posted: &mut Posted, tracker: &TaskTracker) {
+        for request in requests {
+            self.take(request, posted, tracker).await;
+        }
+    }
+
     /// Begins to work on a request, if it may be answered and there is room.
-    async fn take(self: &Arc<Self>, request: Request, tracker: &TaskTracker) {
+    async fn take(self: &Arc<Self>, request: Request, posted: &mut Posted, tracker: &TaskTracker) {
         if request.message.reply.as_ref().is_some_and(|reply| !is_inbox(reply)) {
             self.tell_refused();
             return;
@@ -141,16 +156,45 @@ impl Edge {
             self.respond(&request, Err(problem)).await;
             return;
         };
+        if Address::of(&request.message.subject).verb == "debit" {
+            let refused = self.post(request, posted, permit);
+            self.respond_all(refused.into_iter().collect()).await;
+            return;
+        }
         let edge = Arc::clone(self);
         tracker.spawn(async move {
             let answered = AssertUnwindSafe(edge.answer(&request)).catch_unwind().await;
-            let answer = answered.unwrap_or_else(|_| {
-                tracing::error!(subject = %request.message.subject, "a request made Drip panic; this is a bug");
-                Err(Problem::internal())
-            });
+            let answer = answered.unwrap_or_else(|_| Err(panicked(&request)));
             edge.respond(&request, answer).await;
             drop(permit);
         });
+    }
+
+    /// Asks for a debit. The answer, when it is no.
+    fn post(&self, request: Request, posted: &mut Posted, permit: OwnedSemaphorePermit) -> Option<Answered> {
+        let read = catch_unwind(AssertUnwindSafe(|| self.read_debit(&request)));
+        let (format, state, (call, asked)) = match read.unwrap_or_else(|_| Err(panicked(&request))) {
+            Ok(read) => read,
+            Err(problem) => {
+                let format = format_of(&request).unwrap_or(Format::Json);
+                return Some(Answered { request, format, receipt: Err(problem) });
+            }
+        };
+        posted.ask(&state.desk, call, Open { request, format, asked, permit })
+    }
+
+    fn read_debit(&self, request: &Request) -> Result<(Format, &EdgeState, (Call, AskedDebit)), Problem> {
+        let format = format_of(request)?;
+        let address = Address::of(&request.message.subject);
+        let (who, state) = (address.principal()?, self.state_at(&address)?);
+        Ok((format, state, verbs::ask_debit(&who, format.read(&request.message.payload)?)?))
+    }
+
+    async fn respond_all(&self, answered: Vec<Answered>) {
+        for Answered { request, format, receipt } in answered {
+            let answer = receipt.and_then(|receipt| format.write(&receipt)).map(Bytes::from);
+            self.respond(&request, answer).await;
+        }
     }
 
     async fn answer(&self, request: &Request) -> Result<Bytes, Problem> {
@@ -160,7 +204,6 @@ impl Edge {
         let (state, payload) = (self.state_at(&address)?, &request.message.payload[..]);
         let bytes = match address.verb {
             "get" => format.write(&verbs::get(state, &who, format.read(payload)?).await?),
-            "debit" => format.write(&verbs::debit(state, &who, format.read(payload)?).await?),
             "debits" => format.write(&self.debits(state, &who, format, payload).await?),
             "open" => format.write(&verbs::open(state, &who, format.read(payload)?).await?),
             "grant" => format.write(&verbs::grant(state, &who, format.read(payload)?).await?),
@@ -236,6 +279,11 @@ impl Edge {
             );
         }
     }
+}
+
+fn panicked(request: &Request) -> Problem {
+    tracing::error!(subject = %request.message.subject, "a request made Drip panic; this is a bug");
+    Problem::internal()
 }
 
 fn is_inbox(reply: &str) -> bool {

@@ -68,23 +68,42 @@ pub async fn close(state: &EdgeState, who: &Principal, body: CloseRequest) -> Re
 
 /// Debits an account. Problems tell the key: who gave none needs it to ask what became of the debit.
 pub async fn debit(state: &EdgeState, who: &Principal, body: DebitRequest) -> Result<ReceiptBody, Problem> {
-    let mut key = given_key(body.key.as_deref());
-    try_debit(state, who, body, &mut key).await.map_err(|problem| problem.of_key(key))
+    let (call, asked) = ask_debit(who, body)?;
+    asked.receipt(state.desk.ask(call).await)
 }
 
-async fn try_debit(
-    state: &EdgeState,
+/// What a debit's answer is made of, besides what the writer says.
+#[derive(Debug)]
+pub struct AskedDebit {
+    key: Option<Key>,
+    /// Of a dry run.
+    usage: Option<Usage>,
+}
+
+/// The call that a debit is. Problem: the first thing that is wrong with it.
+pub fn ask_debit(who: &Principal, body: DebitRequest) -> Result<(Call, AskedDebit), Problem> {
+    let mut key = given_key(body.key.as_deref());
+    try_ask_debit(who, body, &mut key).map_err(|problem| problem.of_key(key))
+}
+
+fn try_ask_debit(
     who: &Principal,
     body: DebitRequest,
     key: &mut Option<Key>,
-) -> Result<ReceiptBody, Problem> {
+) -> Result<(Call, AskedDebit), Problem> {
     check_app(who, body.app.as_deref())?;
     let deadline = deadline(body.deadline.as_deref())?;
     let debit = body.into_command(who, fresh_key)?;
     key.clone_from(&debit.usage.key);
-    let usage = dry_usage(&debit);
-    let answer = state.desk.ask(Call { ask: Ask::Command(Command::Debit(debit)), deadline }).await;
-    receipt(answer, usage)
+    let asked = AskedDebit { key: debit.usage.key.clone(), usage: dry_usage(&debit) };
+    Ok((Call { ask: Ask::Command(Command::Debit(debit)), deadline }, asked))
+}
+
+impl AskedDebit {
+    /// What the caller is answered. Problem: it is not paid; with the key.
+    pub fn receipt(self, answer: Answer) -> Result<ReceiptBody, Problem> {
+        receipt(answer, self.usage).map_err(|problem| problem.of_key(self.key))
+    }
 }
 
 /// Records money that was paid.
