@@ -9,4 +9,5 @@ mod refusals;
 mod serving;
 mod sources;
 mod straight;
+mod stuck;
 mod world;

@@ -34,7 +34,18 @@ impl Served {
 
     /// Served over one connection, asked over another.
     async fn between(server: NatsServer, client: Client, caller: Client) -> Self {
-        let world = World::start().await;
+        Self::of(World::start().await, server, client, caller).await
+    }
+
+    /// A world that is there, served.
+    pub(crate) async fn world(world: World) -> Self {
+        let server = NatsServer::start().await;
+        let client = async_nats::connect(server.url()).await.unwrap();
+        let caller = async_nats::connect(server.url()).await.unwrap();
+        Self::of(world, server, client, caller).await
+    }
+
+    async fn of(world: World, server: NatsServer, client: Client, caller: Client) -> Self {
         let stop = CancellationToken::new();
         let serving = nats::serve(client, world.state.clone(), stop.clone());
         world.supervisor.spawn("nats", serving);

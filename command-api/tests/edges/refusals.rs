@@ -324,7 +324,7 @@ async fn the_documentation_is_served_and_true() {
     let _ = http::router(world.state.clone());
 }
 
-fn soon() -> String {
+pub(crate) fn soon() -> String {
     let moment = chrono::Utc::now() + chrono::Duration::milliseconds(300);
     moment.to_rfc3339()
 }

@@ -44,8 +44,17 @@ impl World {
 
     /// Perhaps with views that stay empty.
     pub(crate) async fn with_projector(projecting: bool) -> Self {
+        Self::made(projecting, |log| log).await
+    }
+
+    /// On a log that is put in front of the real one.
+    pub(crate) async fn on(front: impl FnOnce(Arc<dyn EventLog>) -> Arc<dyn EventLog>) -> Self {
+        Self::made(true, front).await
+    }
+
+    async fn made(projecting: bool, front: impl FnOnce(Arc<dyn EventLog>) -> Arc<dyn EventLog>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let log = new_log(&folder).await;
+        let log = front(new_log(&folder).await);
         let supervisor = Supervisor::new(Duration::from_secs(5));
         let apps = ["demo", "other"].map(|app| (AppId::new(app).unwrap(), Policy::default()));
         let desk = writers::start(Arc::clone(&log), apps.to_vec(), &supervisor).await.unwrap();
