@@ -64,9 +64,15 @@ impl Watched {
         let all = processes();
         let own = |name: &str, pid: u32| {
             let children = name == PARENT;
-            all.iter().filter(move |process| process.pid == pid || (children && process.parent == pid))
+            let used = move |process: &Process| match (process.pid == pid, children && process.parent == pid)
+            {
+                (true, _) if children => process.used + process.gone,
+                (true, _) | (_, true) => process.used,
+                _ => Duration::ZERO,
+            };
+            all.iter().map(used).sum()
         };
-        self.0.iter().map(|(name, pid)| (*name, own(name, *pid).map(|process| process.used).sum())).collect()
+        self.0.iter().map(|(name, pid)| (*name, own(name, *pid))).collect()
     }
 }
 
@@ -78,6 +84,8 @@ struct Process {
     pid: u32,
     parent: u32,
     used: Duration,
+    /// By children that have ended.
+    gone: Duration,
 }
 
 fn processes() -> Vec<Process> {
@@ -86,12 +94,14 @@ fn processes() -> Vec<Process> {
     stats.filter_map(|stat| parse(&stat)).collect()
 }
 
-/// `pid (name) state parent …`, where the name may hold anything; user and system time are the 14th and 15th field.
+/// `pid (name) state parent …`, where the name may hold anything; user and system time are the 14th and 15th field, those
+/// of ended children the next two.
 fn parse(stat: &str) -> Option<Process> {
     let (before, after) = (stat.split_once(' ')?.0, stat.rsplit_once(") ")?.1);
     let fields: Vec<&str> = after.split(' ').collect();
-    let ticks = fields.get(11)?.parse::<u32>().ok()? + fields.get(12)?.parse::<u32>().ok()?;
-    Some(Process { pid: before.parse().ok()?, parent: fields.get(1)?.parse().ok()?, used: TICK * ticks })
+    let time = |field: usize| Some(TICK * fields.get(field)?.parse::<u32>().ok()?);
+    let (used, gone) = (time(11)? + time(12)?, time(13)? + time(14)?);
+    Some(Process { pid: before.parse().ok()?, parent: fields.get(1)?.parse().ok()?, used, gone })
 }
 
 #[cfg(test)]
@@ -100,9 +110,10 @@ mod tests {
 
     #[test]
     fn a_line_of_the_kernel_is_read_whatever_the_process_is_called() {
-        let stat = "42 (a (b) c) S 7 42 42 0 -1 4194560 1 2 3 4 250 50 0 0 20 0 1 0 99 1 1 1 1";
+        let stat = "42 (a (b) c) S 7 42 42 0 -1 4194560 1 2 3 4 250 50 7 1 20 0 1 0 99 1 1 1 1";
         let process = parse(stat).unwrap();
-        assert_eq!((process.pid, process.parent, process.used), (42, 7, Duration::from_secs(3)));
+        assert_eq!((process.pid, process.parent), (42, 7));
+        assert_eq!((process.used, process.gone), (Duration::from_secs(3), Duration::from_millis(80)));
         assert!(processes().iter().any(|process| process.pid == std::process::id()));
     }
 

@@ -334,7 +334,8 @@ pub fn this_program() -> Result<PathBuf> {
     std::env::current_exe().context("this program does not know where it is")
 }
 
-/// A Drip on JetStream with one partition.
+/// A Drip on JetStream with two partitions: each has one commit in flight, so that one is on its way to the disk while
+/// the other gathers.
 pub fn usual(program: PathBuf) -> Wanted {
-    Wanted { program, log: LogKind::JetStream, partitions: 1, projector: false }
+    Wanted { program, log: LogKind::JetStream, partitions: 2, projector: false }
 }

@@ -36,8 +36,8 @@ pub fn draw(title: &str, points: &[Point]) -> String {
         escaped(title)
     );
     axes(&mut svg, &scale);
-    line(&mut svg, &scale, points, "p50", "#2166ac", |point| point.p50);
-    line(&mut svg, &scale, points, "p99", "#b2182b", |point| point.p99);
+    line(&mut svg, &scale, points, ("p50", "#2166ac", WIDTH - RIGHT - 40.0), |point| point.p50);
+    line(&mut svg, &scale, points, ("p99", "#b2182b", WIDTH - RIGHT), |point| point.p99);
     svg + "</svg>\n"
 }
 
@@ -101,8 +101,7 @@ fn line(
     svg: &mut String,
     scale: &Scale,
     points: &[Point],
-    name: &str,
-    colour: &str,
+    (name, colour, legend): (&str, &str, f64),
     micros: impl Fn(&Point) -> u64,
 ) {
     let places: Vec<_> = points.iter().map(|point| (scale.x(point.rate), scale.y(micros(point)))).collect();
@@ -114,15 +113,9 @@ fn line(
         writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"/>")
             .expect("a text takes text");
     }
-    if let Some((x, y)) = places.last() {
-        writeln!(
-            svg,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"{colour}\">{name}</text>",
-            x - 6.0,
-            y - 8.0
-        )
+    // Beside the title: at their ends the lines often meet.
+    writeln!(svg, "<text x=\"{legend:.1}\" y=\"24.0\" text-anchor=\"end\" fill=\"{colour}\">{name}</text>")
         .expect("a text takes text");
-    }
 }
 
 fn rule(svg: &mut String, from: (f64, f64), to: (f64, f64)) {

@@ -88,7 +88,8 @@ impl Desk {
 
     /// Asks several things of their partitions, each for itself, and answers in the same order.
     pub async fn ask_all(&self, calls: Vec<Call>) -> Vec<Answer> {
-        if let Some(partition) = self.straight {
+        let only = (self.inner.counters.len() == 1).then_some(PartitionId(0));
+        if let Some(partition) = self.straight.or(only) {
             let deadline = calls.iter().map(|call| call.deadline).min().unwrap_or_default();
             return self.hand_in(partition, calls, deadline).await;
         }

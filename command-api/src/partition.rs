@@ -141,7 +141,7 @@ impl Partition {
                     open = count > 0;
                     self.on_letters(writer, &mut letters).await?;
                 }
-                () = wake => self.step(writer, vec![Input::Tick]).await?,
+                () = wake => self.step(writer, Input::Tick).await?,
                 _ = look.tick() => self.look(writer)?,
             }
         }
@@ -201,14 +201,19 @@ impl Partition {
         }
     }
 
+    /// Without a list of all calls in between: a letter may hold thousands.
     async fn on_letters(
         &mut self,
         writer: &mut Writer,
         letters: &mut Vec<Letter>,
     ) -> Result<(), PartitionError> {
-        let open = |Letter { calls, reply, permit }| self.letters.open(calls, (reply, permit));
-        let inputs = letters.drain(..).flat_map(open).collect();
-        self.step(writer, inputs).await
+        let (now, mut out) = (self.clock.now()?, Vec::new());
+        for Letter { calls, reply, permit } in letters.drain(..) {
+            for input in self.letters.open(calls, (reply, permit)) {
+                writer.step(now, input, &mut out);
+            }
+        }
+        self.finish(writer, now, out)
     }
 
     async fn on_done(&mut self, writer: &mut Writer, done: Done) -> Result<(), PartitionError> {
@@ -224,16 +229,23 @@ impl Partition {
                 Input::Seen(seen)
             }
         };
-        self.step(writer, vec![input]).await
+        self.step(writer, input).await
     }
 
-    /// Hands inputs in, sends what they led to, and carries out the rest.
-    async fn step(&mut self, writer: &mut Writer, inputs: Vec<Input>) -> Result<(), PartitionError> {
-        let now = self.clock.now()?;
-        let mut out = Vec::new();
-        for input in inputs {
-            writer.step(now, input, &mut out);
-        }
+    /// Hands an input in.
+    async fn step(&mut self, writer: &mut Writer, input: Input) -> Result<(), PartitionError> {
+        let (now, mut out) = (self.clock.now()?, Vec::new());
+        writer.step(now, input, &mut out);
+        self.finish(writer, now, out)
+    }
+
+    /// Sends what inputs led to, and carries out the rest.
+    fn finish(
+        &mut self,
+        writer: &mut Writer,
+        now: Timestamp,
+        mut out: Vec<Output>,
+    ) -> Result<(), PartitionError> {
         writer.flush(now, &mut out);
         self.carry_out(writer, out)?;
         self.say(writer.health(now));

@@ -67,9 +67,9 @@ struct Whose {
     /// Where a Drip that is started keeps its log [default: jetstream].
     #[arg(long, value_enum)]
     log: Option<Log>,
-    /// How many partitions it has.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
-    partitions: u16,
+    /// How many partitions it has, each with one commit in flight [default: 2, on SQLite 1].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
+    partitions: Option<u16>,
     /// With a projector (`drip up`), not the writers alone (`drip run command-api`).
     #[arg(long)]
     projector: bool,
@@ -126,13 +126,14 @@ impl LedgerArgs {
         let (warm_up, time) = times(self.seconds);
         let warm_up = self.warm_up.unwrap_or(warm_up);
         let accounts = if self.hot { 1 } else { self.accounts };
+        let log = self.drip.log(self.via)?;
         Ok(Plan {
             via: self.via(),
             running: self.drip.running(self.via)?,
             wanted: Wanted {
                 program: this_program()?,
-                log: self.drip.log(self.via)?,
-                partitions: self.drip.partitions,
+                log,
+                partitions: self.drip.partitions.unwrap_or(if log == LogKind::Sqlite { 1 } else { 2 }),
                 projector: self.drip.projector,
             },
             load: Load { accounts, batch: self.batch.into(), rhythm: rhythms[0], warm_up, time },
