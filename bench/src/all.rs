@@ -73,7 +73,7 @@ async fn loads(
     in_flight: usize,
     say: Say<'_>,
 ) -> Result<Report> {
-    say(format!("{via:?}, {accounts} accounts, {batch} a request, {in_flight} in flight"));
+    say(&format!("{via:?}, {accounts} accounts, {batch} a request, {in_flight} in flight"));
     let rhythm = Rhythm::InFlight(in_flight);
     // Batches have no counterpart in the baseline.
     let baseline = batch == 1;
@@ -177,7 +177,7 @@ fn seen(report: &Report) -> String {
 
 async fn without_load(thorough: &Thorough, batches: &Report, say: Say<'_>) -> Result<Vec<Row>> {
     let size = Size { accounts: thorough.accounts, debits: thorough.events, a_commit: 500 };
-    say("projector from position zero".to_owned());
+    say("projector from position zero");
     let projected = projection::measure(size, true).await?;
     let mut rows = vec![
         plain(
@@ -188,17 +188,17 @@ async fn without_load(thorough: &Thorough, batches: &Report, say: Say<'_>) -> Re
         ),
         plain("projector from zero into SQLite", "≥ 200,000 events/s", projected.sqlite, 200_000),
     ];
-    say("the core by itself".to_owned());
+    say("the core by itself");
     let mut speeds = Vec::new();
     for _ in 0..thorough.rounds {
         speeds.push(core::measure(size, Timestamp(service_kit::clock::now()))?);
     }
     rows.extend(core_rows(&speeds));
-    say("memory".to_owned());
+    say("memory");
     rows.extend(memory_rows(&memory(thorough).await?));
     rows.push(disk_row(batches));
     if let Some((trace, count)) = &thorough.import {
-        say("import".to_owned());
+        say("import");
         let import = import::measure(thorough.program.clone(), trace, *count).await?;
         let row = plain("import of the real trace, embedded", "≥ 50,000 rows/s", import.per_second, 50_000);
         rows.push(Row { note: format!("{} rows, with `drip import-usage`", grouped(import.rows)), ..row });
@@ -268,7 +268,7 @@ fn disk_row(batches: &Report) -> Row {
 }
 
 async fn picture(thorough: &Thorough, most: u64, say: Say<'_>) -> Result<String> {
-    say("latency against rate".to_owned());
+    say("latency against rate");
     let at: Vec<u64> = [5, 10, 20, 30, 40, 50, 60, 70, 80, 90].map(|percent| most * percent / 100).to_vec();
     let report = rates(thorough, &at, say).await?;
     Ok(svg::draw("Debits over NATS, one a request, open loop", &points(&report)))

@@ -113,7 +113,7 @@ pub struct Report {
 }
 
 /// Says how far a measurement is.
-pub type Say<'a> = &'a (dyn Fn(String) + Sync);
+pub type Say<'a> = &'a (dyn Fn(&str) + Sync);
 
 /// Measures. Error: something could not be started, an answer was wrong, or log and answers do not agree.
 pub async fn run(plan: &Plan, say: Say<'_>) -> Result<Report> {
@@ -177,7 +177,7 @@ impl<'a> Rounds<'a> {
     }
 
     async fn run<T: Target>(mut self, target: Arc<T>, watched: Watched) -> Result<Self> {
-        (self.say)(format!("opening {} accounts", self.plan.load.accounts));
+        (self.say)(&format!("opening {} accounts", self.plan.load.accounts));
         open_accounts(&target, &self.plan.load).await?;
         let rival = match self.plan.baseline {
             true => Some(Rival::start(&self.plan.load, self.say).await?),
@@ -214,7 +214,7 @@ impl<'a> Rounds<'a> {
             self.told.merge(seen.tally.clone());
         }
         let run = Run::of(engine, load, seen, used);
-        (self.say)(run.to_string());
+        (self.say)(&run.to_string());
         self.runs.push(run);
         Ok(())
     }
@@ -299,7 +299,7 @@ impl Rival {
             ..*load
         };
         let speeds = (drive(&one, &trial).await?.per_second(), drive(&several, &trial).await?.per_second());
-        say(format!(
+        say(&format!(
             "postgres: {} debits/s as one statement, {} as a transaction of two",
             speeds.0, speeds.1
         ));

@@ -2,7 +2,6 @@
 
 #![expect(clippy::float_arithmetic, reason = "coordinates of a picture, no money")]
 #![expect(clippy::cast_precision_loss, reason = "a picture has a few hundred points")]
-#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "powers of ten between 0 and 8")]
 
 use std::fmt::Write as _;
 

@@ -49,6 +49,6 @@ fn warn_of_debug(machine: &Machine) {
 }
 
 /// Says how far a measurement is.
-fn say(text: String) {
+fn say(text: &str) {
     anstream::eprintln!("{text}");
 }

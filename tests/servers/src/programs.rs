@@ -53,10 +53,10 @@ pub(crate) fn nats_server() -> &'static Path {
 fn find_nats_server() -> Option<PathBuf> {
     let brought = children(&tools()).into_iter().map(|folder| folder.join("nats-server"));
     let installed = search_path().into_iter().map(|folder| folder.join("nats-server"));
-    brought.chain(installed).find(fits)
+    brought.chain(installed).find(|path| fits(path))
 }
 
-fn fits(nats_server: &PathBuf) -> bool {
+fn fits(nats_server: &Path) -> bool {
     version(nats_server).is_some_and(|version| version >= NATS_MIN)
 }
 
