@@ -169,3 +169,36 @@ pub(crate) fn chained(commits: &[Parts]) -> Vec<Vec<u8>> {
     };
     commits.iter().map(link).collect()
 }
+
+/// The golden log in one partition, with these changes. A change is `COMMIT set|cut|insert PATH [JSON]`.
+pub(crate) fn changed(changes: &[&str]) -> Vec<Vec<u8>> {
+    let mut commits = golden_parts();
+    change(&mut commits, "1 set e/0/G/s [[0,0]]");
+    changes.iter().for_each(|text| change(&mut commits, text));
+    chained(&commits)
+}
+
+fn change(commits: &mut [Parts], text: &str) {
+    let words: Vec<&str> = text.splitn(4, ' ').collect();
+    let body = &mut commits[words[0].parse::<usize>().unwrap() - 1].body;
+    match words[1] {
+        "set" => *body.at(words[2]) = Value::json(words[3]),
+        "insert" => body.insert(words[2], Value::json(words[3])),
+        "cut" => body.cut(words[2]),
+        other => panic!("{other} is no change"),
+    }
+}
+
+/// The cases of a file of tests: some lines of changes and, behind `= `, what is said of them.
+pub(crate) fn cases(file: &'static str) -> Vec<(Vec<&'static str>, &'static str)> {
+    let lines = file.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let mut changes = Vec::new();
+    let case = |line: &'static str| match line.strip_prefix("= ") {
+        Some(said) => Some((std::mem::take(&mut changes), said)),
+        None => {
+            changes.push(line);
+            None
+        }
+    };
+    lines.filter_map(case).collect()
+}

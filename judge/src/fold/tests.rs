@@ -2,7 +2,7 @@
 //! together again with right hashes, and the complaint is compared word by word.
 
 use super::*;
-use crate::testing::{Parts, Value, chained, golden, golden_parts};
+use crate::testing::{cases, changed, golden, golden_parts};
 
 fn judge(mut fold: Fold, log: &[Vec<u8>]) -> Result<Fold, Violation> {
     for (sequence, bytes) in (1..).zip(log) {
@@ -10,25 +10,6 @@ fn judge(mut fold: Fold, log: &[Vec<u8>]) -> Result<Fold, Violation> {
     }
     fold.check_sums()?;
     Ok(fold)
-}
-
-/// The golden log in one partition, with these changes. A change is `COMMIT set|cut|insert PATH [JSON]`.
-fn changed(changes: &[&str]) -> Vec<Vec<u8>> {
-    let mut commits = golden_parts();
-    change(&mut commits, "1 set e/0/G/s [[0,0]]");
-    changes.iter().for_each(|text| change(&mut commits, text));
-    chained(&commits)
-}
-
-fn change(commits: &mut [Parts], text: &str) {
-    let words: Vec<&str> = text.splitn(4, ' ').collect();
-    let body = &mut commits[words[0].parse::<usize>().unwrap() - 1].body;
-    match words[1] {
-        "set" => *body.at(words[2]) = Value::json(words[3]),
-        "insert" => body.insert(words[2], Value::json(words[3])),
-        "cut" => body.cut(words[2]),
-        other => panic!("{other} is no change"),
-    }
 }
 
 /// What the judge says of the golden log with these changes.
@@ -54,24 +35,9 @@ fn the_golden_log_breaks_no_rule_and_adds_up() {
     assert_eq!((totals.debits, totals.declines, totals.crossings), (10, 3, 4));
 }
 
-/// The cases of `violations.txt`: changes, and what is said of them.
-fn cases() -> Vec<(Vec<&'static str>, &'static str)> {
-    let lines =
-        include_str!("violations.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let mut changes = Vec::new();
-    let case = |line: &'static str| match line.strip_prefix("= ") {
-        Some(said) => Some((std::mem::take(&mut changes), said)),
-        None => {
-            changes.push(line);
-            None
-        }
-    };
-    lines.filter_map(case).collect()
-}
-
 #[test]
 fn every_rule_is_missed_when_it_is_broken() {
-    let cases = cases();
+    let cases = cases(include_str!("violations.txt"));
     let wrong = cases.iter().map(|(changes, expected)| (changes, expected, complaint(changes)));
     let wrong = wrong.filter(|(_, expected, said)| said != *expected);
     let wrong: Vec<String> =
