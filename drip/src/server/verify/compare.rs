@@ -33,6 +33,9 @@ pub(super) struct TableDigest {
 pub(super) struct Difference {
     /// Its table.
     pub(super) table: &'static str,
+    /// Whose it is: `app/user`, when the row tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) account: Option<String>,
     /// The event it comes from, when the row tells it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) position: Option<String>,
@@ -141,9 +144,12 @@ fn of(
         (table.name != "chain_positions").then_some(())?;
         Some(format!("{}-{}-{}", partition?, sequence?, index?))
     });
+    let account = cell("app").and_then(Value::as_str).zip(cell("user_id").and_then(Value::as_str));
+    let account = account.map(|(app, user)| format!("{app}/{user}"));
     let key = names().zip(row).take(table.key).map(|(name, value)| (name, value.clone())).collect();
     Difference {
         table: table.name,
+        account,
         position,
         key,
         column: column.map(|at| table.columns[at].0),
@@ -170,7 +176,11 @@ impl std::fmt::Display for Difference {
         let key =
             self.key.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ");
         write!(f, "the row {key} of {}", self.table)?;
-        self.position.iter().try_for_each(|position| write!(f, " (event {position})"))?;
+        match (&self.account, &self.position) {
+            (Some(account), Some(position)) => write!(f, " ({account}, event {position})")?,
+            (Some(whose), None) | (None, Some(whose)) => write!(f, " ({whose})")?,
+            (None, None) => {}
+        }
         let Self { expected, found, .. } = self;
         match self.column {
             Some(column) => write!(f, ": {column} is {expected} by the log, and {found} in the views"),
@@ -222,13 +232,13 @@ mod tests {
                 &JOURNAL,
                 Some(r#"[0,4,1,"demo","anna"]"#),
                 &[],
-                "the row partition 0, sequence 4, idx 1 of journal (event 0-4-1): expected a row, found no such row",
+                "the row partition 0, sequence 4, idx 1 of journal (demo/anna, event 0-4-1): expected a row, found no such row",
             ),
             (
                 &ACCOUNTS,
                 None,
                 &[r#"["demo","eve",7]"#],
-                r#"the row app "demo", user_id "eve" of accounts: expected no such row, found a row"#,
+                r#"the row app "demo", user_id "eve" of accounts (demo/eve): expected no such row, found a row"#,
             ),
         ];
         for (table, expected, found, said) in cases {

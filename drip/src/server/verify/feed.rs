@@ -98,7 +98,6 @@ impl Scope {
         Ok(Self { starts, frozen, since })
     }
 
-
     /// The tables, in the order in which they are read: the journal beside the log, the others behind it.
     fn tables(&self) -> &'static [&'static Table] {
         match (&self.frozen, self.since) {

@@ -16,7 +16,7 @@ use projector::FrozenViews;
 
 use self::feed::{Feed, Scope};
 use self::inspect::Inspector;
-use self::report::Report;
+use self::report::{Finding, Report};
 use super::args::EngineArgs;
 use super::engines;
 use crate::failure::{Exit, Failure};
@@ -61,8 +61,8 @@ impl Verify {
         let report = judged
             .await
             .map_err(|error| Failure::new(Exit::Failed, format!("the judge stopped: {error}")))?;
-        // A judge that has found something reads no further, so only without a finding does an unread rest matter.
-        if report.finding.is_none() {
+        // Rows that could not be read are no rows that are missing.
+        if report.finding.as_ref().is_none_or(Finding::is_of_views) {
             read?;
         }
         Self::tell(&report, output)

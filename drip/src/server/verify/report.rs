@@ -40,6 +40,8 @@ pub(super) struct PartitionReport {
     /// The last commit, and its hash.
     pub(super) commit: u64,
     pub(super) sha256: String,
+    /// And its time.
+    pub(super) time: String,
 }
 
 impl PartitionReport {
@@ -54,6 +56,7 @@ impl PartitionReport {
             events: totals.events,
             commit: chain.sequence,
             sha256: hex::encode(chain.hash),
+            time: rfc3339(chain.time),
         }
     }
 }
@@ -145,6 +148,13 @@ impl Finding {
     }
 }
 
+impl Finding {
+    /// It speaks of rows of the views.
+    pub(super) fn is_of_views(&self) -> bool {
+        self.details["kind"] == "difference"
+    }
+}
+
 impl From<Difference> for Finding {
     fn from(difference: Difference) -> Self {
         let sentence = format!("the views are wrong: {difference}");
@@ -203,13 +213,16 @@ impl Report {
     fn people(&self, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "The log {}", self.log)?;
         for one in &self.partitions {
-            let from = one.after + 1;
-            writeln!(
-                out,
-                "  partition {}: messages {from} to {}, {} commits with {} events",
-                one.partition, one.read, one.commits, one.events
-            )?;
-            writeln!(out, "    SHA-256 of commit {}: {}", one.commit, one.sha256)?;
+            let PartitionReport { partition, after, read, commits, events, commit, sha256, time, .. } = one;
+            match read > after {
+                true => writeln!(
+                    out,
+                    "  partition {partition}: messages {} to {read}, {commits} commits with {events} events",
+                    after + 1
+                )?,
+                false => writeln!(out, "  partition {partition}: nothing behind message {after}")?,
+            }
+            writeln!(out, "    commit {commit} of {time}: SHA-256 {sha256}")?;
         }
         self.strangers(out)?;
         self.adds_up(out)?;
@@ -317,6 +330,11 @@ impl Report {
         let micros = self.time.as_micros().max(1);
         u64::try_from(u128::from(self.totals.events) * 1_000_000 / micros).unwrap_or(u64::MAX)
     }
+}
+
+fn rfc3339(micros: i64) -> String {
+    let time = chrono::DateTime::from_timestamp_micros(micros).unwrap_or_default();
+    time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }
 
 fn usdc(credits: i128) -> String {
