@@ -152,8 +152,8 @@ const DAMAGE: [(&str, &str, &[&str]); 10] = [
     ),
     (
         "views.db",
-        "UPDATE accounts SET carry = 0 WHERE user_id = 'user-2'",
-        &["user_id \"user-2\" of accounts", "carry is", "and 0 in the views"],
+        "UPDATE accounts SET carry = carry + 1 WHERE user_id = 'user-2'",
+        &["user_id \"user-2\" of accounts", "(demo/user-2, event 0-", "carry is"],
     ),
     (
         "views.db",
@@ -172,7 +172,7 @@ const DAMAGE: [(&str, &str, &[&str]); 10] = [
         "UPDATE lots SET \"left\" = 7 WHERE user_id = 'user-1' AND lot = 2",
         &["lot 2 of lots (demo/user-1, event 0-", "and 7 in the views"],
     ),
-    ("views.db", "DELETE FROM sources", &["source \"llm-calls\"", "of sources", "found no such row"]),
+    ("views.db", "DELETE FROM sources", &["source \"llm-calls.csv\"", "of sources", "found no such row"]),
     ("views.db", "UPDATE usage_hours SET count = count + 1", &["of usage_hours (demo/user-", "count is"]),
     (
         "views.db",
@@ -199,8 +199,7 @@ async fn what_was_changed_behind_drips_back_is_named() {
     for (file, sql, words) in DAMAGE {
         copy(&drip.data_dir(), &copied);
         let mut python = Command::new("python3");
-        let script =
-            "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()";
+        let script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); assert c.execute(sys.argv[2]).rowcount; c.commit()";
         said({
             python.args(["-c", script]).arg(copied.join(file)).arg(sql);
             python
