@@ -82,7 +82,11 @@ impl Rows {
     }
 
     /// Compares the next row with this one; `None` stands for the end of the table.
-    pub(super) fn expect(&mut self, table: &'static Table, expected: Option<&str>) -> Result<(), Difference> {
+    pub(super) fn expect(
+        &mut self,
+        table: &'static Table,
+        expected: Option<&str>,
+    ) -> Result<(), Box<Difference>> {
         let found = self.next(table);
         Self::same(table, expected, found.as_deref())
     }
@@ -92,8 +96,8 @@ impl Rows {
         table: &'static Table,
         expected: Option<&str>,
         found: Option<&str>,
-    ) -> Result<(), Difference> {
-        if expected == found { Ok(()) } else { Err(difference(table, expected, found)) }
+    ) -> Result<(), Box<Difference>> {
+        if expected == found { Ok(()) } else { Err(Box::new(difference(table, expected, found))) }
     }
 }
 

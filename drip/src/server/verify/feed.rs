@@ -87,7 +87,7 @@ impl Scope {
         for number in (0..log.identity().partitions)
             .filter(|number| since.is_none_or(|since| since.partition == *number))
         {
-            let head = log.head(partition(number)).await.map_err(unreadable)?;
+            let head = log.head(partition(number)).await.map_err(|error| unreadable(&error))?;
             let viewed = read.iter().find(|(partition, _)| *partition == number).map_or(0, |(_, read)| *read);
             let behind = match since {
                 Some(since) => Some(granted(log, since).await?),
@@ -126,7 +126,8 @@ fn first_three(line: &str) -> Option<(String, u16, u64)> {
 
 /// The commit of a position, which is taken for granted.
 async fn granted(log: &dyn EventLog, since: Position) -> Result<Chain, Failure> {
-    let found = log.read(partition(since.partition), since.sequence).await.map_err(unreadable)?;
+    let found =
+        log.read(partition(since.partition), since.sequence).await.map_err(|error| unreadable(&error))?;
     let Some(Entry::Commit(stored)) = found else {
         let what = format!("no commit of this log stands at {since}");
         return Err(Failure::new(Exit::Usage, what).try_this("`drip events` prints the positions there are."));
@@ -137,7 +138,7 @@ async fn granted(log: &dyn EventLog, since: Position) -> Result<Chain, Failure> 
         .map_err(|error| Failure::new(Exit::FoundWrong, format!("{since}: {error}")))
 }
 
-fn unreadable(error: ReadError) -> Failure {
+fn unreadable(error: &ReadError) -> Failure {
     let exit = match error {
         ReadError::Damaged { .. } => Exit::FoundWrong,
         ReadError::Unavailable { .. } => Exit::Unreachable,

@@ -8,7 +8,7 @@ use projector::frozen::{ACCOUNTS, CHAIN_POSITIONS, JOURNAL, LOTS, SOURCES, Table
 use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
 
-use super::compare::{Difference, Rows, TableDigest, digest_of_all};
+use super::compare::{Rows, TableDigest, digest_of_all};
 use super::feed::{Food, Part, Scope, Start};
 use super::progress::Progress;
 use super::report::{Finding, Foreign, PartitionReport, Report, ViewsReport};
@@ -140,7 +140,9 @@ impl Work {
                         }
                         self.events += 1;
                     })?;
-                    differs.map_or(Ok(()), |difference: Difference| Err(Finding::from(difference)))?;
+                    if let Some(difference) = differs {
+                        return Err(difference.into());
+                    }
                 }
                 Entry::Foreign { sequence, reason } => {
                     views.foreign(sequence)?;

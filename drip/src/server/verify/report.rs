@@ -32,6 +32,9 @@ pub(super) struct PartitionReport {
     pub(super) partition: u16,
     /// The message that was taken for granted; 0: none.
     pub(super) after: u64,
+    /// Its hash, when it was taken for granted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) after_sha256: Option<String>,
     /// The last message that was read.
     pub(super) read: u64,
     pub(super) commits: u64,
@@ -50,6 +53,7 @@ impl PartitionReport {
         Self {
             partition: chain.partition,
             after: start.after(),
+            after_sha256: start.behind.as_ref().map(|chain| hex::encode(chain.hash)),
             read: chain.read,
             commits: totals.commits,
             foreign: totals.foreign,
@@ -155,12 +159,12 @@ impl Finding {
     }
 }
 
-impl From<Difference> for Finding {
-    fn from(difference: Difference) -> Self {
+impl From<Box<Difference>> for Finding {
+    fn from(difference: Box<Difference>) -> Self {
         let sentence = format!("the views are wrong: {difference}");
         let mut details = json!({ "kind": "difference" });
         if let (Some(details), Ok(serde_json::Value::Object(more))) =
-            (details.as_object_mut(), serde_json::to_value(&difference))
+            (details.as_object_mut(), serde_json::to_value(&*difference))
         {
             details.extend(more);
         }
@@ -221,6 +225,9 @@ impl Report {
                     after + 1
                 )?,
                 false => writeln!(out, "  partition {partition}: nothing behind message {after}")?,
+            }
+            if let Some(sha256) = &one.after_sha256 {
+                writeln!(out, "    commit {after}, taken for granted: SHA-256 {sha256}")?;
             }
             writeln!(out, "    commit {commit} of {time}: SHA-256 {sha256}")?;
         }
