@@ -12,9 +12,11 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use super::partition;
 use crate::failure::{Exit, Failure};
 
-/// So many entries or rows travel together.
-const BATCH: usize = 256;
-/// And so many batches wait: commits have at most a quarter of a megabyte.
+/// So many commits, of at most a quarter of a megabyte each, travel together: a hand-over costs a change of threads.
+const ENTRIES: usize = 32;
+/// And so many rows.
+const ROWS: usize = 1024;
+/// So many batches wait.
 const BATCHES: usize = 4;
 
 /// What is to be checked.
@@ -193,7 +195,7 @@ async fn read_log(log: &dyn EventLog, starts: &[Start], entries: &Sender<Vec<Res
     let viewed = starts.iter().map(Start::viewed_part);
     for Part { partition: number, after, count } in viewed.chain(starts.iter().map(Start::later_part)) {
         let left = usize::try_from(count).unwrap_or(usize::MAX);
-        let mut batches = log.follow(partition(number), after).take(left).ready_chunks(BATCH);
+        let mut batches = log.follow(partition(number), after).take(left).chunks(ENTRIES);
         while left > 0
             && let Some(batch) = batches.next().await
         {
@@ -215,7 +217,7 @@ async fn read_views(
             Some(since) => frozen.journal_behind(behind(since)),
             None => frozen.lines(table),
         }
-        .ready_chunks(BATCH);
+        .chunks(ROWS);
         while let Some(batch) = lines.next().await {
             let batch: Vec<String> =
                 batch.into_iter().collect::<Result<_, _>>().map_err(anyhow::Error::from)?;
