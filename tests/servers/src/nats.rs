@@ -142,10 +142,10 @@ impl NatsServer {
         self.process.output()
     }
 
-    /// The process id while it runs.
+    /// It runs, paused or not.
     #[must_use]
-    pub fn pid(&self) -> Option<u32> {
-        self.process.pid()
+    pub fn runs(&mut self) -> bool {
+        self.process.pid().is_some() && self.process.exited().is_none()
     }
 
     /// SIGKILL; returns when the process is gone. Nothing happens if it does not run.

@@ -106,6 +106,12 @@ impl Postgres {
         }
     }
 
+    /// The postmaster runs, paused or not.
+    #[must_use]
+    pub fn runs(&mut self) -> bool {
+        self.process.pid().is_some() && self.process.exited().is_none()
+    }
+
     /// SIGSTOP to the postmaster: nobody new is let in; who is connected goes on.
     ///
     /// # Panics

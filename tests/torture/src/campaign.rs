@@ -1,0 +1,82 @@
+//! One run: a world, clients, faults; then calm, and the verdict.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+
+use crate::load::Load;
+use crate::nemesis::{Nemesis, Record};
+use crate::plan::Plan;
+use crate::report::Report;
+use crate::verdict::{self, Judged};
+use crate::world::{Setup, World};
+
+/// Runs it. Error: the harness could not do its work; what is wrong with Drip stands in the report.
+pub async fn run(plan: &Plan) -> Result<Report> {
+    let world = Arc::new(Setup::new(plan.engines).start().await?);
+    let ended = tokio::select! {
+        ended = under_load(plan, &world) => ended,
+        kept = world.keep() => Err(kept.err().unwrap_or_else(|| anyhow!("the keeper ended"))),
+    };
+    if let Some(folder) = &plan.keep {
+        world.leave(folder).await?;
+    }
+    ended
+}
+
+async fn under_load(plan: &Plan, world: &Arc<World>) -> Result<Report> {
+    let load = Arc::new(Load::new(Arc::clone(world)).await?);
+    let nemesis = Nemesis::new(world, &load);
+    let began = Instant::now();
+    let storm = async {
+        let stormed = nemesis.storm(plan).await;
+        let time = began.elapsed();
+        let healed = world.heal().await;
+        load.drain();
+        stormed.and(healed).map(|()| time)
+    };
+    let (asked, stormed) = tokio::join!(load.run(plan.seed, plan.rate), storm);
+    let mut report = Report::new(plan, load.tally(), nemesis.record());
+    report.seconds = stormed?.as_secs();
+    asked?;
+    conclude(world, &load, &nemesis.record(), &mut report).await?;
+    Ok(report)
+}
+
+/// Everything is healed and nobody asks any more: now everything must agree.
+async fn conclude(world: &World, load: &Load, record: &Record, report: &mut Report) -> Result<()> {
+    let log = verdict::open_log(world).await?;
+    let judged = Judged::read(&*log).await?;
+    match world.until_quiet(&judged.heads).await {
+        Ok(time) => report.quiet_after = millis(time),
+        Err(error) => report.violations.push(format!("I13: {error:#}")),
+    }
+    report.log = judged.sums();
+    report.violations.extend(judged.violations.iter().cloned());
+    report.violations.extend(judged.contradictions(&load.history.read()?));
+    report.violations.extend(record.complaints.iter().map(|complaint| format!("I13: {complaint}")));
+    let hidden = record.foreign.iter().filter(|foreign| !judged.foreign.contains(foreign));
+    report.violations.extend(hidden.map(|(partition, sequence)| {
+        format!("I16: the foreign message at {partition}-{sequence} was not told from a commit")
+    }));
+    report.violations.extend(verdict::differences(world, &judged).await?);
+    report.verify = match verdict::verify(world).await {
+        Ok(said) => said,
+        Err(error) => {
+            report.violations.push(format!("{error:#}"));
+            String::new()
+        }
+    };
+    for role in world.roles() {
+        report.ends.extend(role.ends().into_iter().map(|sentence| format!("{}: {sentence}", role.name())));
+        if role.output().await.contains("panicked") {
+            report.violations.push(format!("{} panicked: {}", role.name(), role.log().await));
+        }
+    }
+    Ok(())
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
