@@ -1,6 +1,14 @@
 //! The second opinion on a log: a fold of the wire format that shares no code with the ledger.
 
+pub mod fold;
 pub mod history;
 mod position;
+mod violation;
+pub mod wire;
 
+pub use fold::{Fold, Totals};
 pub use position::{InvalidPosition, Position};
+pub use violation::{Rule, Violation};
+
+#[cfg(test)]
+mod testing;

@@ -25,9 +25,16 @@
 //!   connection. Whatever is not certain is `unknown`: a timeout, a cut connection, `outcome_unknown`.
 //! - The accounts whose opening stands in a history are its own: nobody else moves their money by a key.
 
+mod check;
+mod effects;
+mod operations;
+
 use std::io::{BufRead, Write};
 
 use serde::{Deserialize, Serialize};
+
+pub use check::{Complaint, Promise, check};
+pub use effects::{Account, Effects};
 
 use crate::position::Position;
 
