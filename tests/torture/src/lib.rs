@@ -20,5 +20,4 @@ pub mod plan;
 
 pub mod report;
 mod verdict;
-mod stub;
 mod world;

@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result, bail};
 use drip_client::{AccountsQuery, Client};
 use event_log::{Entry, EventLog, JetStreamLog, JetStreamOptions, SqliteLog};
 use futures::StreamExt as _;
-use crate::stub::{Effects, Fold};
-use judge::history::Line;
+use judge::Fold;
+use judge::history::{Effects, Line};
 
 use crate::load::APP;
 use crate::plan::Engines;
@@ -90,9 +90,10 @@ impl Judged {
         self.folds.push(fold);
     }
 
-    /// What contradicts the history of the clients.
-    pub(crate) fn contradictions(&self, history: &[Line]) -> Vec<String> {
-        crate::stub::check(history, &self.effects).iter().map(ToString::to_string).collect()
+    /// What contradicts the history of the clients. `one_owner`: there never was a second one beside the first.
+    pub(crate) fn contradictions(&self, history: &[Line], one_owner: bool) -> Vec<String> {
+        let complaints = judge::history::check(history, &self.effects, one_owner);
+        complaints.iter().map(ToString::to_string).collect()
     }
 
     /// The balance of every account of our app.
