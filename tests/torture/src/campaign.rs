@@ -10,13 +10,22 @@ use crate::nemesis::{Nemesis, Record};
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::verdict::{self, Judged};
-use crate::world::{Setup, World};
+use crate::world::{HEAL_BOUND, Setup, World};
 
 /// Runs it. Error: the harness could not do its work; what is wrong with Drip stands in the report.
 pub async fn run(plan: &Plan) -> Result<Report> {
     let world = Arc::new(Setup::new(plan.engines).start().await?);
+    judged(plan, &world, async |nemesis| nemesis.storm(plan).await).await
+}
+
+/// Load on this world while the storm lasts, and the verdict.
+pub(crate) async fn judged(
+    plan: &Plan,
+    world: &Arc<World>,
+    storm: impl AsyncFnOnce(&Nemesis<'_>) -> Result<()>,
+) -> Result<Report> {
     let ended = tokio::select! {
-        ended = under_load(plan, &world) => ended,
+        ended = under_load(plan, world, storm) => ended,
         kept = world.keep() => Err(kept.err().unwrap_or_else(|| anyhow!("the keeper ended"))),
     };
     if let Some(folder) = &plan.keep {
@@ -25,22 +34,28 @@ pub async fn run(plan: &Plan) -> Result<Report> {
     ended
 }
 
-async fn under_load(plan: &Plan, world: &Arc<World>) -> Result<Report> {
+async fn under_load(
+    plan: &Plan,
+    world: &Arc<World>,
+    storm: impl AsyncFnOnce(&Nemesis<'_>) -> Result<()>,
+) -> Result<Report> {
     let load = Arc::new(Load::new(Arc::clone(world)).await?);
     let nemesis = Nemesis::new(world, &load);
-    let began = Instant::now();
     let storm = async {
-        let stormed = nemesis.storm(plan).await;
+        load.debit_after(Instant::now(), None, HEAL_BOUND).await?;
+        let began = Instant::now();
+        let stormed = storm(&nemesis).await;
         let time = began.elapsed();
         let healed = world.heal().await;
         load.drain();
         stormed.and(healed).map(|()| time)
     };
     let (asked, stormed) = tokio::join!(load.run(plan.seed, plan.rate), storm);
-    let mut report = Report::new(plan, load.tally(), nemesis.record());
+    let record = nemesis.record();
+    let mut report = Report::new(plan, load.tally(), &record);
     report.seconds = stormed?.as_secs();
     asked?;
-    conclude(world, &load, &nemesis.record(), &mut report).await?;
+    conclude(world, &load, &record, &mut report).await?;
     Ok(report)
 }
 

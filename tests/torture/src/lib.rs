@@ -12,11 +12,13 @@
 //! disk, and `damage`, which flips bits in the files of a log.
 
 pub mod campaign;
+pub mod damage;
 
 mod history;
 mod load;
 mod nemesis;
 pub mod plan;
+pub mod power;
 
 pub mod report;
 mod verdict;

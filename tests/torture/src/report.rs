@@ -36,14 +36,14 @@ pub struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(plan: &Plan, operations: Tally, record: Record) -> Self {
+    pub(crate) fn new(plan: &Plan, operations: Tally, record: &Record) -> Self {
         Self {
             engines: plan.engines,
             seed: plan.seed,
             seconds: 0,
             rate: plan.rate,
             operations,
-            faults: record.done,
+            faults: record.done.clone(),
             log: Sums::default(),
             quiet_after: 0,
             violations: Vec::new(),

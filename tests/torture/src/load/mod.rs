@@ -20,7 +20,7 @@ use doors::{Door, Doors};
 use mix::{Mix, Wish};
 
 pub(crate) use mix::APP;
-pub use tally::Tally;
+pub(crate) use tally::Tally;
 
 /// How much may be under way at once.
 const UNDER_WAY_MAX: usize = 4_000;

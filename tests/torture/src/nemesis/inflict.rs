@@ -150,7 +150,7 @@ impl Nemesis<'_> {
         Ok(())
     }
 
-    async fn step_down(&self, partition: Option<u16>, times: u32) -> Result<()> {
+    pub(crate) async fn step_down(&self, partition: Option<u16>, times: u32) -> Result<()> {
         let nats = self.world.connect().await?;
         let subject = match partition {
             Some(partition) => format!("$JS.API.STREAM.LEADER.STEPDOWN.LEDGER-{partition:02}"),

@@ -21,8 +21,9 @@ const OVERTIME: Duration = Duration::from_secs(120);
 
 /// Breaks things.
 pub(crate) struct Nemesis<'a> {
-    world: &'a World,
-    load: &'a Load,
+    pub(crate) world: &'a World,
+    pub(crate) load: &'a Load,
+    began: Instant,
     record: Mutex<Record>,
 }
 
@@ -40,22 +41,29 @@ pub(crate) struct Record {
 /// One fault that is over.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Done {
-    /// When it began, in milliseconds after the storm did.
+    /// When it began, in milliseconds after the load did.
     pub at: u64,
     /// Its kind, for counting.
     pub kind: String,
-    /// Everything about it.
-    fault: Fault,
+    /// Everything about it, where it was drawn.
+    fault: Option<Fault>,
     /// From its beginning until it was healed, in milliseconds.
     pub lasted: u64,
     /// A time that counts as a figure, in milliseconds, and of what.
     pub recovery: Option<(String, u64)>,
 }
 
+impl Done {
+    /// With nothing that counts as a figure.
+    pub(crate) fn of(kind: &str, at: Duration, lasted: Duration) -> Self {
+        Self { at: millis(at), kind: kind.to_owned(), fault: None, lasted: millis(lasted), recovery: None }
+    }
+}
+
 impl<'a> Nemesis<'a> {
     /// Nothing is broken yet.
     pub(crate) fn new(world: &'a World, load: &'a Load) -> Self {
-        Self { world, load, record: Mutex::default() }
+        Self { world, load, began: Instant::now(), record: Mutex::default() }
     }
 
     /// Breaks one thing after the other until the plan's time is over, and everything that every run must break is
@@ -63,7 +71,6 @@ impl<'a> Nemesis<'a> {
     pub(crate) async fn storm(&self, plan: &Plan) -> Result<()> {
         let mut schedule = Schedule::new(plan.seed, plan.engines, plan.longest_fault);
         let began = Instant::now();
-        self.load.debit_after(began, None, RECOVERY_BOUND).await?;
         loop {
             let must = schedule.first_steps() > 0 && began.elapsed() < plan.time + OVERTIME;
             if began.elapsed() >= plan.time && !must {
@@ -71,7 +78,7 @@ impl<'a> Nemesis<'a> {
             }
             let step = schedule.draw();
             tokio::time::sleep(Duration::from_millis(step.calm)).await;
-            join_all(step.faults.iter().map(|fault| self.one(began, *fault))).await;
+            join_all(step.faults.iter().map(|fault| self.one(*fault))).await;
         }
     }
 
@@ -81,19 +88,30 @@ impl<'a> Nemesis<'a> {
     }
 
     /// One fault, until it is healed and work goes on.
-    async fn one(&self, began: Instant, fault: Fault) {
+    async fn one(&self, fault: Fault) {
         let at = Instant::now();
         let recovery = match self.inflict(fault).await {
             Ok(recovery) => recovery,
             Err(error) => return self.complain(fault, &error),
         };
-        let lasted = millis(at.elapsed());
+        let lasted = at.elapsed();
         if let Err(error) = self.load.debit_after(Instant::now(), None, RECOVERY_BOUND).await {
             self.complain(fault, &error);
         }
-        let recovery = recovery.map(|(of, time)| (of.to_owned(), millis(time)));
-        let at = millis(at.duration_since(began));
-        self.lock().done.push(Done { at, kind: fault.kind(), fault, lasted, recovery });
+        let mut done = Done::of(&fault.kind(), at.duration_since(self.began), lasted);
+        done.recovery = recovery.map(|(of, time)| (of.to_owned(), millis(time)));
+        done.fault = Some(fault);
+        self.note(done);
+    }
+
+    /// Something is over.
+    pub(crate) fn note(&self, done: Done) {
+        self.lock().done.push(done);
+    }
+
+    /// When the load began.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
     }
 
     fn complain(&self, fault: Fault, error: &anyhow::Error) {

@@ -110,7 +110,7 @@ impl Setup {
             to_nats.proxies.push(insert_proxy(url).await?);
         }
         let mut to_postgres = NamedWire { name: format!("{name} to Postgres"), proxies: Vec::new() };
-        for url in &mut addresses.database {
+        if let Some(url) = &mut addresses.database {
             to_postgres.proxies.push(insert_proxy(url).await?);
         }
         world.wires.extend([to_nats, to_postgres]);
