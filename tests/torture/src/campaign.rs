@@ -69,7 +69,9 @@ async fn conclude(world: &World, load: &Load, record: &Record, report: &mut Repo
     }
     report.log = judged.sums();
     report.violations.extend(judged.violations.iter().cloned());
-    report.violations.extend(judged.contradictions(&load.history.read()?, world.standby().is_none()));
+    let history = load.history.read()?;
+    report.violations.extend(judged.contradictions(&history, world.standby().is_none()));
+    (report.left_stored, report.left_not_stored) = judged.left_open(&history);
     report.violations.extend(record.complaints.iter().map(|complaint| format!("I13: {complaint}")));
     let hidden = record.foreign.iter().filter(|foreign| !judged.foreign.contains(foreign));
     report.violations.extend(hidden.map(|(partition, sequence)| {

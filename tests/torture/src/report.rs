@@ -8,6 +8,9 @@ use crate::nemesis::{Done, Record};
 use crate::plan::{Engines, Plan};
 use crate::verdict::Sums;
 
+/// The invariants that are held against every run, by the numbers of the list in docs/torture.md.
+const CHECKED: &str = "I1 to I10, I12 (as far as the log goes), I13, I14, I16";
+
 /// One run.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Report {
@@ -21,6 +24,10 @@ pub struct Report {
     pub rate: u32,
     /// What clients asked and were told.
     pub operations: Tally,
+    /// Keys that never had an answer and stand in the log.
+    pub left_stored: u64,
+    /// Keys that never had an answer and do not stand in the log.
+    pub left_not_stored: u64,
     /// Every fault, in order.
     pub faults: Vec<Done>,
     /// What the log held at the end.
@@ -43,6 +50,8 @@ impl Report {
             seconds: 0,
             rate: plan.rate,
             operations,
+            left_stored: 0,
+            left_not_stored: 0,
             faults: record.done.clone(),
             log: Sums::default(),
             quiet_after: 0,
@@ -108,11 +117,14 @@ impl Report {
         let _ = writeln!(text, "\n{} attempts. Refused: {}.", tally.attempts, list(&tally.refusals));
         let _ = writeln!(
             text,
-            "Without an answer: {} ({}). Asked again with the same key, {} were found stored and {} not stored.\n",
+            "Without an answer: {} ({}). Asked again with the same key, {} were found stored and {} not stored; of \
+             those that stayed without one, the log holds {} and does not hold {}.\n",
             tally.unknown_in_all(),
             list(&tally.unknown),
             tally.unknown_stored,
-            tally.unknown_not_stored
+            tally.unknown_not_stored,
+            self.left_stored,
+            self.left_not_stored
         );
         text
     }
@@ -134,7 +146,7 @@ impl Report {
     }
 
     fn what_was_found(&self) -> String {
-        let mut text = format!("\nViolations: {}\n", self.violations.len());
+        let mut text = format!("\nChecked: {CHECKED}.\n\nViolations: {}\n", self.violations.len());
         self.violations.iter().for_each(|violation| text += &format!("- {violation}\n"));
         if !self.ends.is_empty() {
             text += "\nProcesses that ended by themselves and were started again:\n";

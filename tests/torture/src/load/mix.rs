@@ -207,7 +207,7 @@ mod tests {
             assert!(draw(7).iter().any(|(drawn, ..)| *drawn == verb), "{verb:?} is never asked");
         }
         for door in Door::ALL {
-            assert!(draw(7).iter().any(|(.., drawn)| drawn == door), "{door:?} is never used");
+            assert!(draw(7).iter().any(|(.., drawn)| *drawn == door), "{door:?} is never used");
         }
     }
 }

@@ -12,11 +12,14 @@ use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use super::{Disk, cut, disks};
+use super::{Disk, disks, unplug};
 use crate::load::Load;
 use crate::plan::{Engines, Plan};
 use crate::verdict;
-use crate::world::{Setup, World};
+use crate::world::{Setup, World, tick};
+
+/// How long a log may take to be there again.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a cut left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -49,16 +52,26 @@ pub async fn jetstream(plan: &Plan) -> Result<Losses> {
 async fn after(time: Duration, load: &Load, world: &World, disks: &[Disk]) -> Result<()> {
     load.debit_after(Instant::now(), None, Duration::from_secs(60)).await?;
     tokio::time::sleep(time).await;
-    cut(world, disks).await
+    unplug(world, disks).await
 }
 
 /// The last sequence of each partition; none at all where the streams themselves are gone.
 async fn heads(world: &World) -> Result<Vec<u64>> {
-    let log = match verdict::open_log(world).await {
-        Ok(log) => log,
-        Err(error) if error.to_string().contains("drip init") => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
+    let (begin, mut why) = (Instant::now(), anyhow!("it was not asked"));
+    // A server that lost only a part needs a moment to come back.
+    while begin.elapsed() < PATIENCE {
+        match asked_heads(world).await {
+            Ok(heads) => return Ok(heads),
+            Err(error) => why = error,
+        }
+        tick().await;
+    }
+    eprintln!("the log can not be opened any more: {why:#}");
+    Ok(Vec::new())
+}
+
+async fn asked_heads(world: &World) -> Result<Vec<u64>> {
+    let log = verdict::open_log(world).await?;
     let mut heads = Vec::new();
     for partition in log.identity().partitions() {
         heads.push(log.head(partition).await?);

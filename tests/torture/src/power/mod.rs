@@ -73,21 +73,25 @@ impl Nemesis<'_> {
 }
 
 /// All disks at once, as one machine room would.
-pub(crate) async fn cut(world: &World, disks: &[Disk]) -> Result<()> {
-    freeze(world, disks).await?;
-    try_join_all(disks.iter().map(Disk::thaw)).await?;
-    match world.engines {
-        Engines::Embedded => world.active().start().await?,
-        Engines::R1 | Engines::R3 => {
-            for server in &world.nats {
-                server.lock().await.spawn();
-            }
-            for server in &world.nats {
-                server.lock().await.until_healthy().await.map_err(anyhow::Error::msg)?;
-            }
-        }
+async fn cut(world: &World, disks: &[Disk]) -> Result<()> {
+    unplug(world, disks).await?;
+    for server in &world.nats {
+        server.lock().await.until_healthy().await.map_err(anyhow::Error::msg)?;
     }
     Ok(())
+}
+
+/// The same; how those are who were started again is not asked.
+async fn unplug(world: &World, disks: &[Disk]) -> Result<()> {
+    freeze(world, disks).await?;
+    try_join_all(disks.iter().map(Disk::thaw)).await?;
+    for server in &world.nats {
+        server.lock().await.spawn();
+    }
+    match world.engines {
+        Engines::Embedded => world.active().start().await,
+        Engines::R1 | Engines::R3 => Ok(()),
+    }
 }
 
 /// Stops the writers, copies what reached the disks, kills the writers.
