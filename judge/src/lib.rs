@@ -2,12 +2,16 @@
 
 pub mod fold;
 pub mod history;
+mod journal;
+mod line;
 mod position;
+pub mod views;
 mod violation;
 pub mod wire;
 
 pub use fold::{Fold, Totals};
 pub use position::{InvalidPosition, Position};
+pub use views::Views;
 pub use violation::{Rule, Violation};
 
 #[cfg(test)]

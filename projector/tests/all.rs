@@ -4,6 +4,7 @@ mod edges;
 mod fake_log;
 mod faults;
 mod folding;
+mod frozen;
 mod naive;
 mod opening;
 mod queries;

@@ -198,9 +198,10 @@ impl Fold {
     /// Errors: it is not so.
     pub fn check_sums(&self) -> Result<(), Violation> {
         let place = self.place(self.chain.sequence, 0);
-        let named = self.accounts();
-        for ((app, user), account) in named {
-            account.check_lots().map_err(|broken| broken.at(place, Some(format!("{app}/{user}"))))?;
+        for ((app, user), number) in self.names() {
+            self.account(number)
+                .check_lots()
+                .map_err(|broken| broken.at(place, Some(format!("{app}/{user}"))))?;
         }
         let Totals { deposited, granted, charged, fees, balances, .. } = self.totals();
         // $treasury, $promo, $developer, $fee, and all users.
@@ -233,12 +234,11 @@ impl Fold {
         &self.accounts[number as usize]
     }
 
-    /// All accounts with app and user, in no order.
-    pub fn accounts(&self) -> impl Iterator<Item = ((&str, &str), &Account)> {
-        self.numbers.iter().map(|(name, number)| {
-            let name = name.split_once('\0').expect("it was joined with a NUL");
-            (name, self.account(*number))
-        })
+    /// All accounts' app and user with their number, in no order.
+    pub fn names(&self) -> impl Iterator<Item = ((&str, &str), u32)> {
+        self.numbers
+            .iter()
+            .map(|(name, number)| (name.split_once('\0').expect("it was joined with a NUL"), *number))
     }
 
     /// All sources with their app, in order.
