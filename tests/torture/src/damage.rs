@@ -105,7 +105,10 @@ impl Found {
         }
         let again = after(world).await;
         if again != self.after {
-            self.violations.push(format!("I15: the log was {}, and is {again} after roles were started on it", self.after));
+            self.violations.push(format!(
+                "I15: the log was {}, and is {again} after roles were started on it",
+                self.after
+            ));
         }
         Ok(())
     }
@@ -144,10 +147,15 @@ impl Nemesis<'_> {
         damage.to(&block(&server.store_dir())?)?;
         server.restart().await;
         drop(server);
-        self.note(Done::of("damaged file of a stream's leader", at.duration_since(self.began()), at.elapsed()));
+        self.note(Done::of(
+            "damaged file of a stream's leader",
+            at.duration_since(self.began()),
+            at.elapsed(),
+        ));
         let at = Instant::now();
         let leads = self.lead_again(number).await?;
-        let kind = if leads { "the damaged server leads again" } else { "the damaged server was not elected" };
+        let kind =
+            if leads { "the damaged server leads again" } else { "the damaged server was not elected" };
         self.note(Done::of(kind, at.duration_since(self.began()), at.elapsed()));
         Ok(())
     }
@@ -203,7 +211,9 @@ fn block(store: &Path) -> Result<PathBuf> {
             let path = entry?.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|end| end == "blk") && path.to_string_lossy().contains("LEDGER-00") {
+            } else if path.extension().is_some_and(|end| end == "blk")
+                && path.to_string_lossy().contains("LEDGER-00")
+            {
                 found.push(path);
             }
         }

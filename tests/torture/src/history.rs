@@ -25,8 +25,7 @@ impl History {
     /// An empty history in this file.
     pub(crate) fn create(file: &Path) -> Result<Self> {
         let opened = OpenOptions::new().create_new(true).append(true).open(file);
-        let opened =
-            opened.with_context(|| format!("the history {} can not be written", file.display()))?;
+        let opened = opened.with_context(|| format!("the history {} can not be written", file.display()))?;
         let writer = Mutex::new(Numbered { writer: Writer::new(opened), next: 1 });
         let (began, began_at) = (Instant::now(), service_kit::clock::now());
         Ok(Self { file: file.to_owned(), writer, began, began_at })

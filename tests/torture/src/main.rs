@@ -8,11 +8,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use serde::Serialize;
+use torture::campaign;
 use torture::damage::{self, Damage};
 use torture::plan::{Engines, Plan};
 use torture::power::{self, lax};
 use torture::report::Report;
-use torture::campaign;
 
 /// Kills, stops, pauses, unplugs and damages a real Drip under load, and judges what is left. Needs the program drip
 /// beside it or named by DRIP_BIN, nats-server and Postgres. Exit code 1: something is wrong with Drip.

@@ -104,7 +104,8 @@ impl Report {
 
     fn what_was_asked(&self) -> String {
         let tally = &self.operations;
-        let mut text = "| asked | ok | duplicate | refused | unknown |\n|---|---:|---:|---:|---:|\n".to_owned();
+        let mut text =
+            "| asked | ok | duplicate | refused | unknown |\n|---|---:|---:|---:|---:|\n".to_owned();
         for (verb, outcomes) in &tally.outcomes {
             let count = |outcome: &str| outcomes.get(outcome).copied().unwrap_or(0);
             let (ok, duplicate) = (count("ok"), count("duplicate"));
@@ -136,11 +137,13 @@ impl Report {
         }
         let recoveries = self.recoveries();
         if !recoveries.is_empty() {
-            text += "\n| from kill -9 to | times | least ms | median ms | most ms |\n|---|---:|---:|---:|---:|\n";
+            text +=
+                "\n| from kill -9 to | times | least ms | median ms | most ms |\n|---|---:|---:|---:|---:|\n";
         }
         for (of, times) in recoveries {
             let (least, most) = (times[0], times[times.len() - 1]);
-            let _ = writeln!(text, "| {of} | {} | {least} | {} | {most} |", times.len(), times[times.len() / 2]);
+            let _ =
+                writeln!(text, "| {of} | {} | {least} | {} | {most} |", times.len(), times[times.len() / 2]);
         }
         text
     }

@@ -117,9 +117,11 @@ impl Judged {
 
     /// The balance of every account of our app.
     pub(crate) fn balances(&self) -> BTreeMap<String, i64> {
-        let accounts = self.folds.iter().flat_map(Fold::accounts);
-        let ours = accounts.filter(|((app, _), _)| *app == APP);
-        ours.map(|((_, user), account)| (user.to_owned(), account.balance)).collect()
+        let of = |fold: &Fold| -> Vec<_> {
+            let ours = fold.names().filter(|((app, _), _)| *app == APP);
+            ours.map(|((_, user), number)| (user.to_owned(), fold.account(number).balance)).collect()
+        };
+        self.folds.iter().flat_map(of).collect()
     }
 
     /// Sums over all partitions.
@@ -168,7 +170,8 @@ pub(crate) async fn differences(world: &World, judged: &Judged) -> Result<Vec<St
 
 /// The balances that the views hold.
 async fn views(client: &Client) -> Result<BTreeMap<String, i64>> {
-    let (mut all, mut query) = (BTreeMap::new(), AccountsQuery { limit: Some(1000), ..AccountsQuery::default() });
+    let (mut all, mut query) =
+        (BTreeMap::new(), AccountsQuery { limit: Some(1000), ..AccountsQuery::default() });
     loop {
         let page = client.accounts(&query).await?;
         all.extend(page.data.into_iter().map(|account| (account.user_id, account.balance.credits())));

@@ -37,7 +37,11 @@ async fn nothing_is_lost_or_doubled_on_nats_and_postgres() {
         assert!(kinds.contains_key(kind), "{kind} was not done: {kinds:?}");
     }
     assert!(report.operations.with_outcome("ok") > 1_000, "{}", report.text());
-    assert!(report.operations.unknown_stored > 0 && report.operations.unknown_not_stored > 0, "{}", report.text());
+    assert!(
+        report.operations.unknown_stored > 0 && report.operations.unknown_not_stored > 0,
+        "{}",
+        report.text()
+    );
     assert!(report.log.foreign > 0 && report.log.crossings > 0, "{}", report.text());
 }
 

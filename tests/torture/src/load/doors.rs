@@ -60,7 +60,13 @@ impl Doors {
     }
 
     /// Sends it, and waits a little longer than its deadline. Without NATS its door leads to HTTP.
-    pub(crate) async fn send(&self, door: Door, world: &World, request: &Request, patience: Duration) -> What {
+    pub(crate) async fn send(
+        &self,
+        door: Door,
+        world: &World,
+        request: &Request,
+        patience: Duration,
+    ) -> What {
         let url = world.active().url();
         match (door, &self.nats, self.clients.get(&url)) {
             (Door::Nats, Some(nats), _) => over_nats(nats, request, patience).await,
@@ -129,11 +135,12 @@ async fn by_client(client: &Client, request: &Request, patience: Duration) -> Wh
     let key = request.key.clone().unwrap_or_default();
     let answer = match request.verb {
         Verb::Open => {
-            let open = OpenAccount { key: request.key.clone(), ..OpenAccount::new(user).initial_balance(amount) };
-            client.open(&open).await.map(account)
+            let open =
+                OpenAccount { key: request.key.clone(), ..OpenAccount::new(user).initial_balance(amount) };
+            client.open(&open).await.map(|shown| account(&shown))
         }
-        Verb::Read => client.account(user, false).await.map(account),
-        Verb::Close => client.close_with_key(user, &key).await.map(account),
+        Verb::Read => client.account(user, false).await.map(|shown| account(&shown)),
+        Verb::Close => client.close_with_key(user, &key).await.map(|shown| account(&shown)),
         Verb::Grant => client.grant(user, &MoneyIn::new(amount, key)).await.map(receipt),
         Verb::Deposit => client.deposit(user, &MoneyIn::new(amount, key)).await.map(receipt),
         Verb::Debit if request.items.is_empty() => {
@@ -157,7 +164,7 @@ async fn by_client(client: &Client, request: &Request, patience: Duration) -> Wh
     }
 }
 
-fn account(account: Account) -> Answer {
+fn account(account: &Account) -> Answer {
     Answer {
         position: account.position.parse().ok(),
         balance: Some(account.balance.credits()),
@@ -229,7 +236,11 @@ fn done(verb: Verb, body: &Value) -> What {
     What::Ok(Answer {
         position: body["position"].as_str().and_then(|text| text.parse().ok()),
         balance: money("balance"),
-        charged: if matches!(verb, Verb::Debit | Verb::Grant | Verb::Deposit) { money("amount") } else { None },
+        charged: if matches!(verb, Verb::Debit | Verb::Grant | Verb::Deposit) {
+            money("amount")
+        } else {
+            None
+        },
         duplicate: body["duplicate"] == true || body["created"] == false || body["changed"] == false,
     })
 }
@@ -258,7 +269,9 @@ mod tests {
 
     #[test]
     fn decimals_are_exact() {
-        for (value, places, text) in [(0, 6, "0.000000"), (1, 6, "0.000001"), (2_500_000, 6, "2.500000"), (7, 12, "0.000000000007")] {
+        for (value, places, text) in
+            [(0, 6, "0.000000"), (1, 6, "0.000001"), (2_500_000, 6, "2.500000"), (7, 12, "0.000000000007")]
+        {
             assert_eq!(decimal(value, places), text);
         }
     }

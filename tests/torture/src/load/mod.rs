@@ -105,9 +105,10 @@ impl Load {
         bound: Duration,
     ) -> Result<Duration> {
         while moment.elapsed() < bound {
-            let found = lock(&self.seen).debits.iter().any(|(at, newest)| {
-                partition.is_none_or(|wanted| wanted == *at) && *newest >= moment
-            });
+            let found = lock(&self.seen)
+                .debits
+                .iter()
+                .any(|(at, newest)| partition.is_none_or(|wanted| wanted == *at) && *newest >= moment);
             if found {
                 return Ok(moment.elapsed());
             }
@@ -120,7 +121,8 @@ impl Load {
     pub(crate) async fn run(self: &Arc<Self>, seed: u64, rate: u32) -> Result<()> {
         let mut mix = Mix::new(seed);
         self.open_accounts(&mut mix).await?;
-        let mut clients = Clients { load: Arc::clone(self), mix, running: JoinSet::new(), later: Later::default() };
+        let mut clients =
+            Clients { load: Arc::clone(self), mix, running: JoinSet::new(), later: Later::default() };
         clients.ask(rate).await?;
         clients.finish(rate).await
     }
@@ -227,7 +229,10 @@ impl Clients {
                 None => tick().await,
             }
             if begin.elapsed() > PATIENCE {
-                bail!("{} requests have no answer {PATIENCE:?} after everything was healed", self.running.len());
+                bail!(
+                    "{} requests have no answer {PATIENCE:?} after everything was healed",
+                    self.running.len()
+                );
             }
         }
     }

@@ -64,7 +64,9 @@ impl Nemesis<'_> {
                 self.world.until_quiet(&self.load.heads()).await?;
                 figure("Postgres: views caught up", at.elapsed())
             }
-            Target::Nats(_) | Target::StreamLeader(_) | Target::MetaLeader => self.kill_nats(target, away).await,
+            Target::Nats(_) | Target::StreamLeader(_) | Target::MetaLeader => {
+                self.kill_nats(target, away).await
+            }
         }
     }
 
@@ -128,7 +130,8 @@ impl Nemesis<'_> {
 
     async fn kill_backend(&self) -> Result<()> {
         // A client may just be connecting again after the fault before.
-        let killed = until(HEAL_BOUND, async || self.postgres().ok()?.lock().await.kill_backend().then_some(()));
+        let killed =
+            until(HEAL_BOUND, async || self.postgres().ok()?.lock().await.kill_backend().then_some(()));
         killed.await.context("nobody is connected to Postgres")
     }
 

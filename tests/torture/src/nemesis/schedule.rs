@@ -196,8 +196,7 @@ impl Schedule {
     /// A process is killed, stopped or paused.
     fn process_fault(&mut self) -> Fault {
         let target = self.target();
-        let (away, paused) =
-            (self.rng.random_range(0..3_000), self.rng.random_range(1_000..self.longest));
+        let (away, paused) = (self.rng.random_range(0..3_000), self.rng.random_range(1_000..self.longest));
         match self.rng.random_range(0..100) {
             0..40 => Fault::Kill(target, away),
             40..60 => Fault::Terminate(target, away),
@@ -307,7 +306,8 @@ mod tests {
     fn what_every_run_must_do_comes_first_and_the_rest_never_fights_over_one_place() {
         for engines in [Engines::Embedded, Engines::R1, Engines::R3] {
             let (steps, must) = (drawn(3, engines), once_each(engines));
-            let first: Vec<Fault> = steps.iter().take(must.len()).flat_map(|step| step.faults.clone()).collect();
+            let first: Vec<Fault> =
+                steps.iter().take(must.len()).flat_map(|step| step.faults.clone()).collect();
             assert!(must.iter().all(|fault| first.contains(fault)), "{engines:?}: {first:?}");
             for step in &steps {
                 assert!(step.faults.len() < 2 || !step.faults[0].hinders(&step.faults[1]), "{step:?}");

@@ -130,7 +130,11 @@ async fn rows(file: &Path) -> Result<u64> {
 }
 
 /// Writes rows until it is killed, and says the number of each to stdout once it is committed.
-pub async fn write_rows(file: &Path, synchronous: &str, mut said: impl FnMut(u64) -> Result<()>) -> Result<()> {
+pub async fn write_rows(
+    file: &Path,
+    synchronous: &str,
+    mut said: impl FnMut(u64) -> Result<()>,
+) -> Result<()> {
     let synchronous = match synchronous {
         "full" => SqliteSynchronous::Full,
         "off" => SqliteSynchronous::Off,
@@ -139,7 +143,9 @@ pub async fn write_rows(file: &Path, synchronous: &str, mut said: impl FnMut(u64
     let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
     let options = options.journal_mode(SqliteJournalMode::Wal).synchronous(synchronous);
     let mut connection = SqliteConnection::connect_with(&options).await?;
-    sqlx::query("CREATE TABLE rows (number INTEGER PRIMARY KEY, bytes BLOB)").execute(&mut connection).await?;
+    sqlx::query("CREATE TABLE rows (number INTEGER PRIMARY KEY, bytes BLOB)")
+        .execute(&mut connection)
+        .await?;
     for number in 1_u64.. {
         let row = sqlx::query("INSERT INTO rows (bytes) VALUES (?1)").bind(vec![7_u8; 500]);
         row.execute(&mut connection).await?;

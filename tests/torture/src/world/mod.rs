@@ -147,7 +147,8 @@ impl World {
     pub(crate) async fn stream_leader(&self, partition: u16) -> Option<usize> {
         let state = self.monitor("/jsz?accounts=true&streams=true").await?;
         let stream = format!("LEDGER-{partition:02}");
-        let streams = state["account_details"].as_array()?.iter().filter_map(|one| one["stream_detail"].as_array());
+        let streams =
+            state["account_details"].as_array()?.iter().filter_map(|one| one["stream_detail"].as_array());
         let found = streams.flatten().find(|one| one["name"] == stream.as_str())?;
         self.server_named(found["cluster"]["leader"].as_str()?)
     }

@@ -190,7 +190,13 @@ fn last_error(output: &str) -> Option<String> {
     let lines: Vec<&str> = output.lines().collect();
     let at = lines.iter().rposition(|line| line.starts_with("error:"))?;
     let causes = lines[at + 1..].iter().map_while(|line| line.strip_prefix("  "));
-    Some([lines[at].trim_start_matches("error:").trim()].into_iter().chain(causes).collect::<Vec<_>>().join("; "))
+    Some(
+        [lines[at].trim_start_matches("error:").trim()]
+            .into_iter()
+            .chain(causes)
+            .collect::<Vec<_>>()
+            .join("; "),
+    )
 }
 
 #[cfg(test)]

@@ -80,7 +80,12 @@ impl Setup {
         let first = World::data_dir(world.folder(), "command-api 1");
         let direct = self.flags(&first, world.addresses());
         let (partitions, replicas) = (self.engines.partitions(), self.engines.servers());
-        let create = ["--partitions".to_owned(), partitions.to_string(), "--replicas".to_owned(), replicas.to_string()];
+        let create = [
+            "--partitions".to_owned(),
+            partitions.to_string(),
+            "--replicas".to_owned(),
+            replicas.to_string(),
+        ];
         program::run(&[&["init".to_owned()][..], &direct, &create].concat()).await?;
         world.flags = direct;
         for number in 1..=2 {
@@ -168,6 +173,7 @@ async fn insert_proxy(url: &mut String) -> Result<Proxy> {
 
 fn read_key(data: &Path) -> Result<String> {
     let file = data.join("dev.key");
-    let key = std::fs::read_to_string(&file).with_context(|| format!("{} can not be read", file.display()))?;
+    let key =
+        std::fs::read_to_string(&file).with_context(|| format!("{} can not be read", file.display()))?;
     Ok(key.trim().to_owned())
 }
