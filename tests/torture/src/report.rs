@@ -11,6 +11,9 @@ use crate::verdict::Sums;
 /// The invariants that are held against every run, by the numbers of the list in docs/torture.md.
 const CHECKED: &str = "I1 to I10, I12 (as far as the log goes), I13, I14, I16";
 
+/// So many violations are shown; all of them stand in the JSON.
+const SHOWN: usize = 20;
+
 /// One run.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Report {
@@ -150,10 +153,15 @@ impl Report {
 
     fn what_was_found(&self) -> String {
         let mut text = format!("\nChecked: {CHECKED}.\n\nViolations: {}\n", self.violations.len());
-        self.violations.iter().for_each(|violation| text += &format!("- {violation}\n"));
-        if !self.ends.is_empty() {
+        self.violations.iter().take(SHOWN).for_each(|violation| text += &format!("- {violation}\n"));
+        if self.violations.len() > SHOWN {
+            text += &format!("- and {} more\n", self.violations.len() - SHOWN);
+        }
+        let mut ends = BTreeMap::new();
+        self.ends.iter().for_each(|end| *ends.entry(end).or_insert(0) += 1);
+        if !ends.is_empty() {
             text += "\nProcesses that ended by themselves and were started again:\n";
-            self.ends.iter().for_each(|end| text += &format!("- {end}\n"));
+            ends.iter().for_each(|(end, times)| text += &format!("- {times} x {end}\n"));
         }
         text
     }

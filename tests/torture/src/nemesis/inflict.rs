@@ -26,6 +26,7 @@ impl Nemesis<'_> {
             Fault::Kill(target, away) => return self.kill(target, millis(away)).await,
             Fault::Terminate(target, away) => self.terminate(target, millis(away)).await?,
             Fault::Pause(target, time) => self.pause(target, millis(time)).await?,
+            Fault::KillUnheard(time) => self.kill_unheard(millis(time)).await?,
             Fault::KillBackend => self.kill_backend().await?,
             Fault::TwoOfThree { paused, millis: time } => self.two_of_three(paused, millis(time)).await?,
             Fault::StepDown(partition, times) => self.step_down(partition, times).await?,
@@ -126,6 +127,20 @@ impl Nemesis<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whatever the owner answered meanwhile, it had no acknowledgement for.
+    async fn kill_unheard(&self, time: Duration) -> Result<()> {
+        let owner = self.world.active();
+        let name = format!("{} to NATS", owner.name());
+        let wire = self.world.wires.iter().find(|wire| wire.name == name).context("the owner has a wire")?;
+        wire.set(Wire::StalledToServer);
+        tokio::time::sleep(time).await;
+        owner.kill().await;
+        wire.set(Wire::Cut);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        wire.set(Wire::Good);
+        owner.start().await
     }
 
     async fn kill_backend(&self) -> Result<()> {

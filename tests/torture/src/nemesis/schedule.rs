@@ -38,6 +38,9 @@ pub(crate) enum Fault {
     Terminate(Target, u64),
     /// SIGSTOP, and SIGCONT after so many milliseconds.
     Pause(Target, u64),
+    /// Nothing that the owner sends to NATS arrives for so many milliseconds; then it is killed, and what it had sent is
+    /// lost.
+    KillUnheard(u64),
     /// SIGKILL to one process of Postgres that serves a client.
     KillBackend,
     /// Two of the three nats-servers are killed, or paused, for so many milliseconds.
@@ -78,6 +81,7 @@ impl Fault {
             Self::Kill(target, _) => format!("kill -9 {target}"),
             Self::Terminate(target, _) => format!("SIGTERM {target}"),
             Self::Pause(target, _) => format!("pause {target}"),
+            Self::KillUnheard(_) => "kill -9 owner whose last words were lost".to_owned(),
             Self::KillBackend => "kill -9 Postgres backend".to_owned(),
             Self::TwoOfThree { paused: true, .. } => "pause two of three nats-servers".to_owned(),
             Self::TwoOfThree { paused: false, .. } => "kill -9 two of three nats-servers".to_owned(),
@@ -171,11 +175,12 @@ impl Schedule {
         match (self.engines, self.rng.random_range(0..100)) {
             (Engines::Embedded, _) | (_, 0..40) => self.process_fault(),
             (Engines::R3, 40..48) => Fault::TwoOfThree { paused: self.rng.random(), millis },
-            (Engines::R3, 48..56) => {
+            (Engines::R3, 48..54) => {
                 let partition = self.rng.random::<bool>().then_some(partition);
                 Fault::StepDown(partition, self.rng.random_range(1..6))
             }
-            (_, 40..60) => Fault::Takeover { asleep: self.rng.random() },
+            (_, 40..54) => Fault::Takeover { asleep: self.rng.random() },
+            (_, 54..60) => Fault::KillUnheard(self.rng.random_range(200..2_000)),
             (_, 60..64) => Fault::RollingRestart,
             (_, 64..68) => Fault::Foreign(partition),
             (_, 68..72) => Fault::KillBackend,
@@ -233,7 +238,7 @@ impl Fault {
             },
             Self::KillBackend => Place::Views,
             Self::TwoOfThree { .. } | Self::StepDown(..) | Self::Foreign(_) => Place::Log,
-            Self::Takeover { .. } | Self::RollingRestart => Place::All,
+            Self::Takeover { .. } | Self::RollingRestart | Self::KillUnheard(_) => Place::All,
             Self::BadWire { .. } => Place::Wires,
         }
     }
@@ -248,6 +253,9 @@ enum Place {
     Wires,
     All,
 }
+
+/// Longer than Drip waits for an acknowledgement, so that it must find out what became of its commit.
+const ACK_LOST: u64 = 6_500;
 
 /// What every run must have done.
 fn once_each(engines: Engines) -> Vec<Fault> {
@@ -270,19 +278,20 @@ fn once_each(engines: Engines) -> Vec<Fault> {
         Fault::Takeover { asleep: false },
         Fault::Takeover { asleep: true },
         Fault::Foreign(0),
-        Fault::BadWire { wire: 0, how: Wire::StalledToClient, millis: 1_500, reset: true },
+        Fault::KillUnheard(1_000),
+        Fault::BadWire { wire: 0, how: Wire::StalledToClient, millis: ACK_LOST, reset: true },
     ];
     match engines {
         Engines::R3 => all.extend([
             Fault::Kill(Target::StreamLeader(1), 0),
             Fault::Kill(Target::MetaLeader, 0),
-            Fault::Pause(Target::StreamLeader(2), 3_000),
+            Fault::Pause(Target::StreamLeader(2), ACK_LOST),
             Fault::TwoOfThree { paused: false, millis: 3_000 },
             Fault::TwoOfThree { paused: true, millis: 3_000 },
             Fault::StepDown(Some(0), 3),
             Fault::StepDown(None, 1),
         ]),
-        _ => all.extend([Fault::Kill(Target::Nats(0), 0), Fault::Pause(Target::Nats(0), 1_500)]),
+        _ => all.extend([Fault::Kill(Target::Nats(0), 0), Fault::Pause(Target::Nats(0), ACK_LOST)]),
     }
     all
 }

@@ -66,7 +66,7 @@ impl Nemesis<'_> {
         let at = Instant::now();
         cut(self.world, disks).await?;
         let lasted = at.elapsed();
-        self.load.debit_after(Instant::now(), None, LOAD_BEFORE * 20).await?;
+        self.load.debit_after(Instant::now(), None, LOAD_BEFORE * 10).await?;
         self.note(Done::of("power cut", at.duration_since(began), lasted));
         Ok(())
     }
