@@ -10,6 +10,7 @@ mod violation;
 pub mod wire;
 
 pub use fold::{Fold, Totals};
+pub use line::decimal;
 pub use position::{InvalidPosition, Position};
 pub use views::Views;
 pub use violation::{Rule, Violation};

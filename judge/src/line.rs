@@ -67,8 +67,8 @@ pub(crate) fn storable(micros: i64) -> i64 {
     micros.clamp(-62_135_596_800_000_000, 253_402_300_799_999_999)
 }
 
-/// A number of so many decimals, without needless zeros.
-pub(crate) fn decimal(units: i128, decimals: u32) -> String {
+/// A number in units of its last decimal, as a plain decimal without needless zeros.
+pub fn decimal(units: i128, decimals: u32) -> String {
     let scale = 10_i128.pow(decimals);
     let (sign, units) = (if units < 0 { "-" } else { "" }, units.abs());
     let fraction = format!("{:0width$}", units % scale, width = decimals as usize);

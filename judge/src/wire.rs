@@ -232,8 +232,9 @@ numbers! {
     OnDecline { 1 = Dust: "dust", 2 = Exhaust: "exhaust", 3 = Ignore: "ignore" }
 }
 
-impl Default for Level {
-    fn default() -> Self {
+impl Level {
+    /// What an absent level is.
+    fn absent() -> Self {
         Self::Healthy
     }
 }
@@ -334,7 +335,7 @@ map! {
         "a" => account: usize,
         "k" (borrow) => key: Option<Key<'a>>,
         "c" (default) => initial_balance: i64,
-        "v" (default) => level: Level,
+        "v" (default = "Level::absent") => level: Level,
         "w" => actor: usize,
         "x" (borrow) => profile: Option<Sealed<'a>>,
     }
@@ -349,7 +350,7 @@ map! {
         "y" => priority: u8,
         "b" => balance: i64,
         "z" => baseline: i64,
-        "v" (default) => level: Level,
+        "v" (default = "Level::absent") => level: Level,
         "j" => epoch_started: Option<u32>,
         "w" => actor: usize,
         "x" (borrow) => metadata: Option<Sealed<'a>>,
@@ -371,7 +372,7 @@ map! {
         "l" => lot: Option<u32>,
         "g" (default) => slices: Vec<(u32, i64)>,
         "b" => balance: i64,
-        "v" (default) => level: Level,
+        "v" (default = "Level::absent") => level: Level,
         "j" => epoch_started: Option<u32>,
     }
 }

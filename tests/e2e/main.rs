@@ -41,3 +41,5 @@ mod stack;
 mod takeover;
 #[cfg(test)]
 mod usage_files;
+#[cfg(test)]
+mod verify;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use event_log::{EventLog, JetStreamLog, JetStreamOptions, LogIdentity, OpenError, SqliteLog};
 use ledger_core::{LogId, Timestamp};
-use projector::{PostgresViews, SqliteViews, ViewStore};
+use projector::{FrozenViews, PostgresViews, SqliteViews, ViewStore};
 
 use super::args::{CreateArgs, EngineArgs};
 
@@ -110,6 +110,14 @@ pub(crate) async fn open_views(args: &EngineArgs) -> Result<Arc<dyn ViewStore>> 
     Ok(match &args.database_url {
         Some(url) => Arc::new(PostgresViews::open(url).await?),
         None => Arc::new(SqliteViews::open(&args.data_dir).await?),
+    })
+}
+
+/// The views as they are now, and what they are kept in. Nothing is written there.
+pub(crate) async fn freeze_views(args: &EngineArgs) -> Result<(FrozenViews, &'static str)> {
+    Ok(match &args.database_url {
+        Some(url) => (PostgresViews::open(url).await?.freeze().await?, "Postgres"),
+        None => (SqliteViews::open_to_read(&args.data_dir).await?.freeze().await?, "SQLite"),
     })
 }
 

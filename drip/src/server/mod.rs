@@ -7,3 +7,4 @@ pub(crate) mod events;
 pub(crate) mod init;
 pub(crate) mod roles;
 pub(crate) mod up;
+pub(crate) mod verify;

@@ -224,6 +224,11 @@ impl Fold {
         Totals { accounts: self.accounts.len() as u64, keys, balances, ..self.totals }
     }
 
+    /// The same without accounts, keys and balances, which take time to add up.
+    pub fn totals_so_far(&self) -> &Totals {
+        &self.totals
+    }
+
     /// An account's number, by which [`Fold::account`] finds it.
     pub fn number(&self, app: &str, user: &str) -> Option<u32> {
         self.numbers.get(joined(app, user).as_str()).copied()

@@ -57,7 +57,8 @@ fn the_chain_is_missed_when_it_is_broken() {
         change(&mut log);
         judge(Fold::new(0), &log).map_or_else(|violation| violation.to_string(), |_| "none".to_owned())
     };
-    let cases: &[(&dyn Fn(&mut Vec<Vec<u8>>), &str)] = &[
+    type Change<'a> = &'a dyn Fn(&mut Vec<Vec<u8>>);
+    let cases: &[(Change<'_>, &str)] = &[
         (
             &|log| drop(log.remove(4)),
             r#"0-5-0: the rule "chain" is broken: expected commit number 5, found 6"#,
