@@ -77,14 +77,19 @@ pub async fn one_copy(plan: &Plan, damage: Damage) -> Result<Found> {
         server.lock().await.restart().await;
     }
     let after = after(&world).await;
+    let verified = verdict::verify(&world).await;
+    let mut violations = loaded.violations;
+    if verified.is_ok() {
+        violations.push("I15: drip verify finds nothing wrong with a damaged log".to_owned());
+    }
     let mut found = Found {
         engines: plan.engines,
         damage,
         head_before,
         after,
         refusals: Vec::new(),
-        verify: said(verdict::verify(&world).await),
-        violations: loaded.violations,
+        verify: verified.unwrap_or_else(|error| format!("{error:#}")),
+        violations,
     };
     found.refused_by_all(&world).await?;
     Ok(found)
@@ -248,10 +253,6 @@ async fn after(world: &World) -> String {
         Ok(judged) => format!("readable up to {:?}", judged.heads),
         Err(error) => format!("not readable: {error:#}"),
     }
-}
-
-fn said(verified: Result<String>) -> String {
-    verified.unwrap_or_else(|error| format!("{error:#}"))
 }
 
 #[cfg(test)]

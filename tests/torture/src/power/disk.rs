@@ -3,6 +3,7 @@
 //! What was written and not synced lives in the cache of the mounted file system; only what it has written out stands
 //! in the file. So a copy of the file, made while nobody writes, is what a disk holds after a power cut.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -41,7 +42,8 @@ impl Disk {
         std::fs::create_dir_all(folder.join("mount"))?;
         let mut watcher = Command::new("sh");
         watcher.args(["-c", WATCHER, "sh"]).arg(&folder).current_dir("/");
-        watcher.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        // Its own process group: what ends the test's group must not end the one who cleans up.
+        watcher.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let disk = Self { folder, watcher: watcher.spawn()? };
         std::fs::File::create_new(disk.image())?.set_len(SIZE)?;
         run("mkfs.ext4", &[Path::new("-q"), Path::new("-F"), &disk.image()]).await?;
