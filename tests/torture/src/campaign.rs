@@ -25,7 +25,8 @@ pub(crate) async fn judged(
     storm: impl AsyncFnOnce(&Nemesis<'_>) -> Result<()>,
 ) -> Result<Report> {
     let ended = tokio::select! {
-        ended = under_load(plan, world, storm) => ended,
+        // Boxed, because it holds everything that is under way.
+        ended = Box::pin(under_load(plan, world, storm)) => ended,
         kept = world.keep() => Err(kept.err().unwrap_or_else(|| anyhow!("the keeper ended"))),
     };
     if let Some(folder) = &plan.keep {
