@@ -331,8 +331,8 @@ impl<'a> Check<'a> {
         }
         let is_open_end = |effect: &Effect| {
             // A client that repeats a call by itself is told "it was open already" of what its own first try opened.
-            let mut open = asked()
-                .filter(|one| one.may_have_happened() && (one.ok().is_none() || one.shows_account()));
+            let mut open =
+                asked().filter(|one| one.may_have_happened() && (one.ok().is_none() || one.shows_account()));
             open.any(|one| {
                 effect.is_what(one.request) && (effect.key.is_none() || one.request.key == effect.key)
             })

@@ -46,15 +46,18 @@ async fn under_load(
     let storm = async {
         load.debit_after(Instant::now(), None, HEAL_BOUND).await?;
         storm(&nemesis).await?;
-        world.heal().await
+        let time = began.elapsed();
+        world.heal().await.map(|()| time)
     };
     let asking = load.run(plan.seed, plan.rate);
     let (asked, stormed) = until_both(asking, storm, &load).await;
     asked?;
     let record = nemesis.record();
     let mut report = Report::new(plan, load.tally(), &record);
-    report.seconds = began.elapsed().as_secs();
-    report.violations.extend(stormed.err().map(|error| format!("I13: {error:#}")));
+    match stormed {
+        Ok(time) => report.seconds = time.as_secs(),
+        Err(error) => report.violations.push(format!("I13: {error:#}")),
+    }
     conclude(world, &load, &record, &mut report).await?;
     Ok(report)
 }
@@ -63,17 +66,19 @@ async fn under_load(
 /// is nothing to wait for.
 async fn until_both(
     asking: impl Future<Output = Result<()>>,
-    storm: impl Future<Output = Result<()>>,
+    storm: impl Future<Output = Result<Duration>>,
     load: &Load,
-) -> (Result<()>, Result<()>) {
+) -> (Result<()>, Result<Duration>) {
     let (mut asking, mut storm) = (std::pin::pin!(asking), std::pin::pin!(storm));
     let stormed = tokio::select! {
         stormed = &mut storm => stormed,
-        asked = &mut asking => return (asked.and(Err(anyhow!("the clients ended before the storm"))), Ok(())),
+        asked = &mut asking => {
+            return (asked.and(Err(anyhow!("the clients ended before the storm"))), Ok(Duration::ZERO));
+        }
     };
     load.drain();
     match stormed {
-        Ok(()) => (asking.await, Ok(())),
+        Ok(time) => (asking.await, Ok(time)),
         Err(error) => (Ok(()), Err(error)),
     }
 }
