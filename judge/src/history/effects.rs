@@ -79,6 +79,11 @@ impl Effects {
         Ok(())
     }
 
+    /// Something was done under this key.
+    pub fn holds(&self, account: &Account, key: &str) -> bool {
+        self.by_key.contains_key(&(account.clone(), key.to_owned()))
+    }
+
     /// The events of an account.
     pub(super) fn of<'a>(
         &'a self,

@@ -1,4 +1,5 @@
-//! Real nats-server and Postgres for tests: started on free loopback ports, stopped, killed, started again.
+//! Real nats-server (alone or as a cluster) and Postgres for tests: started on free loopback ports, stopped, paused,
+//! killed, started again.
 //!
 //! Each server lives in a folder of its own and dies with the test process, however that ends: a small watcher
 //! notices the end, stops the server and removes its folder. So a killed test run leaves nothing behind.

@@ -1,7 +1,7 @@
-//! A single nats-server with JetStream.
+//! A nats-server with JetStream: a single one, or several as a cluster.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,8 @@ const START_ATTEMPTS: u32 = 5;
 pub struct NatsBuilder {
     sync_always: bool,
     config: String,
+    /// Where the streams are kept, one folder a server; the server's own folder where there is none.
+    stores: Vec<PathBuf>,
 }
 
 impl NatsBuilder {
@@ -40,21 +42,47 @@ impl NatsBuilder {
         self
     }
 
+    /// Keeps the streams in this folder instead of one of the server's own. For a cluster called once a server, in
+    /// order.
+    #[must_use]
+    pub fn store_dir(mut self, folder: &Path) -> Self {
+        self.stores.push(folder.to_owned());
+        self
+    }
+
     /// Starts the server and waits until it is healthy.
     ///
     /// # Panics
     ///
     /// If there is no nats-server on the machine, or it does not become healthy; with the end of its log.
     pub async fn start(self) -> NatsServer {
+        self.start_cluster(1).await.pop().expect("it has one server")
+    }
+
+    /// Starts so many servers as one cluster and waits until all are healthy. They do not tell their clients of each
+    /// other: a client reaches the servers it was told of.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::start`].
+    pub async fn start_cluster(self, size: usize) -> Vec<NatsServer> {
         for _ in 1..START_ATTEMPTS {
-            let mut server = NatsServer::on_free_ports(&self);
-            if server.run().await.is_ok() {
-                return server;
+            if let Ok(servers) = self.try_start(size).await {
+                return servers;
             }
         }
-        let mut server = NatsServer::on_free_ports(&self);
-        server.run().await.unwrap_or_else(|reason| panic!("{reason}"));
-        server
+        self.try_start(size).await.unwrap_or_else(|reason| panic!("{reason}"))
+    }
+
+    async fn try_start(&self, size: usize) -> Result<Vec<NatsServer>, String> {
+        let routes: Vec<u16> = (0..size).map(|_| free_port()).collect();
+        let mut servers: Vec<_> =
+            (0..size).map(|index| NatsServer::on_free_ports(self, index, &routes)).collect();
+        servers.iter_mut().for_each(NatsServer::spawn);
+        for server in &mut servers {
+            server.until_healthy().await?;
+        }
+        Ok(servers)
     }
 }
 
@@ -65,6 +93,7 @@ pub struct NatsServer {
     process: Process,
     port: u16,
     monitor_port: u16,
+    store: PathBuf,
 }
 
 impl NatsServer {
@@ -80,7 +109,7 @@ impl NatsServer {
     /// Says first what the server should be like.
     #[must_use]
     pub fn builder() -> NatsBuilder {
-        NatsBuilder { sync_always: true, config: String::new() }
+        NatsBuilder { sync_always: true, config: String::new(), stores: Vec::new() }
     }
 
     /// Where clients connect: `nats://127.0.0.1:PORT`. The same after a restart.
@@ -95,10 +124,28 @@ impl NatsServer {
         format!("http://127.0.0.1:{}", self.monitor_port)
     }
 
+    /// The name by which the servers of a cluster know it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("test-{}", self.port)
+    }
+
     /// The folder of the streams' files.
     #[must_use]
-    pub fn store_dir(&self) -> std::path::PathBuf {
-        self.process.folder().join("store")
+    pub fn store_dir(&self) -> PathBuf {
+        self.store.clone()
+    }
+
+    /// All that it said, over all its starts.
+    #[must_use]
+    pub fn output(&self) -> String {
+        self.process.output()
+    }
+
+    /// It runs, paused or not.
+    #[must_use]
+    pub fn runs(&mut self) -> bool {
+        self.process.pid().is_some() && self.process.exited().is_none()
     }
 
     /// SIGKILL; returns when the process is gone. Nothing happens if it does not run.
@@ -122,7 +169,39 @@ impl NatsServer {
     /// If it does not become healthy.
     pub async fn restart(&mut self) {
         self.stop().await;
-        self.run().await.unwrap_or_else(|reason| panic!("{reason}"));
+        self.spawn();
+        self.until_healthy().await.unwrap_or_else(|reason| panic!("{reason}"));
+    }
+
+    /// Starts it on the same ports and store and does not wait: one server of a cluster whose others are away is not
+    /// healthy before they are back.
+    ///
+    /// # Panics
+    ///
+    /// If it runs already.
+    pub fn spawn(&mut self) {
+        let mut command = Command::new(programs::nats_server());
+        command.arg("-c").arg(self.process.folder().join("nats.conf"));
+        self.process.spawn(command);
+    }
+
+    /// Waits until it is healthy, with all its streams.
+    ///
+    /// # Errors
+    ///
+    /// It ended, or is not healthy in time; with the end of its log.
+    pub async fn until_healthy(&mut self) -> Result<(), String> {
+        let begin = Instant::now();
+        while !self.healthy().await {
+            if let Some(status) = self.process.exited() {
+                return Err(format!("nats-server ended: {status}\n{}", self.process.log()));
+            }
+            if begin.elapsed() > BOUND {
+                return Err(format!("nats-server is not healthy after {BOUND:?}\n{}", self.process.log()));
+            }
+            tick().await;
+        }
+        Ok(())
     }
 
     /// SIGSTOP: connections stay open, nothing is answered.
@@ -143,30 +222,28 @@ impl NatsServer {
         self.process.signal("CONT");
     }
 
-    fn on_free_ports(wanted: &NatsBuilder) -> Self {
+    fn on_free_ports(wanted: &NatsBuilder, index: usize, routes: &[u16]) -> Self {
         let process = Process::new("nats", End::Kill, &std::env::temp_dir());
         let (port, monitor_port) = (free_port(), free_port());
-        let text = configuration(wanted, port, monitor_port, process.folder());
-        fs::write(process.folder().join("nats.conf"), text).expect("the folder was just made by us");
-        Self { process, port, monitor_port }
+        let store = wanted.stores.get(index).cloned().unwrap_or_else(|| process.folder().join("store"));
+        let server = Self { process, port, monitor_port, store };
+        let text = server.configuration(wanted) + &cluster(index, routes);
+        fs::write(server.process.folder().join("nats.conf"), text).expect("the folder was just made by us");
+        server
     }
 
-    /// Starts the process and waits until it is healthy; says why not.
-    async fn run(&mut self) -> Result<(), String> {
-        let mut command = Command::new(programs::nats_server());
-        command.arg("-c").arg(self.process.folder().join("nats.conf"));
-        self.process.spawn(command);
-        let begin = Instant::now();
-        while !self.healthy().await {
-            if let Some(status) = self.process.exited() {
-                return Err(format!("nats-server ended at start: {status}\n{}", self.process.log()));
-            }
-            if begin.elapsed() > BOUND {
-                return Err(format!("nats-server is not healthy after {BOUND:?}\n{}", self.process.log()));
-            }
-            tick().await;
-        }
-        Ok(())
+    fn configuration(&self, wanted: &NatsBuilder) -> String {
+        let Self { port, monitor_port, store, .. } = self;
+        let sync = if wanted.sync_always { "sync_interval: always" } else { "" };
+        format!(
+            "server_name: {}\n\
+             listen: \"127.0.0.1:{port}\"\n\
+             http: \"127.0.0.1:{monitor_port}\"\n\
+             jetstream {{ store_dir: {store:?}, max_file: 10GB, max_mem: 256MB\n {sync} }}\n\
+             {}",
+            self.name(),
+            wanted.config
+        )
     }
 
     async fn healthy(&self) -> bool {
@@ -184,15 +261,15 @@ async fn healthz(port: u16) -> std::io::Result<String> {
     Ok(text)
 }
 
-fn configuration(wanted: &NatsBuilder, port: u16, monitor_port: u16, folder: &Path) -> String {
-    let sync = if wanted.sync_always { "sync_interval: always" } else { "" };
-    let store = folder.join("store");
+/// The part of the configuration that makes it one of several; nothing for a single one.
+fn cluster(index: usize, routes: &[u16]) -> String {
+    if routes.len() < 2 {
+        return String::new();
+    }
+    let listen = routes[index];
+    let routes: Vec<String> = routes.iter().map(|port| format!("\"nats://127.0.0.1:{port}\"")).collect();
     format!(
-        "server_name: test-{port}\n\
-         listen: \"127.0.0.1:{port}\"\n\
-         http: \"127.0.0.1:{monitor_port}\"\n\
-         jetstream {{ store_dir: {store:?}, max_file: 10GB, max_mem: 256MB\n {sync} }}\n\
-         {}",
-        wanted.config
+        "cluster {{ name: test, listen: \"127.0.0.1:{listen}\", no_advertise: true, routes: [{}] }}\n",
+        routes.join(", ")
     )
 }

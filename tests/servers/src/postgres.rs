@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 
 use crate::cluster::{self, SUPERUSER};
 use crate::ports::free_port;
-use crate::process::{End, Process, tick};
+use crate::process::{End, Process, signal, tick};
 
 /// How long a start or a stop may take before the test fails.
 const BOUND: Duration = Duration::from_secs(30);
@@ -109,6 +109,38 @@ impl Postgres {
             assert!(begin.elapsed() < BOUND, "{reason}");
             tick().await;
         }
+    }
+
+    /// The postmaster runs, paused or not.
+    #[must_use]
+    pub fn runs(&mut self) -> bool {
+        self.process.pid().is_some() && self.process.exited().is_none()
+    }
+
+    /// SIGSTOP to the postmaster: nobody new is let in; who is connected goes on.
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    pub fn pause(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// SIGCONT: goes on after [`Self::pause`].
+    ///
+    /// # Panics
+    ///
+    /// If it does not run.
+    pub fn resume(&self) {
+        self.process.signal("CONT");
+    }
+
+    /// SIGKILL to one process that serves a client; Postgres then disconnects all clients and recovers. `false`:
+    /// nobody is connected.
+    #[must_use]
+    pub fn kill_backend(&self) -> bool {
+        let backend = self.process.children().into_iter().find(|(_, command)| command.contains("127.0.0.1("));
+        backend.is_some_and(|(pid, _)| signal(pid, "KILL"))
     }
 
     async fn start_with(settings: &'static [&'static str]) -> Self {

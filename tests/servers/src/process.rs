@@ -115,13 +115,16 @@ impl Process {
     pub fn signal(&self, signal: &str) {
         let pid =
             self.pid().unwrap_or_else(|| panic!("{} does not run, so it gets no SIG{signal}", self.name));
-        let script = "kill -\"$1\" \"$2\"";
-        let status = Command::new("sh").args(["-c", script, "sh", signal, &pid.to_string()]).status();
-        assert!(
-            status.is_ok_and(|status| status.success()),
-            "SIG{signal} did not reach {} ({pid})",
-            self.name
-        );
+        assert!(self::signal(pid, signal), "SIG{signal} did not reach {} ({pid})", self.name);
+    }
+
+    /// The processes that this one has started, each with its command line.
+    pub(crate) fn children(&self) -> Vec<(u32, String)> {
+        let Some(pid) = self.pid() else { return Vec::new() };
+        let path = format!("/proc/{pid}/task/{pid}/children");
+        let children = fs::read_to_string(path).unwrap_or_default();
+        let children = children.split_whitespace().filter_map(|child| child.parse().ok());
+        children.map(|child| (child, command_line(child))).collect()
     }
 
     /// SIGKILL, and waits for the end. Nothing happens if it does not run.
@@ -208,6 +211,19 @@ impl Drop for Process {
         // A failure here leaves a folder in the temporary directory, which is not worth a panic inside a drop.
         let _ = self.watcher.wait();
     }
+}
+
+/// Sends a signal, named as `kill` names it. Whether it arrived.
+pub(crate) fn signal(pid: u32, signal: &str) -> bool {
+    let script = "kill -\"$1\" \"$2\"";
+    let status = Command::new("sh").args(["-c", script, "sh", signal, &pid.to_string()]).status();
+    status.is_ok_and(|status| status.success())
+}
+
+/// How a process calls itself; empty when it is gone.
+fn command_line(pid: u32) -> String {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).replace('\0', " ")
 }
 
 /// The pause between two looks at a condition.

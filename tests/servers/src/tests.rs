@@ -65,6 +65,20 @@ async fn a_paused_nats_server_is_silent_until_it_is_resumed() {
 }
 
 #[tokio::test]
+async fn a_cluster_is_healthy_without_one_of_its_three_servers() {
+    let store = tempfile::tempdir().unwrap();
+    let mut servers = NatsServer::builder().store_dir(store.path()).start_cluster(3).await;
+    assert!(store.path().join("jetstream").exists() && servers[1].store_dir() != store.path());
+    servers[0].kill();
+    let meta = get(&servers[1].monitor_url(), "/jsz").await;
+    assert!(meta.contains("\"cluster_size\": 3"), "{meta}");
+    servers[0].spawn();
+    servers[0].until_healthy().await.unwrap();
+    let info = greeting(&servers[0].url()).await.unwrap_or_default();
+    assert!(!info.contains("connect_urls"), "{info}");
+}
+
+#[tokio::test]
 async fn a_dropped_server_is_gone_with_its_folder() {
     let server = NatsServer::start().await;
     let (url, store) = (server.url(), server.store_dir());
@@ -90,6 +104,37 @@ async fn a_postgres_keeps_what_was_committed_across_a_kill_and_a_stop() {
     server.restart().await;
     assert_eq!(query(&url, "SELECT n FROM t"), Ok("7".to_owned()));
     assert_eq!(query(&url, "SHOW fsync"), Ok("on".to_owned()));
+}
+
+#[tokio::test]
+async fn a_postgres_goes_on_after_a_killed_backend_and_a_pause() {
+    let server = Postgres::start().await;
+    let url = server.url();
+    assert!(!server.kill_backend(), "nobody is connected yet");
+    let mut busy = cluster::command("psql");
+    busy.args(["-X", "-d", &url, "-c", "SELECT pg_sleep(60)"]).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut busy = busy.spawn().unwrap();
+    let begin = Instant::now();
+    while !server.kill_backend() {
+        assert!(begin.elapsed() < BOUND, "psql never connected");
+        tick().await;
+    }
+    assert!(!busy.wait().unwrap().success());
+    while query(&url, "SELECT 1").as_deref() != Ok("1") {
+        assert!(begin.elapsed() < BOUND, "it did not recover");
+        tick().await;
+    }
+    server.pause();
+    assert!(tokio::time::timeout(Duration::from_millis(300), closed(&url)).await.is_err());
+    server.resume();
+    assert_eq!(query(&url, "SELECT 1"), Ok("1".to_owned()));
+}
+
+/// Waits for the server's word on a connection that says nothing sensible.
+async fn closed(url: &str) {
+    let mut stream = TcpStream::connect(address(url)).await.unwrap();
+    stream.write_all(b"what?").await.unwrap();
+    let _ = stream.read(&mut [0; 16]).await;
 }
 
 #[tokio::test]
