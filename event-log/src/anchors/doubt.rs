@@ -90,7 +90,10 @@ mod tests {
     fn a_difference_is_believed_when_the_answers_agree_for_the_whole_patience() {
         use Verdict::{Agrees, Believed, InDoubt};
         hear(30, &[(0, Ok(None), Some(Agrees)), (99, Ok(None), Some(Agrees))]);
-        hear(30, &[(5, Ok(SHORT), Some(InDoubt)), (34, Ok(SHORT), Some(InDoubt)), (35, Ok(SHORT), Some(Believed))]);
+        hear(
+            30,
+            &[(5, Ok(SHORT), Some(InDoubt)), (34, Ok(SHORT), Some(InDoubt)), (35, Ok(SHORT), Some(Believed))],
+        );
         hear(0, &[(5, Ok(SHORT), Some(Believed))]);
     }
 

@@ -78,7 +78,10 @@ fn anchor(sequence: Sequence, payload: &str) -> Anchor {
 }
 
 /// Checks a log that answers with these heads against an anchor at 400; after how long it was settled, and how.
-async fn check_of(heads: &[Result<Sequence, ()>], payload: &'static str) -> (Duration, Result<(), AnchorError>) {
+async fn check_of(
+    heads: &[Result<Sequence, ()>],
+    payload: &'static str,
+) -> (Duration, Result<(), AnchorError>) {
     let begin = Instant::now();
     let checked = check(&Scripted::new(heads, payload), &[anchor(10, payload), anchor(400, "ours")]).await;
     (begin.elapsed(), checked)
@@ -145,11 +148,19 @@ async fn an_anchor_of_another_log_is_a_difference() {
 #[test]
 fn an_alarm_names_the_anchor_what_was_found_and_the_way_out() {
     let anchor = anchor(400, "ours");
-    let said = |kept_by| Alarm { anchor: Anchor { kept_by, ..anchor }, found: Difference::EndsAt(200) }.to_string();
+    let said =
+        |kept_by| Alarm { anchor: Anchor { kept_by, ..anchor }, found: Difference::EndsAt(200) }.to_string();
     let text = said(Keeper::Writer);
     let hash = anchor.hash.to_string();
-    let words =
-        ["the writer", "2027-01-15T08:00:00Z", "commit 400", "partition 0", &hash, "ends at 200", "--yes-data-is-lost"];
+    let words = [
+        "the writer",
+        "2027-01-15T08:00:00Z",
+        "commit 400",
+        "partition 0",
+        &hash,
+        "ends at 200",
+        "--yes-data-is-lost",
+    ];
     for word in words {
         assert!(text.contains(word), "{word:?} in {text}");
     }
