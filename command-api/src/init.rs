@@ -1,6 +1,6 @@
 //! The beginning of a log: a genesis in each partition. A step apart from running.
 
-use event_log::{AppendOutcome, Entry, EventLog, ReadError};
+use event_log::{AnchorError, AppendOutcome, Entry, EventLog, ReadError, anchors};
 use ledger_core::commit::{Commit, CommitBuilder, EncodedCommit, Hash, Head, VERSION};
 use ledger_core::event::{Event, Genesis};
 use ledger_core::slots::SlotMap;
@@ -14,6 +14,9 @@ pub enum InitError {
     /// It can not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// It had a beginning once, and more.
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
     /// Its server's clock is another one.
     #[error(transparent)]
     Clock(#[from] ClockError),
@@ -39,6 +42,7 @@ pub async fn init(log: &dyn EventLog, now: Timestamp) -> Result<(), InitError> {
     let identity = log.identity();
     for partition in identity.partitions() {
         while genesis_of(log, partition).await?.is_none() {
+            anchors::check(log, &log.anchors(partition).await?).await?;
             begin(log, partition, now).await?;
         }
     }
