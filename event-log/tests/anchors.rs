@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use event_log::anchors::{self, Difference};
-use event_log::{AnchorError, EventLog, JetStreamLog, JetStreamOptions, Keeper, LogIdentity, contract};
+use event_log::{AnchorError, AppendOutcome, EventLog, JetStreamLog, JetStreamOptions, Keeper, LogIdentity, contract};
 use ledger_core::LogId;
 use serde_json::{Value, json};
-use test_servers::{NatsServer, cut_stream, flip_bit_in_stream};
+use test_servers::{NatsServer, cut_stream, flip_bit_in_stream, replace_stream};
 
 use crate::setup::{IDENTITY, ZERO, api, created, opened, options, stranger};
 
@@ -170,5 +170,26 @@ async fn a_log_with_a_flipped_bit_on_the_disk_is_found_shorter() {
             assert!(matches!(alarm.found, Difference::EndsAt(..40)), "{alarm}")
         }
         other => panic!("a bit was flipped, and {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_was_replaced_by_another_of_the_same_length_is_found_to_be_another() {
+    let mut other = NatsServer::start().await;
+    let theirs = created(&other).await;
+    for sequence in 1..=40 {
+        let outcome = theirs.append(&contract::commit(IDENTITY, ZERO, sequence, "another")).await;
+        assert_eq!(outcome, AppendOutcome::Stored);
+    }
+    drop(theirs);
+    other.stop().await;
+    let (_server, checked) =
+        damaged(|server| replace_stream(&server.store_dir(), "LEDGER-00", &other.store_dir())).await;
+    let hash = contract::commit(IDENTITY, ZERO, 40, "another").hash;
+    match checked {
+        Err(AnchorError::Differs(alarm)) => {
+            assert_eq!(alarm.found, Difference::OtherAt { sequence: 40, hash }, "{alarm}");
+        }
+        other => panic!("it is another log, and {other:?}"),
     }
 }

@@ -44,6 +44,7 @@ pub(crate) fn quick() -> Config {
         patience: Duration::from_millis(200),
         standby: Duration::from_millis(5),
         longest_pause: Duration::from_millis(100),
+        look_every: Duration::from_millis(20),
         ..Config::default()
     }
 }

@@ -27,6 +27,21 @@ pub fn flip_bit_in_stream(store_dir: &Path, stream: &str, part: f64) {
     });
 }
 
+/// Puts the files of another server's stream of the same name in place of this one's. Both servers must be stopped.
+///
+/// # Panics
+///
+/// As [`cut_stream`].
+pub fn replace_stream(store_dir: &Path, stream: &str, other_store_dir: &Path) {
+    let (ours, theirs) = (messages(store_dir, stream), messages(other_store_dir, stream));
+    fs::remove_dir_all(&ours).unwrap_or_else(|error| panic!("{}: {error}", ours.display()));
+    fs::create_dir(&ours).unwrap_or_else(|error| panic!("{}: {error}", ours.display()));
+    for file in fs::read_dir(&theirs).expect("the folder was just found") {
+        let file = file.expect("its entries can be read");
+        fs::copy(file.path(), ours.join(file.file_name())).expect("our own folder takes a file");
+    }
+}
+
 fn rewrite(store_dir: &Path, stream: &str, change: impl FnOnce(&mut Vec<u8>)) {
     let messages = messages(store_dir, stream);
     let block = newest_block(&messages);

@@ -22,7 +22,7 @@ mod programs;
 #[cfg(test)]
 mod tests;
 
-pub use damage::{cut_stream, flip_bit_in_stream};
+pub use damage::{cut_stream, flip_bit_in_stream, replace_stream};
 pub use nats::{NatsBuilder, NatsServer};
 pub use ports::free_port;
 pub use postgres::Postgres;
