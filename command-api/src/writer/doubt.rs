@@ -46,13 +46,15 @@ impl Writer {
             }
             Err(_) => return self.doubt.unanswered(),
         };
+        let is_news = found != self.doubt.found();
         let verdict = self.doubt.hear(now, found);
-        if let Some(found) = found {
-            let alarm = Alarm { anchor, found };
+        let Some(found) = found else { return };
+        let alarm = Alarm { anchor, found };
+        if is_news {
             tracing::warn!("{}", alarm.in_doubt());
-            if verdict == Verdict::Believed {
-                self.stop(Stop::Differs(alarm), out);
-            }
+        }
+        if verdict == Verdict::Believed {
+            self.stop(Stop::Differs(alarm), out);
         }
     }
 

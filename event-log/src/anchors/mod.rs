@@ -134,7 +134,7 @@ impl fmt::Display for Alarm {
         write!(
             f,
             "the log was cut or replaced: {kept_by} knows since {kept_at} that commit {sequence} of partition \
-             {partition} of log {log} has the hash {hash}, but {}. Nothing was appended. Heal or restore the log's \
+             {partition} of log {log} has the hash {hash}, but {}. Nothing is appended to it. Heal or restore the log's \
              storage and start again; or, {}",
             self.found,
             kept_by.way_to_accept()
@@ -183,7 +183,7 @@ pub async fn check(log: &dyn EventLog, anchors: &[Anchor]) -> Result<(), AnchorE
     check_telling(log, anchors, |alarm| tracing::warn!("{}", alarm.in_doubt())).await
 }
 
-/// The same, telling of each answer that differs. The last one is told too, before it is believed.
+/// The same, telling of each difference when it is first heard.
 ///
 /// Errors: as [`check`].
 pub async fn check_telling(
@@ -223,7 +223,8 @@ pub async fn difference(log: &dyn EventLog, anchor: &Anchor) -> Result<Option<Di
     })
 }
 
-/// Asks until there is no difference, or until the answers have agreed on one for the patience. Tells of each.
+/// Asks until there is no difference, or until the answers have agreed on one for the patience. Tells of each when it
+/// is first heard.
 ///
 /// Errors: the first of the question's. Who asks again after one begins anew, for no answer agrees with nothing.
 pub async fn settled<E, F>(
@@ -238,7 +239,9 @@ where
     let mut doubt = Doubt::new(patience);
     loop {
         let found = ask().await?;
-        found.into_iter().for_each(&mut tell);
+        if found != doubt.found() {
+            found.into_iter().for_each(&mut tell);
+        }
         let elapsed = i64::try_from(begin.elapsed().as_micros()).unwrap_or(i64::MAX);
         match doubt.hear(Timestamp(elapsed), found) {
             Verdict::Agrees => return Ok(None),

@@ -123,6 +123,17 @@ async fn a_stale_answer_that_heals_within_the_patience_raises_no_alarm() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_difference_is_told_once() {
+    let heads = [Ok(400), Ok(200), Ok(200), Ok(300), Ok(300), Ok(200), Ok(400)];
+    let mut told = Vec::new();
+    let log = Scripted::new(&heads, "ours");
+    check_telling(&log, &[anchor(400, "ours"), anchor(400, "ours")], |alarm| told.push(alarm.found))
+        .await
+        .expect("it is whole in the end");
+    assert_eq!(told, [200, 300, 200].map(Difference::EndsAt));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_log_that_catches_up_slowly_raises_no_alarm() {
     let heads: Vec<_> = (380..=400).map(Ok).collect();
     let (elapsed, checked) = check_of(&heads, "ours").await;
@@ -166,4 +177,19 @@ fn an_alarm_names_the_anchor_what_was_found_and_the_way_out() {
     }
     assert!(said(Keeper::Views).contains("drop the views"), "{}", said(Keeper::Views));
     assert!(said(Keeper::Snapshot).contains("remove the snapshot"), "{}", said(Keeper::Snapshot));
+}
+
+#[test]
+fn anchors_of_today_are_read_for_ever() {
+    let golden = concat!(
+        r#"{"log":"07070707070707070707070707070707","partition":0,"sequence":400,"#,
+        r#""hash":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","#,
+        r#""kept_by":"writer","kept_at":1800000000000000}"#
+    );
+    let expected = Anchor { hash: Hash::of(b"foo"), ..anchor(400, "") };
+    assert_eq!(serde_json::to_string(&expected).expect("JSON"), golden);
+    let more = golden.replace('}', r#","of_a_later_version":[1]}"#);
+    for text in [golden, &more] {
+        assert_eq!(serde_json::from_str::<Anchor>(text).expect("an anchor"), expected);
+    }
 }
