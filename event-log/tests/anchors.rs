@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use event_log::anchors::{self, Difference};
-use event_log::{AnchorError, AppendOutcome, EventLog, JetStreamLog, JetStreamOptions, Keeper, LogIdentity, contract};
+use event_log::{
+    AnchorError, AppendOutcome, EventLog, JetStreamLog, JetStreamOptions, Keeper, LogIdentity, contract,
+};
 use ledger_core::LogId;
 use serde_json::{Value, json};
 use test_servers::{NatsServer, cut_stream, flip_bit_in_stream, replace_stream};

@@ -50,11 +50,15 @@ pub(crate) fn quick() -> Config {
 }
 
 impl Running {
-    #[expect(clippy::disallowed_methods, reason = "the test watches the task itself")]
     pub(crate) fn start(log: Arc<dyn EventLog>, store: Arc<dyn ViewStore>) -> Self {
+        Self::start_with(quick(), log, store)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the test watches the task itself")]
+    pub(crate) fn start_with(config: Config, log: Arc<dyn EventLog>, store: Arc<dyn ViewStore>) -> Self {
         let (sender, positions) = watch::channel(Positions::default());
         let shutdown = CancellationToken::new();
-        let task = tokio::spawn(run(quick(), log, store, shutdown.clone(), sender));
+        let task = tokio::spawn(run(config, log, store, shutdown.clone(), sender));
         Self { task, shutdown, positions }
     }
 
