@@ -77,15 +77,15 @@ mod tests {
         }
 
         async fn append(&self, _: &EncodedCommit) -> AppendOutcome {
-            unimplemented!("keepers do not append")
+            unreachable!("keepers do not append")
         }
 
         async fn read(&self, _: PartitionId, _: Sequence) -> Result<Option<Entry>, ReadError> {
-            unimplemented!("keepers do not read")
+            unreachable!("keepers do not read")
         }
 
         async fn head(&self, _: PartitionId) -> Result<Sequence, ReadError> {
-            unimplemented!("keepers do not read")
+            unreachable!("keepers do not read")
         }
 
         async fn keep_anchor(&self, anchor: &Anchor) -> Result<(), ReadError> {
@@ -99,7 +99,7 @@ mod tests {
         }
 
         fn follow(&self, _: PartitionId, _: Sequence) -> BoxStream<'static, Result<Entry, ReadError>> {
-            unimplemented!("keepers do not read")
+            unreachable!("keepers do not read")
         }
     }
 

@@ -146,7 +146,7 @@ mod tests {
         }
 
         fn follow(&self, _: PartitionId, _: Sequence) -> BoxStream<'static, Result<Entry, ReadError>> {
-            unimplemented!("nobody follows a log that is being begun")
+            unreachable!("nobody follows a log that is being begun")
         }
     }
 
