@@ -33,6 +33,7 @@ enum Command {
     Init(server::init::Init),
     Events(server::events::Events),
     Verify(server::verify::Verify),
+    Anchors(server::anchors::Anchors),
     Account(account::AccountArgs),
     Debit(debit::DebitArgs),
     Journal(journal::JournalArgs),
@@ -50,6 +51,7 @@ impl Command {
                 log_to_stderr()?;
                 Box::pin(args.run(output)).await
             }
+            Self::Anchors(args) => args.run(output).await,
             Self::Account(args) => args.run(output).await,
             Self::Debit(args) => args.run(output).await,
             Self::Journal(args) => args.run(output).await,

@@ -6,10 +6,11 @@
 //!
 //! In reading order: [`rows`] and [`delta`] (what the views hold, and what changes them), [`fold`] (commits in, a
 //! delta out), [`store`] (the port to the views), `columns`, `writes` and `words` (a delta as SQL), [`postgres`] and
-//! [`sqlite`] (the two stores, each with its `schema`), `check` (is this the log the views were folded from?), [`projector`] (the
-//! task that follows the log; `outage` outlasts what it lacks), [`query`] and `record` (reading the views), [`frozen`]
-//! (all of them at one moment).
+//! [`sqlite`] (the two stores, each with its `schema`), `check` (is this the log the views were folded from?), `anchors`
+//! (and does it stay so?), [`projector`] (the task that follows the log; `outage` outlasts what it lacks), [`query`] and
+//! `record` (reading the views), [`frozen`] (all of them at one moment).
 
+mod anchors;
 mod check;
 mod columns;
 pub mod delta;

@@ -1,5 +1,6 @@
 //! The projector against both stores, with a log in memory, the SQLite log, and a Postgres that is killed.
 
+mod anchors;
 mod edges;
 mod fake_log;
 mod faults;

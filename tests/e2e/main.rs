@@ -8,6 +8,8 @@
 //! other, `load` is many clients at once; then the tests, from the main job to the odd corners.
 
 #[cfg(test)]
+mod anchors;
+#[cfg(test)]
 mod ask;
 #[cfg(test)]
 mod audit;

@@ -1,5 +1,6 @@
 //! The roles: what runs until it is told to stop, and what prepares it.
 
+pub(crate) mod anchors;
 pub(crate) mod args;
 pub(crate) mod config;
 pub(crate) mod engines;
