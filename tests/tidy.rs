@@ -35,7 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("simulation", &["command-api", "event-log", "judge", "ledger-core", "projector"]),
     ("test-servers", &[]),
     ("tests", &[]),
-    ("torture", &["drip-client", "event-log", "judge", "test-servers"]),
+    ("torture", &["drip-client", "event-log", "judge", "service-kit", "test-servers"]),
 ];
 
 /// Where wall time may be read: services ask service-kit, and the client stands alone.

@@ -1,6 +1,6 @@
 //! The beginning of a log: a genesis in each partition. A step apart from running.
 
-use event_log::{AppendOutcome, Entry, EventLog, ReadError};
+use event_log::{AnchorError, AppendOutcome, Entry, EventLog, ReadError, anchors};
 use ledger_core::commit::{Commit, CommitBuilder, EncodedCommit, Hash, Head, VERSION};
 use ledger_core::event::{Event, Genesis};
 use ledger_core::slots::SlotMap;
@@ -14,6 +14,9 @@ pub enum InitError {
     /// It can not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// It had a beginning once, and more.
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
     /// Its server's clock is another one.
     #[error(transparent)]
     Clock(#[from] ClockError),
@@ -39,6 +42,7 @@ pub async fn init(log: &dyn EventLog, now: Timestamp) -> Result<(), InitError> {
     let identity = log.identity();
     for partition in identity.partitions() {
         while genesis_of(log, partition).await?.is_none() {
+            anchors::check(log, &log.anchors(partition).await?).await?;
             begin(log, partition, now).await?;
         }
     }
@@ -104,4 +108,56 @@ pub fn genesis_commit(
     builder.push(&Event::Genesis(Genesis { log, format: VERSION, partitions, slots }));
     let term = TermNonce([0; 16]);
     builder.seal(&Head { log, partition, sequence, previous: 0, previous_hash: Hash::ZERO, term, time })
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use event_log::{Anchor, Keeper, LogIdentity};
+    use futures::stream::BoxStream;
+
+    use super::*;
+
+    /// A log that has lost all it had, and says so.
+    struct Emptied(Vec<Anchor>);
+
+    const IDENTITY: LogIdentity = LogIdentity { log: LogId([7; 16]), partitions: 1 };
+
+    #[async_trait]
+    impl EventLog for Emptied {
+        fn identity(&self) -> LogIdentity {
+            IDENTITY
+        }
+
+        async fn append(&self, _: &EncodedCommit) -> AppendOutcome {
+            AppendOutcome::Fatal("it was appended to".to_owned())
+        }
+
+        async fn read(&self, _: PartitionId, _: Sequence) -> Result<Option<Entry>, ReadError> {
+            Ok(None)
+        }
+
+        async fn head(&self, _: PartitionId) -> Result<Sequence, ReadError> {
+            Ok(0)
+        }
+
+        async fn anchors(&self, _: PartitionId) -> Result<Vec<Anchor>, ReadError> {
+            Ok(self.0.clone())
+        }
+
+        fn follow(&self, _: PartitionId, _: Sequence) -> BoxStream<'static, Result<Entry, ReadError>> {
+            unreachable!("nobody follows a log that is being begun")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_log_that_lost_even_its_beginning_is_not_begun_again() {
+        let (partition, sequence, kept_at) = (PartitionId(0), 7, Timestamp(0));
+        let (hash, kept_by) = (Hash::of(b"a commit"), Keeper::Writer);
+        let anchor = Anchor { log: IDENTITY.log, partition, sequence, hash, kept_by, kept_at };
+        let error = init(&Emptied(vec![anchor]), Timestamp(0)).await.unwrap_err().to_string();
+        assert!(error.contains("commit 7") && error.contains("the log ends at 0"), "{error}");
+        let error = init(&Emptied(vec![]), Timestamp(0)).await.unwrap_err().to_string();
+        assert!(error.contains("it was appended to"), "a new log is: {error}");
+    }
 }

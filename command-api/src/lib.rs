@@ -5,9 +5,10 @@
 //! durable.
 //!
 //! In reading order: [`ask`] (questions and answers), [`writer`] (the state machine that decides, without IO),
-//! `partition` (its shell, with `letters`, `steady_clock` and `log_clock`), [`desk`] (where questions are handed in), [`writers`]
+//! `partition` (its shell, with `letters`, `steady_clock`, `log_clock` and `anchor_keeper`), [`desk`] (where questions are handed in), [`writers`]
 //! (all partitions of a log), [`init`] (the beginning of a log), [`edge`] (HTTP and NATS).
 
+mod anchor_keeper;
 pub mod ask;
 pub mod desk;
 pub mod edge;

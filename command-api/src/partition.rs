@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_log::{AppendOutcome, Entry, EventLog, ReadError};
+use event_log::anchors::{self, Difference};
+use event_log::{Anchor, AnchorError, AppendOutcome, Entry, EventLog, ReadError};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use ledger_core::commit::Commit;
@@ -33,6 +34,9 @@ pub enum PartitionError {
     /// The log could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The log is not what it was.
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
     /// The writer stopped.
     #[error(transparent)]
     Stopped(#[from] Stop),
@@ -62,6 +66,7 @@ enum Done {
     ReadBack(Result<Option<Entry>, ReadError>),
     Fetched(Ticket, Result<(Position, Event), String>),
     Seen(Result<Option<Entry>, ReadError>),
+    Compared(Anchor, Result<Option<Difference>, ReadError>),
 }
 
 /// Where the answers of a letter go; the permit is given back with them.
@@ -78,6 +83,9 @@ pub(crate) struct Partition {
     letters: OpenLetters<Address>,
     clock: SteadyClock,
     looking: bool,
+    comparing: bool,
+    /// The newest acknowledged commit, for whoever keeps anchors.
+    acknowledged: watch::Sender<Option<Anchor>>,
 }
 
 impl Partition {
@@ -87,6 +95,7 @@ impl Partition {
         config: WriterConfig,
         inbox: mpsc::Receiver<Letter>,
         health: watch::Sender<Health>,
+        acknowledged: watch::Sender<Option<Anchor>>,
     ) -> Self {
         let clock = SteadyClock::start();
         let letters = OpenLetters::default();
@@ -100,12 +109,14 @@ impl Partition {
             letters,
             clock,
             looking: false,
+            comparing: false,
+            acknowledged,
         }
     }
 
     /// Replays, opens the term, and serves until told to stop. Error: it had to stop by itself.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<(), PartitionError> {
-        let mut writer = Writer::new(self.id, self.config.clone());
+        let mut writer = Writer::new(self.id, self.config.clone()).with_patience(self.log.patience());
         let result = self.serve(&mut writer, &shutdown).await;
         let reason = result.as_ref().err().map_or_else(|| "stopping".to_owned(), ToString::to_string);
         self.say(Err(reason.clone()));
@@ -151,6 +162,7 @@ impl Partition {
     /// Replays what stands and asks for the term, until nobody has written in between.
     async fn open(&mut self, writer: &mut Writer) -> Result<(), PartitionError> {
         self.say(writer.health(self.clock.now()?));
+        check_anchors(&*self.log, self.id, &self.health).await?;
         log_clock::check(&*self.log).await?;
         let mut entries = self.log.follow(self.id, 0);
         loop {
@@ -180,22 +192,24 @@ impl Partition {
 
     /// Waits until the term is open, or until it shows that somebody wrote before us.
     async fn settle_term(&mut self, writer: &mut Writer) -> Result<bool, PartitionError> {
+        let mut look = tokio::time::interval(LOOK_EVERY);
         loop {
             let wake = self.until(writer.wake_at());
             let input = tokio::select! {
-                Some(done) = self.doing.next() => match done {
-                    Done::Appended(outcome) => Input::Appended(outcome),
-                    Done::ReadBack(found) => Input::ReadBack(found),
-                    Done::Fetched(..) | Done::Seen(_) => continue,
-                },
+                Some(done) = self.doing.next() => self.input(done),
                 () = wake => Input::Tick,
+                _ = look.tick() => {
+                    self.compare(writer)?;
+                    continue;
+                }
             };
             let mut out = Vec::new();
             writer.step(self.clock.now()?, input, &mut out);
             let (opened, overtaken) = (out.contains(&Output::Opened), out.contains(&Output::Overtaken));
             self.carry_out(writer, out)?;
+            self.say(writer.health(self.clock.now()?));
             if opened || overtaken {
-                self.say(writer.health(self.clock.now()?));
+                self.acknowledge(writer);
                 return Ok(opened);
             }
         }
@@ -217,7 +231,12 @@ impl Partition {
     }
 
     async fn on_done(&mut self, writer: &mut Writer, done: Done) -> Result<(), PartitionError> {
-        let input = match done {
+        let input = self.input(done);
+        self.step(writer, input).await
+    }
+
+    fn input(&mut self, done: Done) -> Input {
+        match done {
             Done::Appended(outcome) => {
                 note_outcome(self.id, &outcome);
                 Input::Appended(outcome)
@@ -228,8 +247,11 @@ impl Partition {
                 self.looking = false;
                 Input::Seen(seen)
             }
-        };
-        self.step(writer, input).await
+            Done::Compared(anchor, answer) => {
+                self.comparing = false;
+                Input::Compared(anchor, answer)
+            }
+        }
     }
 
     /// Hands an input in.
@@ -248,8 +270,19 @@ impl Partition {
     ) -> Result<(), PartitionError> {
         writer.flush(now, &mut out);
         self.carry_out(writer, out)?;
+        self.acknowledge(writer);
         self.say(writer.health(now));
         Ok(())
+    }
+
+    /// Tells how far the log is acknowledged.
+    fn acknowledge(&self, writer: &Writer) {
+        let anchor = writer.anchor();
+        self.acknowledged.send_if_modified(|known| {
+            let moved = *known != anchor;
+            *known = anchor;
+            moved
+        });
     }
 
     fn say(&self, health: Health) {
@@ -293,13 +326,27 @@ impl Partition {
         stopped.map_or(Ok(()), |stop| Err(stop.into()))
     }
 
-    /// While nothing is in flight, looks whether somebody else has written: then this term is over.
+    /// While nothing is in flight, looks whether somebody else has written: then this term is over. And whether the
+    /// log still holds what was acknowledged, while no append tells it.
     fn look(&mut self, writer: &Writer) -> Result<(), PartitionError> {
         self.say(writer.health(self.clock.now()?));
+        self.compare(writer)?;
         if !self.looking && writer.is_idle() {
             self.looking = true;
             let (id, log, next) = (self.id, Arc::clone(&self.log), writer.chain().read + 1);
             self.doing.push(Box::pin(async move { Done::Seen(log.read(id, next).await) }));
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self, writer: &Writer) -> Result<(), PartitionError> {
+        let wanted = !self.comparing && writer.wants_comparison(self.clock.now()?);
+        if let Some(anchor) = writer.anchor().filter(|_| wanted) {
+            self.comparing = true;
+            let log = Arc::clone(&self.log);
+            self.doing.push(Box::pin(async move {
+                Done::Compared(anchor, anchors::difference(&*log, &anchor).await)
+            }));
         }
         Ok(())
     }
@@ -339,6 +386,21 @@ impl Post {
     fn deliver(self) {
         self.0.into_iter().for_each(|(mailbox, mail)| drop(mailbox.send(mail)));
     }
+}
+
+/// Compares the log with what is kept of this partition, before anything is appended. While that is in doubt, the
+/// partition's health says why.
+async fn check_anchors(
+    log: &dyn EventLog,
+    id: PartitionId,
+    health: &watch::Sender<Health>,
+) -> Result<(), AnchorError> {
+    let known = log.anchors(id).await?;
+    let tell = |alarm: event_log::Alarm| {
+        tracing::warn!("{}", alarm.in_doubt());
+        drop(health.send_replace(Err(alarm.in_doubt())));
+    };
+    anchors::check_telling(log, &known, tell).await
 }
 
 fn note_outcome(partition: PartitionId, outcome: &AppendOutcome) {

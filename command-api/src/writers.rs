@@ -7,6 +7,7 @@ use ledger_core::{AppId, Label, Policy};
 use service_kit::Supervisor;
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use crate::anchor_keeper;
 use crate::desk::{Counter, Desk};
 use crate::init::{InitError, slot_map};
 use crate::partition::Partition;
@@ -28,7 +29,10 @@ pub async fn start(
     let counters = log.identity().partitions().map(|id| {
         let (letters, inbox) = mpsc::channel(CALLS_MAX);
         let (health, seen) = watch::channel(Err("starting".to_owned()));
-        let partition = Partition::new(id, Arc::clone(&log), config.clone(), inbox, health);
+        let (acknowledged, newest) = watch::channel(None);
+        let partition = Partition::new(id, Arc::clone(&log), config.clone(), inbox, health, acknowledged);
+        let keeper = anchor_keeper::keep(Arc::clone(&log), newest, supervisor.token());
+        supervisor.spawn_job(format!("anchors {id}"), keeper);
         supervisor.spawn(format!("writer {id}"), partition.run(supervisor.token()));
         Counter { letters, room: Arc::new(Semaphore::new(CALLS_MAX)), health: seen }
     });

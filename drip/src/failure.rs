@@ -14,7 +14,8 @@ Exit codes:
   3  the ledger said no
   4  Drip, NATS or Postgres can not be reached
   5  the outcome is unknown: it may have happened; asking again with the same key is safe
-  6  done, but some lines of the input were bad";
+  6  done, but some lines of the input were bad
+  7  verify found something wrong in the log or in the views";
 
 /// The exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,7 @@ pub(crate) enum Exit {
     Unreachable = 4,
     OutcomeUnknown = 5,
     BadLines = 6,
+    FoundWrong = 7,
 }
 
 impl From<Exit> for ExitCode {

@@ -38,6 +38,8 @@ enum Command {
     Run(server::roles::Run),
     Init(server::init::Init),
     Events(server::events::Events),
+    Verify(server::verify::Verify),
+    Anchors(server::anchors::Anchors),
     Account(account::AccountArgs),
     Debit(debit::DebitArgs),
     Journal(journal::JournalArgs),
@@ -52,6 +54,11 @@ impl Command {
             Self::Run(args) => serve(args.run()).await,
             Self::Init(args) => serve(args.run()).await,
             Self::Events(args) => serve(args.run()).await,
+            Self::Verify(args) => {
+                log_to_stderr()?;
+                Box::pin(args.run(output)).await
+            }
+            Self::Anchors(args) => args.run(output).await,
             Self::Account(args) => args.run(output).await,
             Self::Debit(args) => args.run(output).await,
             Self::Journal(args) => args.run(output).await,
@@ -63,9 +70,14 @@ impl Command {
 
 /// Runs a role or a tool of the server side: it keeps a log of what it does, on stderr.
 async fn serve(role: impl Future<Output = anyhow::Result<()>>) -> Result<Exit, Failure> {
-    service_kit::telemetry::init(service_kit::telemetry::Format::Human).map_err(anyhow::Error::from)?;
+    log_to_stderr()?;
     Box::pin(role).await?;
     Ok(Exit::Done)
+}
+
+fn log_to_stderr() -> Result<(), Failure> {
+    let init = service_kit::telemetry::init(service_kit::telemetry::Format::Human);
+    init.map_err(|error| Failure::from(anyhow::Error::from(error)))
 }
 
 fn main() -> ExitCode {

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, join};
 use ledger_core::commit::{Class, EncodedCommit, Prefix};
-use ledger_core::{LogId, PartitionId, Sequence};
+use ledger_core::{LogId, PartitionId, Sequence, Timestamp};
 
-use crate::{AppendOutcome, Entry, EventLog, LogIdentity, ReadError, StoredCommit};
+use crate::{Anchor, AppendOutcome, Entry, EventLog, Keeper, LogIdentity, ReadError, StoredCommit};
 
 /// The log that the tests write to must have this many partitions.
 pub const PARTITIONS: u16 = 2;
@@ -249,4 +249,56 @@ pub async fn reopening_keeps_everything(
         assert_eq!((found.bytes, found.hash), (expected.bytes, expected.hash));
     }
     assert_eq!(next(&mut following).await.sequence(), 21);
+}
+
+/// The anchor of such a commit.
+pub fn anchor(log: LogIdentity, sequence: Sequence, payload: &str, kept_by: Keeper) -> Anchor {
+    let hash = commit(log, ZERO, sequence, payload).hash;
+    let kept_at = Timestamp(1_800_000_000_000_000 + i64::try_from(sequence).expect("small"));
+    Anchor { log: log.log, partition: ZERO, sequence, hash, kept_by, kept_at }
+}
+
+/// For a log that keeps anchors: of each keeper the highest is there, whatever came after it, and whether or not the
+/// log holds it. Another log's stays.
+pub async fn kept_anchors_never_go_backwards(log: Arc<dyn EventLog>) {
+    assert_eq!(log.anchors(ZERO).await.expect("readable"), []);
+    let by = |sequence, payload, keeper| anchor(log.identity(), sequence, payload, keeper);
+    let high = by(400, "high", Keeper::Writer);
+    for anchor in [
+        by(7, "first", Keeper::Writer),
+        high,
+        by(399, "low", Keeper::Writer),
+        by(400, "as high, and another", Keeper::Writer),
+        by(1, "low", Keeper::Writer),
+    ] {
+        log.keep_anchor(&anchor).await.expect("kept, or not needed");
+    }
+    assert_eq!(log.anchors(ZERO).await.expect("readable"), [high]);
+    let second = by(3, "of another keeper", Keeper::Projector);
+    log.keep_anchor(&second).await.expect("kept");
+    assert_eq!(log.anchors(ZERO).await.expect("readable"), [high, second]);
+    assert_eq!(log.anchors(ONE).await.expect("readable"), [], "each partition has its own");
+    let stranger = Anchor { log: LogId([0xee; 16]), sequence: 1_000, ..high };
+    log.keep_anchor(&stranger).await.expect_err("the place is another log's");
+    assert_eq!(log.anchors(ZERO).await.expect("readable"), [high, second]);
+}
+
+/// For a log that keeps anchors: two keepers of one name, through two handles, never put a lower one over a higher.
+pub async fn of_two_who_keep_anchors_at_once_the_highest_stays(
+    one: Arc<dyn EventLog>,
+    other: Arc<dyn EventLog>,
+) {
+    let keep = async |log: &dyn EventLog, sequences: Vec<Sequence>| {
+        for sequence in sequences {
+            let anchor = anchor(log.identity(), sequence, "kept", Keeper::Writer);
+            // Who loses every try against the other is told so, and would try again later.
+            while log.keep_anchor(&anchor).await.is_err() {}
+            let known = log.anchors(ZERO).await.expect("readable");
+            assert!(known[0].sequence >= sequence, "{sequence} was kept, and {known:?} is known");
+        }
+    };
+    let (odd, even) = (1..=200).partition(|sequence| sequence % 2 == 1);
+    join!(keep(&*one, odd), keep(&*other, even));
+    let highest = anchor(one.identity(), 200, "kept", Keeper::Writer);
+    assert_eq!(one.anchors(ZERO).await.expect("readable"), [highest]);
 }

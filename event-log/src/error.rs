@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use ledger_core::{PartitionId, Sequence};
 
+use crate::Anchor;
+
 /// A cause whose type is the backend's own business.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -32,6 +34,17 @@ pub enum ReadError {
         doing: &'static str,
         /// Why it failed.
         source: Cause,
+    },
+    /// An anchor beside the log that nobody of ours has kept, or that is another one than it was.
+    #[error(
+        "the anchor {key} in the bucket DRIP-ANCHORS can not be used: {reason}. Find out who else may write there; \
+         `nats kv del DRIP-ANCHORS {key}` removes it"
+    )]
+    Anchor {
+        /// Its key in the bucket.
+        key: String,
+        /// Why.
+        reason: String,
     },
     /// A partition number beyond the log's.
     #[error("there is no partition {partition}: the log has {partitions}, numbered from 0")]
@@ -65,6 +78,25 @@ pub enum OpenError {
     NotCreated {
         /// Where, beginning with "in" or "on".
         place: String,
+    },
+    /// A log from before there were anchors, or a creation that was cut off.
+    #[error("there is no bucket DRIP-ANCHORS at {url} yet. Create it with `drip init`")]
+    NoAnchors {
+        /// The address, without a password.
+        url: String,
+    },
+    /// The streams are gone, and somebody remembers them.
+    #[error(
+        "the stream {stream} is gone: {} knows since {} that commit {} of partition {} of log {} stood there. Nothing \
+         was created. Restore the log's storage; or, if that log is lost for good, remove what remembers it \
+         (`nats kv del DRIP-ANCHORS`, and the views) to begin another",
+        anchor.kept_by, anchor.kept_at_text(), anchor.sequence, anchor.partition, anchor.log
+    )]
+    LogGone {
+        /// The stream's name.
+        stream: String,
+        /// What is remembered.
+        anchor: Anchor,
     },
     /// Another process writes to this folder.
     #[error("another Drip already runs on the folder {}: stop it or choose another --data-dir", dir.display())]

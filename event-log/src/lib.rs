@@ -6,15 +6,18 @@
 //! append, and does not decide who may write: all of that belongs to those who know what a commit means.
 //!
 //! In reading order: this page (the port), [`error`] (what can go wrong outside of an append), `classify`
-//! (ours, foreign or damaged), `sqlite` (one file, one writer process), `jetstream` (NATS, production), and
-//! `contract` (feature `contract-tests`: the tests every backend must pass).
+//! (ours, foreign or damaged), `sqlite` (one file, one writer process), `jetstream` (NATS, production), [`anchors`]
+//! (is the log still what it was?), and `contract` (feature `contract-tests`: the tests every backend must pass).
 
+pub mod anchors;
 mod classify;
-#[cfg(feature = "contract-tests")]
+#[cfg(any(test, feature = "contract-tests"))]
 pub mod contract;
 pub mod error;
 mod jetstream;
 mod sqlite;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -22,6 +25,7 @@ use futures::stream::BoxStream;
 use ledger_core::commit::{Class, EncodedCommit, Hash, Prefix};
 use ledger_core::{LogId, PartitionId, Sequence, Timestamp};
 
+pub use anchors::{Alarm, Anchor, AnchorError, Keeper};
 pub use error::{OpenError, ReadError};
 pub use jetstream::{JetStreamLog, JetStreamOptions, connect};
 pub use sqlite::SqliteLog;
@@ -110,6 +114,28 @@ pub trait EventLog: Send + Sync + 'static {
     /// Errors: the log can not be asked now.
     async fn time(&self) -> Result<Option<Timestamp>, ReadError> {
         Ok(None)
+    }
+
+    /// For how long this log may answer from the past: what contradicts something known is believed only when it is
+    /// said for as long. Zero: the first answer counts.
+    fn patience(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// The anchors of a partition that are kept beside the log, one a keeper; also those of another log that was here
+    /// before. None where the log has no place for them apart from itself.
+    ///
+    /// Errors: they can not be read now, or somebody else wrote there. An answer from the past is only weaker.
+    async fn anchors(&self, _partition: PartitionId) -> Result<Vec<Anchor>, ReadError> {
+        Ok(vec![])
+    }
+
+    /// Keeps an anchor in place of the same keeper's last one, unless that one is higher or of another log: what is
+    /// kept never goes backwards. Where the log has no place for anchors, nothing happens.
+    ///
+    /// Errors: it can not be kept now.
+    async fn keep_anchor(&self, _anchor: &Anchor) -> Result<(), ReadError> {
+        Ok(())
     }
 
     /// Everything after this sequence: first what stands, then what comes, for ever, in order, without a gap.

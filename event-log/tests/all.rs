@@ -1,5 +1,6 @@
 //! Both backends, on real files and a real nats-server: the contract, and what only one of them promises.
 
+mod anchors;
 mod faults;
 mod jetstream;
 mod opening;

@@ -204,10 +204,11 @@ async fn the_rights_of_a_writer_and_reader_of_the_log_suffice() {
         )
     };
     let rights: String = streams.iter().map(rights).collect();
+    let bucket = r#""$JS.API.STREAM.INFO.KV_DRIP-ANCHORS", "$JS.API.STREAM.MSG.GET.KV_DRIP-ANCHORS", "$KV.DRIP-ANCHORS.>","#;
     let users = format!(
         r#"authorization {{ users: [
             {{ user: admin, password: admin }}
-            {{ user: log, password: "p@ss", permissions: {{ publish: [{rights} "drip.ledger.>"], subscribe: ["_INBOX_w.>"] }} }}
+            {{ user: log, password: "p@ss", permissions: {{ publish: [{rights} {bucket} "drip.ledger.>"], subscribe: ["_INBOX_w.>"] }} }}
         ] }}"#
     );
     let server = NatsServer::builder().config(&users).start().await;
@@ -217,7 +218,9 @@ async fn the_rights_of_a_writer_and_reader_of_the_log_suffice() {
     let options =
         JetStreamOptions { url: at("log:p%40ss"), inbox_prefix: "_INBOX_w".to_owned(), ..options(&server) };
     let log = JetStreamLog::open(&options).await.expect("it may look");
-    contract::a_waiting_follower_is_woken_by_each_append(Arc::new(log)).await;
+    let log = Arc::new(log);
+    contract::a_waiting_follower_is_woken_by_each_append(log.clone()).await;
+    contract::kept_anchors_never_go_backwards(log).await;
     let refused = JetStreamLog::create(&options, LogIdentity { partitions: 3, ..IDENTITY }, 1).await;
     refused.expect_err("it may not create");
     let wrong = JetStreamOptions { url: at("log:wrong"), ..options };

@@ -2,9 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::charge::Carry;
-use crate::event::Slice;
+use crate::event::{Slice, Slices};
 use crate::ids::Position;
 use crate::level::{Level, Line};
 use crate::money::Usdc;
@@ -88,11 +89,11 @@ pub struct Account {
     pub(crate) carry: Carry,
     /// In 1/10,000 credit.
     pub(crate) fee_carry: u16,
-    /// The smallest positive charge of this epoch, and of the last one before it that had any.
-    pub(crate) smallest: Option<Usdc>,
-    pub(crate) smallest_before: Option<Usdc>,
-    /// In the order in which they burn.
-    pub(crate) lots: Vec<Lot>,
+    /// The smallest positive charge of this epoch, and of the last one before it that had any. Zero: none.
+    pub(crate) smallest: Usdc,
+    pub(crate) smallest_before: Usdc,
+    /// In the order in which they burn. Most accounts have one, which then costs no allocation of its own.
+    pub(crate) lots: SmallVec<[Lot; 1]>,
     pub(crate) lots_made: u32,
 }
 
@@ -121,9 +122,9 @@ impl Account {
             closed: false,
             carry: Carry::default(),
             fee_carry: 0,
-            smallest: None,
-            smallest_before: None,
-            lots: Vec::new(),
+            smallest: Usdc::ZERO,
+            smallest_before: Usdc::ZERO,
+            lots: SmallVec::new(),
             lots_made: 0,
         }
     }
@@ -206,16 +207,17 @@ impl Account {
             OnDecline::Ignore => false,
             OnDecline::Exhaust => true,
             OnDecline::Dust => {
-                self.smallest.or(self.smallest_before).is_some_and(|least| self.balance < least)
+                let used_to = if self.smallest.is_zero() { self.smallest_before } else { self.smallest };
+                self.balance < used_to
             }
         };
         dusts && self.level != Level::Exhausted
     }
 
     /// What a charge takes from which lots. The account must have that much.
-    pub(crate) fn slices(&self, charged: Usdc) -> Vec<Slice> {
+    pub(crate) fn slices(&self, charged: Usdc) -> Slices {
         let mut due = charged;
-        let mut slices = Vec::new();
+        let mut slices = Slices::new();
         for lot in &self.lots {
             if due.is_zero() {
                 break;
@@ -257,7 +259,9 @@ impl Account {
 
     pub(crate) fn start_epoch(&mut self, epoch: u32) {
         self.epoch = epoch;
-        self.smallest_before = self.smallest.or(self.smallest_before);
-        self.smallest = None;
+        if self.smallest.is_positive() {
+            self.smallest_before = self.smallest;
+        }
+        self.smallest = Usdc::ZERO;
     }
 }

@@ -130,6 +130,10 @@ impl Carry {
     pub fn atto(self) -> u64 {
         self.0
     }
+
+    pub(crate) fn from_atto(atto: u64) -> Option<Self> {
+        (i128::from(atto) < ATTO_PER_CREDIT).then_some(Self(atto))
+    }
 }
 
 impl Charge {

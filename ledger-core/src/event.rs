@@ -4,7 +4,8 @@
 //! made in [`crate::commit`], whose short names are frozen.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use smallvec::SmallVec;
 
 use crate::charge::Charge;
 use crate::commit::Hash;
@@ -43,6 +44,8 @@ pub enum Event {
     AccountClosed(AccountClosed),
     /// A source was applied up to here in this partition.
     SourceMarked(SourceMarked),
+    /// Older keys of usage are forgotten from here on.
+    HorizonRaised(HorizonRaised),
 }
 
 /// The beginning of a log.
@@ -176,6 +179,13 @@ pub struct Slice {
     pub amount: Usdc,
 }
 
+/// What one debit took from which lots; nearly always from one.
+pub type Slices = SmallVec<[Slice; 1]>;
+
+fn as_slice<S: Serializer>(slices: &Slices, serializer: S) -> Result<S::Ok, S::Error> {
+    slices.as_slice().serialize(serializer)
+}
+
 /// A paid debit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Debited {
@@ -187,7 +197,9 @@ pub struct Debited {
     /// The part of `charged` that goes to `$fee`.
     pub fee: Usdc,
     /// The lots it was taken from; empty when no whole credit was due.
-    pub slices: Vec<Slice>,
+    #[serde(serialize_with = "as_slice")]
+    #[schemars(with = "Vec<Slice>")]
+    pub slices: Slices,
     /// The balance after.
     pub balance: Usdc,
     /// The level after.
@@ -269,11 +281,23 @@ pub struct SourceMarked {
     pub digest: Hash,
 }
 
+/// An app's keys of usage were more than its budget: the oldest are forgotten, and what could be one of them is
+/// refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct HorizonRaised {
+    /// The app.
+    pub app: AppId,
+    /// Keys used before this are forgotten, and UUIDv7 keys whose own time is before it are refused as expired.
+    /// Microseconds since 1970, UTC.
+    pub horizon: Timestamp,
+}
+
 impl Event {
     /// The account it belongs to, if it belongs to one.
     pub fn account(&self) -> Option<&AccountId> {
         match self {
-            Self::Genesis(_) | Self::TermOpened(_) | Self::PolicySet(_) | Self::SourceMarked(_) => None,
+            Self::Genesis(_) | Self::TermOpened(_) | Self::PolicySet(_) => None,
+            Self::SourceMarked(_) | Self::HorizonRaised(_) => None,
             Self::AccountOpened(event) => Some(&event.account),
             Self::Granted(event) | Self::Deposited(event) => Some(&event.account),
             Self::Debited(event) => Some(&event.usage.account),
@@ -289,7 +313,7 @@ impl Event {
             Self::AccountOpened(_) | Self::Granted(_) | Self::Deposited(_) => true,
             Self::Crossed(_) | Self::AccountClosed(_) => true,
             Self::Genesis(_) | Self::TermOpened(_) | Self::PolicySet(_) => false,
-            Self::Debited(_) | Self::Declined(_) | Self::SourceMarked(_) => false,
+            Self::Debited(_) | Self::Declined(_) | Self::SourceMarked(_) | Self::HorizonRaised(_) => false,
         }
     }
 }

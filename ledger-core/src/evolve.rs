@@ -2,16 +2,18 @@
 //! checked against the state, so that replay names the first thing that can not have happened.
 
 use crate::account::{Account, Lot, LotKind};
+use crate::accounts::Accounts;
 use crate::digest::{ContentDigest, KeyFingerprint};
 use crate::event::{
-    AccountClosed, AccountOpened, Crossed, Debited, Declined, Event, Genesis, MoneyIn, PolicySet,
-    SourceMarked,
+    AccountClosed, AccountOpened, Crossed, Debited, Declined, Event, Genesis, HorizonRaised, MoneyIn,
+    PolicySet, SourceMarked,
 };
-use crate::ids::{AccountId, Key, Position};
+use crate::ids::{AccountId, AppId, Key, Position};
 use crate::keys::UsedKey;
-use crate::ledger::{Ledger, Mark};
+use crate::ledger::{App, Ledger, Mark};
 use crate::level::{Level, Line};
 use crate::money::Usdc;
+use crate::policy::Policy;
 
 /// An event that can not have happened in the state before it: the log or the program is broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,43 +40,38 @@ impl Ledger {
             Event::Crossed(event) => self.on_crossed(position, event),
             Event::AccountClosed(event) => self.on_account_closed(position, event),
             Event::SourceMarked(event) => self.on_source_marked(event),
+            Event::HorizonRaised(event) => self.on_horizon_raised(event),
         };
         done.map_err(|reason| Illegal { position, reason })
     }
 
     fn on_genesis(&mut self, event: &Genesis) -> Result<(), &'static str> {
-        must(self.slots.is_none(), "a log begins once")?;
-        self.slots = Some(event.slots.clone());
+        must(self.log.is_none(), "a log begins once")?;
+        self.log = Some((event.log, event.slots.clone()));
         Ok(())
     }
 
     fn on_policy_set(&mut self, event: &PolicySet) -> Result<(), &'static str> {
-        let before = self.policies.insert(event.app.clone(), (event.number, event.policy));
-        must(
-            before.map_or(0, |(number, _)| number) + 1 == event.number,
-            "policies are counted without a gap",
-        )?;
-        self.keys.entry(event.app.clone()).or_default();
+        let seed = self.seed();
+        let app = self.apps.entry(event.app.clone()).or_insert_with(|| App::new(0, event.policy, seed));
+        must(app.number + 1 == event.number, "policies are counted without a gap")?;
+        (app.number, app.policy) = (event.number, event.policy);
         self.swept_minute = None;
         Ok(())
     }
 
     fn on_account_opened(&mut self, position: Position, event: &AccountOpened) -> Result<(), &'static str> {
-        must(!self.accounts.contains_key(&event.account), "an account is opened once")?;
+        let app = self.app_mut(&event.account.app)?;
+        must(app.account(&event.account.user).is_none(), "an account is opened once")?;
         let mut account = Account::new(position, event.initial_balance, event.level);
         if event.initial_balance.is_positive() {
-            account.add_lot(lot(
-                position,
-                1,
-                LotKind::Promo,
-                LotKind::Promo.priority(),
-                event.initial_balance,
-            ));
+            let kind = LotKind::Promo;
+            account.add_lot(lot(position, 1, kind, kind.priority(), event.initial_balance));
         }
+        app.accounts.insert(event.account.user.clone(), account);
         if let Some(key) = &event.key {
-            self.keep_key(&event.account, key, ContentDigest::of_open(), position);
+            app.keep_key(&event.account, key, ContentDigest::of_open(), position);
         }
-        self.accounts.insert(event.account.clone(), account);
         Ok(())
     }
 
@@ -84,7 +81,8 @@ impl Ledger {
         event: &MoneyIn,
         kind: LotKind,
     ) -> Result<(), &'static str> {
-        let account = self.touch(&event.account, position)?;
+        let app = self.app_mut(&event.account.app)?;
+        let account = touch(&mut app.accounts, &event.account, position)?;
         must(event.amount.is_positive(), "money in is more than nothing")?;
         must(kind == LotKind::Paid || !account.closed, "a closed account is given nothing")?;
         must(
@@ -98,59 +96,41 @@ impl Ledger {
         account.settle(event.level, event.epoch_started)?;
         account.add_lot(lot(position, event.lot, kind, event.priority, event.amount));
         let verb = if kind == LotKind::Paid { "deposit" } else { "grant" };
-        self.keep_key(&event.account, &event.key, ContentDigest::of_money_in(verb, event), position);
+        app.keep_key(&event.account, &event.key, ContentDigest::of_money_in(verb, event), position);
         Ok(())
     }
 
     fn on_debited(&mut self, position: Position, event: &Debited) -> Result<(), &'static str> {
-        let usage = &event.usage;
-        let fee_carry = self.fee_carry_after(event)?;
-        let account = self.touch(&usage.account, position)?;
-        must(!account.closed, "a closed account pays for nothing")?;
-        must(usage.charge.atto() > 0, "a charge is more than nothing")?;
-        let split = usage.charge.split(account.carry);
-        let (charged, carry) = split.ok_or("a charge keeps to its limit")?;
-        must(charged == event.charged, "what is charged is the charge and the carry")?;
-        must(account.balance - charged == event.balance, "the balance after a debit is the difference")?;
-        let paid = event.slices.iter().try_fold(Usdc::ZERO, |sum, slice| sum.checked_add(slice.amount));
-        must(paid == Some(charged), "the lots pay what is charged")?;
-        account.burn(&event.slices).ok_or("a lot pays what it has")?;
-        account.balance = event.balance;
-        account.carry = carry;
-        account.fee_carry = fee_carry;
-        account.settle(event.level, event.epoch_started)?;
-        account.note_charge(charged);
+        let (usage, time) = (&event.usage, self.time);
+        let app = self.app_mut(&usage.account.app)?;
+        let account = touch(&mut app.accounts, &usage.account, position)?;
+        account.pay(event, &app.policy)?;
         if let Some(key) = &usage.key {
-            let used = UsedKey { content: ContentDigest::of_debit(usage), position };
-            let window = self.keys.entry(usage.account.app.clone()).or_default();
-            window.remember(self.time, KeyFingerprint::of(&usage.account, key), used);
+            let content = ContentDigest::of_debit(usage);
+            let used = UsedKey { content, sequence: position.sequence, index: position.index };
+            let fingerprint = KeyFingerprint::of(&usage.account, key);
+            app.keys.remember(time, app.policy.key_budget, fingerprint, key, used);
         }
         Ok(())
     }
 
-    fn fee_carry_after(&self, event: &Debited) -> Result<u16, &'static str> {
-        let id = &event.usage.account;
-        let (_, policy) = self.policies.get(&id.app).ok_or("an app has a policy before its first debit")?;
-        let account = self.accounts.get(id).ok_or("the account was opened before")?;
-        let (fee, carry) = policy.fee(event.charged, account.fee_carry);
-        must(fee == event.fee, "the fee follows the policy in force")?;
-        Ok(carry)
-    }
-
     fn on_declined(&mut self, position: Position, event: &Declined) -> Result<(), &'static str> {
-        if self.accounts.contains_key(&event.usage.account) {
-            let account = self.touch(&event.usage.account, position)?;
-            must(account.balance == event.balance, "a decline leaves the balance")?;
-            if event.dusted {
-                account.dusted = true;
-                account.level = Level::Exhausted;
-            }
+        let id = &event.usage.account;
+        let Some(account) = self.apps.get_mut(&id.app).and_then(|app| app.accounts.get_mut(&id.user)) else {
+            return Ok(());
+        };
+        account.last = position;
+        must(account.balance == event.balance, "a decline leaves the balance")?;
+        if event.dusted {
+            account.dusted = true;
+            account.level = Level::Exhausted;
         }
         Ok(())
     }
 
     fn on_crossed(&mut self, position: Position, event: &Crossed) -> Result<(), &'static str> {
-        let account = self.touch(&event.account, position)?;
+        let app = self.app_mut(&event.account.app)?;
+        let account = touch(&mut app.accounts, &event.account, position)?;
         let at_most = match event.line {
             Line::Low => Level::Low,
             Line::Exhausted => Level::Exhausted,
@@ -160,34 +140,79 @@ impl Ledger {
     }
 
     fn on_account_closed(&mut self, position: Position, event: &AccountClosed) -> Result<(), &'static str> {
-        let account = self.touch(&event.account, position)?;
+        let app = self.app_mut(&event.account.app)?;
+        let account = touch(&mut app.accounts, &event.account, position)?;
         must(!account.closed, "an account is closed once")?;
         must(account.balance == event.balance, "closing leaves the balance")?;
         account.closed = true;
         if let Some(key) = &event.key {
-            self.keep_key(&event.account, key, ContentDigest::of_close(), position);
+            app.keep_key(&event.account, key, ContentDigest::of_close(), position);
         }
         Ok(())
     }
 
     fn on_source_marked(&mut self, event: &SourceMarked) -> Result<(), &'static str> {
         let mark = Mark { to: event.to, digest: event.digest };
-        let before = self.marks.insert((event.app.clone(), event.source.clone()), mark);
+        let before = self.app_mut(&event.app)?.marks.insert(event.source.clone(), mark);
         must(before.is_none_or(|before| before.to < mark.to), "the mark of a source only rises")
     }
 
-    fn keep_key(&mut self, id: &AccountId, key: &Key, content: ContentDigest, position: Position) {
-        self.kept_keys.insert(KeyFingerprint::of(id, key), UsedKey { content, position });
+    fn on_horizon_raised(&mut self, event: &HorizonRaised) -> Result<(), &'static str> {
+        let keys = &mut self.app_mut(&event.app)?.keys;
+        must(keys.horizon() < event.horizon, "the horizon of keys only rises")?;
+        keys.raise_horizon(event.horizon);
+        Ok(())
     }
 
-    fn touch(&mut self, id: &AccountId, position: Position) -> Result<&mut Account, &'static str> {
-        let account = self.accounts.get_mut(id).ok_or("the account was opened before")?;
-        account.last = position;
-        Ok(account)
+    fn app_mut(&mut self, app: &AppId) -> Result<&mut App, &'static str> {
+        self.apps.get_mut(app).ok_or("an app has a policy before anything else")
+    }
+
+    /// The same in every process that reads this log, and another in every log.
+    pub(crate) fn seed(&self) -> u64 {
+        let id = self.log.as_ref().map_or([0; 16], |(log, _)| log.0);
+        u64::from_be_bytes(std::array::from_fn(|byte| id[byte]))
     }
 }
 
+impl App {
+    fn keep_key(&mut self, id: &AccountId, key: &Key, content: ContentDigest, position: Position) {
+        let used = UsedKey { content, sequence: position.sequence, index: position.index };
+        self.kept_keys.insert(KeyFingerprint::of(id, key), used);
+    }
+}
+
+/// The account, whose last event this is.
+fn touch<'a>(
+    accounts: &'a mut Accounts,
+    id: &AccountId,
+    position: Position,
+) -> Result<&'a mut Account, &'static str> {
+    let account = accounts.get_mut(&id.user).ok_or("the account was opened before")?;
+    account.last = position;
+    Ok(account)
+}
+
 impl Account {
+    /// Pays for a debit as its event says.
+    fn pay(&mut self, event: &Debited, policy: &Policy) -> Result<(), &'static str> {
+        let charge = &event.usage.charge;
+        must(!self.closed, "a closed account pays for nothing")?;
+        must(charge.atto() > 0, "a charge is more than nothing")?;
+        let (charged, carry) = charge.split(self.carry).ok_or("a charge keeps to its limit")?;
+        must(charged == event.charged, "what is charged is the charge and the carry")?;
+        let (fee, fee_carry) = policy.fee(charged, self.fee_carry);
+        must(fee == event.fee, "the fee follows the policy in force")?;
+        must(self.balance - charged == event.balance, "the balance after a debit is the difference")?;
+        let paid = event.slices.iter().try_fold(Usdc::ZERO, |sum, slice| sum.checked_add(slice.amount));
+        must(paid == Some(charged), "the lots pay what is charged")?;
+        self.burn(&event.slices).ok_or("a lot pays what it has")?;
+        (self.balance, self.carry, self.fee_carry) = (event.balance, carry, fee_carry);
+        self.settle(event.level, event.epoch_started)?;
+        self.note_charge(charged);
+        Ok(())
+    }
+
     /// Takes over the level of an event, and its epoch when it began one.
     fn settle(&mut self, level: Level, epoch_started: Option<u32>) -> Result<(), &'static str> {
         must(epoch_started.is_some() == (level > self.level), "an epoch starts when the level rises")?;
@@ -201,7 +226,7 @@ impl Account {
 
     fn note_charge(&mut self, charged: Usdc) {
         if charged.is_positive() {
-            self.smallest = Some(self.smallest.map_or(charged, |least| least.min(charged)));
+            self.smallest = if self.smallest.is_zero() { charged } else { self.smallest.min(charged) };
         }
     }
 }

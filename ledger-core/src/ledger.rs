@@ -1,9 +1,10 @@
 //! Everything the writer of one partition knows: a cache of the log, rebuilt by replay.
 
 use crate::account::Account;
+use crate::accounts::Accounts;
 use crate::commit::{Commit, Hash};
 use crate::digest::{ContentDigest, KeyFingerprint};
-use crate::ids::{AccountId, AppId, Key, PartitionId, Position, Sequence, SourceName};
+use crate::ids::{AccountId, AppId, Key, LogId, PartitionId, Position, Sequence, SourceName, UserId};
 use crate::keys::{KEY_AHEAD_MAX, KeyWindow, UsedKey, uuid_v7_time};
 use crate::map::Map;
 use crate::policy::Policy;
@@ -34,29 +35,77 @@ pub struct Ledger {
     pub(crate) time: Timestamp,
     /// The minute in which the windows of keys were last moved on; none when a policy has changed since.
     pub(crate) swept_minute: Option<i64>,
-    pub(crate) slots: Option<SlotMap>,
-    pub(crate) policies: Map<AppId, (u32, Policy)>,
-    pub(crate) accounts: Map<AccountId, Account>,
-    pub(crate) keys: Map<AppId, KeyWindow>,
+    /// The log and who owns which slots; none before the genesis.
+    pub(crate) log: Option<(LogId, SlotMap)>,
+    pub(crate) apps: Map<AppId, App>,
+}
+
+/// What one app has in this partition. It begins with the app's first policy.
+#[derive(Debug)]
+pub(crate) struct App {
+    /// Counts the policies, from 1.
+    pub(crate) number: u32,
+    pub(crate) policy: Policy,
+    pub(crate) accounts: Accounts,
+    pub(crate) keys: KeyWindow,
     /// Keys of openings, money in and closings, kept for ever.
     pub(crate) kept_keys: Map<KeyFingerprint, UsedKey>,
-    pub(crate) marks: Map<(AppId, SourceName), Mark>,
+    pub(crate) marks: Map<SourceName, Mark>,
+}
+
+impl App {
+    pub(crate) fn new(number: u32, policy: Policy, seed: u64) -> Self {
+        Self {
+            number,
+            policy,
+            accounts: Accounts::new(seed),
+            keys: KeyWindow::default(),
+            kept_keys: Map::default(),
+            marks: Map::default(),
+        }
+    }
+
+    pub(crate) fn account(&self, user: &UserId) -> Option<&Account> {
+        self.accounts.get(user)
+    }
+
+    fn accounts(&self, app: &AppId) -> impl Iterator<Item = (AccountId, &Account)> {
+        let id = |user: &UserId| AccountId { app: app.clone(), user: user.clone() };
+        self.accounts.iter().map(move |(user, account)| (id(user), account))
+    }
+
+    /// What an earlier command with this key led to; a rejection when the key can not be used for this one.
+    pub(crate) fn used_key(
+        &self,
+        id: &AccountId,
+        key: &Key,
+        content: ContentDigest,
+    ) -> Result<Option<UsedKey>, Rejection> {
+        let fingerprint = KeyFingerprint::of(id, key);
+        match self.kept_keys.get(&fingerprint).copied().or_else(|| self.keys.find(fingerprint, key)) {
+            Some(used) if used.content == content => Ok(Some(used)),
+            Some(_) => Err(Code::KeyReused.into()),
+            None => Ok(None),
+        }
+    }
+
+    /// A new key of usage: refused when its own time shows that it may be an old one, or can not be right.
+    pub(crate) fn check_key_time(&self, now: Timestamp, key: &Key) -> Result<(), Rejection> {
+        let Some(time) = uuid_v7_time(key) else { return Ok(()) };
+        if time < now.plus(-self.policy.key_window()).max(self.keys.horizon()) {
+            return Err(Code::KeyExpired.into());
+        }
+        if time > now.plus(KEY_AHEAD_MAX) {
+            return Err(Code::KeyAhead.into());
+        }
+        Ok(())
+    }
 }
 
 impl Ledger {
     /// The state before the first commit.
     pub fn new(partition: PartitionId) -> Self {
-        Self {
-            partition,
-            time: Timestamp(0),
-            swept_minute: None,
-            slots: None,
-            policies: Map::default(),
-            accounts: Map::default(),
-            keys: Map::default(),
-            kept_keys: Map::default(),
-            marks: Map::default(),
-        }
+        Self { partition, time: Timestamp(0), swept_minute: None, log: None, apps: Map::default() }
     }
 
     /// Takes in one commit of the log. Error: the first event that can not have happened.
@@ -75,24 +124,23 @@ impl Ledger {
             return;
         }
         self.swept_minute = Some(minute);
-        for (app, window) in &mut self.keys {
-            if let Some((_, policy)) = self.policies.get(app) {
-                window.advance(self.time, policy.key_window());
-            }
+        // To the beginning of the minute: whoever looks in between, the state depends on the commits alone.
+        let minute = Timestamp(minute.saturating_mul(MINUTE));
+        for app in self.apps.values_mut() {
+            app.keys.advance(minute, app.policy.key_window());
         }
     }
 
     /// A foreign message took the place `taken`: events that were taken in for that place or a later one, and are
     /// not durable yet, stand one further. Walks the whole state, which is fine for what must never happen.
     pub fn renumber(&mut self, taken: Sequence) {
-        let bump = |position: &mut Position| position.sequence += u64::from(position.sequence >= taken);
-        for account in self.accounts.values_mut() {
-            account.positions_mut().for_each(bump);
+        let bump = |sequence: &mut Sequence| *sequence += u64::from(*sequence >= taken);
+        for app in self.apps.values_mut() {
+            let positions = app.accounts.values_mut().flat_map(Account::positions_mut);
+            positions.for_each(|position| bump(&mut position.sequence));
+            app.keys.renumber(bump);
+            app.kept_keys.values_mut().for_each(|used| bump(&mut used.sequence));
         }
-        for window in self.keys.values_mut() {
-            window.positions_mut().for_each(bump);
-        }
-        self.kept_keys.values_mut().for_each(|used| bump(&mut used.position));
     }
 
     /// The partition this is the state of.
@@ -107,62 +155,40 @@ impl Ledger {
 
     /// Who owns which slots; `None` before the genesis.
     pub fn slots(&self) -> Option<&SlotMap> {
-        self.slots.as_ref()
+        self.log.as_ref().map(|(_, slots)| slots)
     }
 
     /// The account, if it was opened.
     pub fn account(&self, id: &AccountId) -> Option<&Account> {
-        self.accounts.get(id)
+        self.app(&id.app)?.account(&id.user)
     }
 
     /// How many accounts there are.
     pub fn account_count(&self) -> usize {
-        self.accounts.len()
+        self.apps.values().map(|app| app.accounts.len()).sum()
     }
 
-    /// Every account, in no order.
-    pub fn accounts(&self) -> impl Iterator<Item = (&AccountId, &Account)> {
-        self.accounts.iter()
+    /// Every account; those of an app in the order of their opening.
+    pub fn accounts(&self) -> impl Iterator<Item = (AccountId, &Account)> {
+        self.apps.iter().flat_map(|(app, state)| state.accounts(app))
     }
 
     /// The number and the rules of an app's policy, if it has one here.
     pub fn policy(&self, app: &AppId) -> Option<(u32, &Policy)> {
-        self.policies.get(app).map(|(number, policy)| (*number, policy))
+        self.app(app).map(|app| (app.number, &app.policy))
     }
 
     /// How far a source is applied here.
     pub fn mark(&self, app: &AppId, source: &SourceName) -> Mark {
-        self.marks.get(&(app.clone(), source.clone())).copied().unwrap_or(Mark::START)
+        self.app(app).and_then(|app| app.marks.get(source)).copied().unwrap_or(Mark::START)
     }
 
-    /// The outcome of an earlier command with this key; a rejection when the key can not be used for this one.
-    pub(crate) fn used_key(
-        &self,
-        id: &AccountId,
-        key: &Key,
-        content: ContentDigest,
-    ) -> Result<Option<Position>, Rejection> {
-        let fingerprint = KeyFingerprint::of(id, key);
-        let in_window = || self.keys.get(&id.app).and_then(|window| window.find(fingerprint));
-        match self.kept_keys.get(&fingerprint).copied().or_else(in_window) {
-            Some(used) if used.content == content => Ok(Some(used.position)),
-            Some(_) => Err(Code::KeyReused.into()),
-            None => Ok(None),
-        }
+    pub(crate) fn app(&self, app: &AppId) -> Option<&App> {
+        self.apps.get(app)
     }
 
-    /// A new key of usage: refused when its own time shows that it may be an old one, or can not be right.
-    pub(crate) fn check_key_time(&self, app: &AppId, key: &Key) -> Result<(), Rejection> {
-        let Some(time) = uuid_v7_time(key) else { return Ok(()) };
-        let window = self.policies.get(app).map_or(0, |(_, policy)| policy.key_window());
-        let horizon =
-            self.time.plus(-window).max(self.keys.get(app).map_or(Timestamp(0), KeyWindow::horizon));
-        if time < horizon {
-            return Err(Code::KeyExpired.into());
-        }
-        if time > self.time.plus(KEY_AHEAD_MAX) {
-            return Err(Code::KeyAhead.into());
-        }
-        Ok(())
+    /// Where a remembered outcome stands.
+    pub(crate) fn position_of(&self, used: UsedKey) -> Position {
+        Position { partition: self.partition, sequence: used.sequence, index: used.index }
     }
 }

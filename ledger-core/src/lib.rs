@@ -12,10 +12,12 @@
 //! - [`ledger`]: the whole state of a partition; [`evolve`](Ledger::evolve) changes it by events
 //! - [`decide`](decide()): a command against the state gives events or a rejection
 //! - [`commit`], [`chain`]: events as bytes, and the chain that binds them
+//! - [`snapshot`]: the state as bytes, so that a start need not replay everything
 //! - [`slots`]: which partition decides for an account
 //! - [`posting`]: double entry, derived from events
 
 pub mod account;
+mod accounts;
 pub mod chain;
 pub mod charge;
 pub mod command;
@@ -35,7 +37,9 @@ pub mod posting;
 pub mod rejection;
 pub mod sealed;
 pub mod slots;
+pub mod snapshot;
 pub mod time;
+mod uuid_text;
 
 #[cfg(test)]
 mod model_tests;
@@ -56,4 +60,5 @@ pub use level::Level;
 pub use money::Usdc;
 pub use policy::Policy;
 pub use rejection::{Code, Rejection};
+pub use snapshot::Snapshot;
 pub use time::Timestamp;

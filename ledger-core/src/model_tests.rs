@@ -18,6 +18,7 @@ use crate::ledger::Ledger;
 use crate::money::Usdc;
 use crate::policy::{OnDecline, Policy};
 use crate::slots::SlotMap;
+use crate::snapshot::Snapshot;
 use crate::testing::{START, World, app, key, label, minutes, tell, usage, user, uuid7};
 
 use model::{Model, Rules};
@@ -108,8 +109,15 @@ fn name() -> impl Strategy<Value = Name> {
 fn rules() -> impl Strategy<Value = Rules> {
     let fee = prop::sample::select(vec![0, 1, 500, 3_333, 10_000]);
     let low = prop::sample::select(vec![0, 20, 50, 99]);
-    (fee, low, 0..3_u8, prop::sample::select(vec![1, 24, 168])).prop_map(
-        |(fee_bps, low_percent, on_decline, hours)| Rules { fee_bps, low_percent, on_decline, hours },
+    let budget = prop::sample::select(vec![16, 17, 40, 1_000_000]);
+    (fee, low, 0..3_u8, prop::sample::select(vec![1, 24, 168]), budget).prop_map(
+        |(fee_bps, low_percent, on_decline, hours, budget)| Rules {
+            fee_bps,
+            low_percent,
+            on_decline,
+            hours,
+            budget,
+        },
     )
 }
 
@@ -165,7 +173,7 @@ impl Run {
         run.end();
         run.begin();
         run.keep(&[Event::TermOpened(TermOpened { nonce: TERM, head: 1, program: label("test") })]);
-        run.set(Rules { fee_bps: 500, low_percent: 20, on_decline: 0, hours: 24 });
+        run.set(Rules { fee_bps: 500, low_percent: 20, on_decline: 0, hours: 24, budget: 20 });
         run
     }
 
@@ -207,9 +215,18 @@ impl Run {
         self.chain.accept(&commit).unwrap();
         self.replica.apply(&commit).unwrap();
         assert_eq!(self.replica.account_count(), self.world.ledger.account_count());
-        for (id, account) in self.world.ledger.accounts() {
-            assert_eq!(self.replica.account(id), Some(account), "{id} is the same after replay");
-        }
+        self.live_on_by_snapshot();
+    }
+
+    /// The replayed state is the living one to the last byte, and goes on from its snapshot.
+    fn live_on_by_snapshot(&mut self) {
+        let snapshot = Snapshot::take(&self.chain, &self.replica);
+        assert_eq!(snapshot, Snapshot::take(&self.chain, &self.world.ledger), "the same after replay");
+        let find =
+            |hash| snapshot.generations().find(|(its, _)| *its == hash).map(|(_, keys)| keys.to_bytes());
+        let (chain, replica) = Snapshot::restore(&snapshot.to_bytes(), find).unwrap();
+        assert_eq!(Snapshot::take(&chain, &replica), snapshot, "the same after a snapshot");
+        (self.chain, self.replica) = (chain, replica);
     }
 
     fn set(&mut self, rules: Rules) {
@@ -220,6 +237,7 @@ impl Run {
             on_decline: [OnDecline::Dust, OnDecline::Exhaust, OnDecline::Ignore]
                 [usize::from(rules.on_decline)],
             key_window_hours: rules.hours,
+            key_budget: rules.budget,
         };
         self.model.rules = rules;
         self.keep(&[Event::PolicySet(PolicySet { app: app(), number, policy })]);
@@ -247,7 +265,7 @@ impl Run {
         self.keep(&decided.events);
         assert_eq!(tell(&decided), self.model.ask(command, position), "{command:?}");
         for (id, account) in self.world.ledger.accounts() {
-            assert_eq!(model::describe(account), self.model.describe(id), "{id} after {command:?}");
+            assert_eq!(model::describe(account), self.model.describe(&id), "{id} after {command:?}");
         }
     }
 

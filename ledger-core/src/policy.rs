@@ -34,11 +34,30 @@ pub struct Policy {
     /// For how many hours keys of usage are remembered: 1 to 168.
     #[schemars(range(min = 1, max = 168))]
     pub key_window_hours: u16,
+    /// How many keys of usage are remembered at most, in each partition: 16 to 1,000,000,000, about 40 bytes each.
+    /// Beyond it the oldest are forgotten before their time, and keys as old as they are refused.
+    #[schemars(range(min = 16, max = 1_000_000_000))]
+    #[serde(skip_serializing_if = "is_usual_budget")]
+    pub key_budget: u32,
+}
+
+/// The budget of a policy that names none.
+pub const KEY_BUDGET: u32 = 10_000_000;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands in references")]
+fn is_usual_budget(budget: &u32) -> bool {
+    *budget == KEY_BUDGET
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { fee_bps: 500, low_percent: 20, on_decline: OnDecline::Dust, key_window_hours: 24 }
+        Self {
+            fee_bps: 500,
+            low_percent: 20,
+            on_decline: OnDecline::Dust,
+            key_window_hours: 24,
+            key_budget: KEY_BUDGET,
+        }
     }
 }
 
@@ -59,6 +78,7 @@ impl Policy {
             (self.fee_bps <= 10_000, "fee_bps", "0 to 10000"),
             (self.low_percent <= 99, "low_percent", "0 to 99"),
             ((1..=168).contains(&self.key_window_hours), "key_window_hours", "1 to 168"),
+            ((16..=1_000_000_000).contains(&self.key_budget), "key_budget", "16 to 1000000000"),
         ];
         let broken = rules.into_iter().find(|(holds, _, _)| !holds);
         broken.map_or(Ok(()), |(_, field, range)| Err(InvalidPolicy { field, range }))

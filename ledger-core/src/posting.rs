@@ -48,7 +48,7 @@ pub fn postings(event: &Event) -> Vec<Posting> {
             ]
         }
         Event::Genesis(_) | Event::TermOpened(_) | Event::PolicySet(_) | Event::SourceMarked(_) => vec![],
-        Event::Declined(_) | Event::Crossed(_) | Event::AccountClosed(_) => vec![],
+        Event::Declined(_) | Event::Crossed(_) | Event::AccountClosed(_) | Event::HorizonRaised(_) => vec![],
     };
     let moved = movements.into_iter().filter(|(_, amount)| !amount.is_zero());
     moved.map(|(party, amount)| Posting { party, amount }).collect()

@@ -228,6 +228,7 @@ pub(crate) fn tell_event(event: &Event) -> String {
         .to_lowercase(),
         Event::AccountClosed(event) => format!("closed with {}", event.balance),
         Event::SourceMarked(event) => format!("marked {} to {}", event.source, event.to),
+        Event::HorizonRaised(event) => format!("horizon of {} raised to {}", event.app, event.horizon.0),
         Event::Genesis(_) | Event::TermOpened(_) | Event::PolicySet(_) => format!("{event:?}"),
     }
 }

@@ -141,9 +141,9 @@ fn golden_samples_are_a_log_that_chains_and_replays_for_ever() {
         ledger.apply(&commit).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
     let balances: BTreeMap<_, _> =
-        ledger.accounts().map(|(id, account)| (id.user.as_str(), account.balance().to_string())).collect();
+        ledger.accounts().map(|(id, account)| (id.user.to_string(), account.balance().to_string())).collect();
     let expected = [("anna", "0"), ("bob", "0.104"), ("{acme}🦀", "1.5")];
-    assert_eq!(balances, expected.map(|(user, balance)| (user, balance.to_owned())).into());
+    assert_eq!(balances, expected.map(|(user, balance)| (user.to_owned(), balance.to_owned())).into());
 }
 
 #[test]

@@ -152,6 +152,9 @@ pub enum ProjectorError {
         /// What the log holds.
         found: String,
     },
+    /// The log is not what it was.
+    #[error(transparent)]
+    Differs(event_log::Alarm),
     /// The views are those of another log.
     #[error(
         "the views belong to log {views}, this is log {log}; nothing was changed. Give each log its own views, or \

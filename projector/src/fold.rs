@@ -76,7 +76,7 @@ impl Fold {
 impl Delta {
     fn event(&mut self, position: Position, time: Timestamp, event: &Event) {
         match event {
-            Event::Genesis(_) | Event::TermOpened(_) | Event::PolicySet(_) => {}
+            Event::Genesis(_) | Event::TermOpened(_) | Event::PolicySet(_) | Event::HorizonRaised(_) => {}
             Event::AccountOpened(event) => self.opened(position, time, event),
             Event::Granted(event) => self.money_in(position, time, event, LotKind::Promo),
             Event::Deposited(event) => self.money_in(position, time, event, LotKind::Paid),
@@ -154,7 +154,7 @@ impl Delta {
             amount: event.charged.negated(),
             level: Some(event.level),
             fee: event.fee,
-            lots: event.slices.clone(),
+            lots: event.slices.to_vec(),
             ..usage_row(position, time, usage, JournalKind::Debited, event.balance)
         });
     }

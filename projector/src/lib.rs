@@ -6,14 +6,17 @@
 //!
 //! In reading order: [`rows`] and [`delta`] (what the views hold, and what changes them), [`fold`] (commits in, a
 //! delta out), [`store`] (the port to the views), `columns`, `writes` and `words` (a delta as SQL), [`postgres`] and
-//! [`sqlite`] (the two stores, each with its `schema`), `check` (is this the log the views were folded from?), [`projector`] (the
-//! task that follows the log; `outage` outlasts what it lacks), [`query`] and `record` (reading the views).
+//! [`sqlite`] (the two stores, each with its `schema`), `check` (is this the log the views were folded from?), `anchors`
+//! (and does it stay so?), [`projector`] (the task that follows the log; `outage` outlasts what it lacks), [`query`] and
+//! `record` (reading the views), [`frozen`] (all of them at one moment).
 
+mod anchors;
 mod check;
 mod columns;
 pub mod delta;
 mod error;
 pub mod fold;
+pub mod frozen;
 mod outage;
 pub mod positions;
 pub mod postgres;
@@ -31,6 +34,7 @@ pub use check::check;
 pub use delta::Delta;
 pub use error::{Error, ProjectorError};
 pub use fold::Fold;
+pub use frozen::FrozenViews;
 pub use positions::Positions;
 pub use postgres::PostgresViews;
 pub use projector::{Config, run};

@@ -14,6 +14,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, PgPool, Postgres, Row as _, TypeI
 use crate::columns::{Column, Rows};
 use crate::delta::Delta;
 use crate::error::Error;
+use crate::frozen::FrozenViews;
 use crate::query::positions;
 use crate::rows::ChainPosition;
 use crate::schema;
@@ -52,6 +53,17 @@ impl PostgresViews {
             .await;
         schema::check(place, &MIGRATIONS, found)?;
         Ok(Self { pool })
+    }
+}
+
+impl PostgresViews {
+    /// The views as they are now, for as long as somebody reads them.
+    ///
+    /// Errors: they can not be read.
+    pub async fn freeze(&self) -> Result<FrozenViews, Error> {
+        let connection =
+            self.pool.acquire().await.map_err(|source| Error::of("reading from Postgres", source))?;
+        FrozenViews::postgres(connection.detach()).await
     }
 }
 

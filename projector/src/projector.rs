@@ -16,6 +16,7 @@ use ledger_core::{PartitionId, Sequence};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::anchors::{self, Guard};
 use crate::check::{check_position, require_log};
 use crate::delta::Delta;
 use crate::error::ProjectorError;
@@ -39,6 +40,8 @@ pub struct Config {
     pub standby: Duration,
     /// The longest pause between two tries while the store or the log is out of reach.
     pub longest_pause: Duration,
+    /// How often what is folded is kept as an anchor, and the log is compared with all anchors.
+    pub look_every: Duration,
 }
 
 impl Default for Config {
@@ -49,6 +52,7 @@ impl Default for Config {
             patience: Duration::from_secs(30),
             standby: Duration::from_millis(250),
             longest_pause: Duration::from_secs(2),
+            look_every: Duration::from_secs(10),
         }
     }
 }
@@ -73,11 +77,21 @@ pub async fn run(
     };
     let partitions: Vec<_> =
         log.identity().partitions().map(|partition| projector(partition).work()).collect();
+    let mut guard = Guard::new(&config, &*log, &*store);
+    let work = async {
+        anchors::compare(&config, &*log).await?;
+        tokio::select! {
+            ended = try_join_all(partitions) => ended.map(|_| ()),
+            alarm = guard.watch() => Err(alarm),
+        }
+    };
     tokio::select! {
         biased;
-        () = shutdown.cancelled() => Ok(()),
-        ended = try_join_all(partitions) => ended.map(|_| ()),
+        () = shutdown.cancelled() => {}
+        ended = work => return ended,
     }
+    guard.leave().await;
+    Ok(())
 }
 
 /// The work on one partition.

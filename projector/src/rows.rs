@@ -1,5 +1,6 @@
 //! The rows of the views, as the fold makes them and as queries give them back.
 
+use event_log::{Anchor, Keeper};
 use ledger_core::account::{LotKind, Status};
 use ledger_core::chain::Chain;
 use ledger_core::commit::Hash;
@@ -40,6 +41,19 @@ impl ChainPosition {
     pub(crate) fn of(log: LogId, chain: &Chain, foreign: u64) -> Self {
         let Chain { partition, read, sequence, hash, time, term, .. } = *chain;
         Self { log, partition, read, sequence, hash, time, term, foreign }
+    }
+
+    /// What the log must hold for ever; `None` before the first commit.
+    pub fn anchor(&self) -> Option<Anchor> {
+        let Self { log, partition, sequence, hash, time, .. } = *self;
+        (sequence > 0).then_some(Anchor {
+            log,
+            partition,
+            sequence,
+            hash,
+            kept_by: Keeper::Views,
+            kept_at: time,
+        })
     }
 
     /// The reader of the chain that goes on from here.

@@ -17,6 +17,7 @@ use sqlx::{
 use crate::columns::{Column, Rows};
 use crate::delta::Delta;
 use crate::error::Error;
+use crate::frozen::FrozenViews;
 use crate::query::positions;
 use crate::rows::ChainPosition;
 use crate::schema;
@@ -58,11 +59,22 @@ impl SqliteViews {
     ///
     /// Errors: no file, or not one of this program; the folder can not be used.
     pub async fn open(dir: &Path) -> Result<Self, Error> {
+        Self::open_by(dir, writing).await
+    }
+
+    /// The same without touching the file, which may be another process's, or may not be written at all.
+    ///
+    /// Errors: as [`SqliteViews::open`].
+    pub async fn open_to_read(dir: &Path) -> Result<Self, Error> {
+        Self::open_by(dir, |file| options(file).read_only(true)).await
+    }
+
+    async fn open_by(dir: &Path, how: fn(&Path) -> SqliteConnectOptions) -> Result<Self, Error> {
         let file = dir.join(FILE);
         if !file.exists() {
             return Err(Error::NotCreated { place: place(&file) });
         }
-        let mut connection = (writing(&file).connect().await)
+        let mut connection = (how(&file).connect().await)
             .map_err(|error| Error::File { file: file.clone(), reason: schema::reason(&error) })?;
         let found = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations WHERE success")
             .fetch_one(&mut connection)
@@ -72,6 +84,17 @@ impl SqliteViews {
         let readers = SqlitePoolOptions::new().max_connections(8).test_before_acquire(false);
         let writer = writer.connect_lazy_with(writing(&file));
         Ok(Self { writer, readers: readers.connect_lazy_with(options(&file).read_only(true)) })
+    }
+}
+
+impl SqliteViews {
+    /// The views as they are now, for as long as somebody reads them.
+    ///
+    /// Errors: they can not be read.
+    pub async fn freeze(&self) -> Result<FrozenViews, Error> {
+        let connection =
+            self.readers.acquire().await.map_err(|source| Error::of("reading from views.db", source))?;
+        FrozenViews::sqlite(connection.detach()).await
     }
 }
 

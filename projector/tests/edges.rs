@@ -87,7 +87,7 @@ fn debited(usage: Usage) -> Debited {
         usage,
         charged: AMOUNT_MAX,
         fee: AMOUNT_MAX,
-        slices: vec![Slice { lot: 1, amount: AMOUNT_MAX }],
+        slices: vec![Slice { lot: 1, amount: AMOUNT_MAX }].into(),
         balance: BALANCE_MAX,
         level: Level::Healthy,
         epoch_started: None,
@@ -117,7 +117,7 @@ async fn totals_beyond_their_range_stop_at_its_end(place: Place) {
     let id = user(0, 1);
     let debit = || {
         let slices = Vec::new();
-        Event::Debited(Debited { slices, ..debited(usage(&id, Some(u64::MAX))) })
+        Event::Debited(Debited { slices: slices.into(), ..debited(usage(&id, Some(u64::MAX))) })
     };
     let many = || (0..5_000).map(|_| debit()).collect::<Vec<_>>();
     let commits = [vec![opened(&id, None)], many(), many(), many()];

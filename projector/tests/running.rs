@@ -44,16 +44,21 @@ pub(crate) fn quick() -> Config {
         patience: Duration::from_millis(200),
         standby: Duration::from_millis(5),
         longest_pause: Duration::from_millis(100),
+        look_every: Duration::from_millis(20),
         ..Config::default()
     }
 }
 
 impl Running {
-    #[expect(clippy::disallowed_methods, reason = "the test watches the task itself")]
     pub(crate) fn start(log: Arc<dyn EventLog>, store: Arc<dyn ViewStore>) -> Self {
+        Self::start_with(quick(), log, store)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the test watches the task itself")]
+    pub(crate) fn start_with(config: Config, log: Arc<dyn EventLog>, store: Arc<dyn ViewStore>) -> Self {
         let (sender, positions) = watch::channel(Positions::default());
         let shutdown = CancellationToken::new();
-        let task = tokio::spawn(run(quick(), log, store, shutdown.clone(), sender));
+        let task = tokio::spawn(run(config, log, store, shutdown.clone(), sender));
         Self { task, shutdown, positions }
     }
 

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use ledger_core::{AccountId, Timestamp};
-use projector::{JournalFilter, Order, PostgresViews, SqliteViews, ViewStore, Views};
+use projector::{FrozenViews, JournalFilter, Order, PostgresViews, SqliteViews, ViewStore, Views};
 use tempfile::TempDir;
 use test_servers::Postgres;
 
@@ -37,6 +37,16 @@ impl Place {
             Self::Database(url) => PostgresViews::create(url).await,
         };
         created.expect("views can be created");
+    }
+
+    pub(crate) async fn freeze(&self) -> FrozenViews {
+        let frozen = match self {
+            Self::Folder(dir) => {
+                SqliteViews::open_to_read(dir.path()).await.expect("it was created").freeze().await
+            }
+            Self::Database(url) => PostgresViews::open(url).await.expect("it was created").freeze().await,
+        };
+        frozen.expect("views that are there can be frozen")
     }
 
     pub(crate) async fn open(&self) -> Arc<dyn ViewStore> {

@@ -8,6 +8,8 @@
 //! other, `load` is many clients at once; then the tests, from the main job to the odd corners.
 
 #[cfg(test)]
+mod anchors;
+#[cfg(test)]
 mod ask;
 #[cfg(test)]
 mod audit;
@@ -41,3 +43,5 @@ mod stack;
 mod takeover;
 #[cfg(test)]
 mod usage_files;
+#[cfg(test)]
+mod verify;

@@ -13,9 +13,11 @@
 //!   ours is success, another's ends this writer, nothing yet means again, a foreign message is stepped over.
 //! - The first commit of a term names the head that was replayed. Its success proves the replay was whole and
 //!   fences the owner before. Until then nothing is decided.
+//! - While it is in doubt whether the log still holds what was acknowledged, nothing is appended.
 
 mod decide;
 mod declines;
+mod doubt;
 mod draft;
 mod opening;
 mod renumber;
@@ -25,8 +27,10 @@ mod resolve;
 mod tests;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
-use event_log::{AppendOutcome, Entry, ReadError};
+use event_log::anchors::{Difference, Doubt};
+use event_log::{Alarm, Anchor, AppendOutcome, Entry, ReadError};
 use ledger_core::commit::EncodedCommit;
 use ledger_core::event::Event;
 use ledger_core::{AppId, Chain, Label, Ledger, Policy, Position, Sequence, Timestamp};
@@ -65,6 +69,9 @@ pub enum Input {
     /// While nothing was in flight, this was seen behind the last known commit: something means that somebody else
     /// wrote, an error that the log is out of reach.
     Seen(Result<Option<Entry>, ReadError>),
+    /// This is how the log differs from what was known to be durable when it was asked ([`Writer::anchor`]). To be asked
+    /// now and then while [`Writer::wants_comparison`].
+    Compared(Anchor, Result<Option<Difference>, ReadError>),
     /// Time passes.
     Tick,
 }
@@ -104,6 +111,9 @@ pub enum Stop {
     /// The log can not be what was written to it.
     #[error("the log is damaged: {0}")]
     Damaged(String),
+    /// The log no longer holds what was acknowledged.
+    #[error(transparent)]
+    Differs(Alarm),
     /// The log refuses in a way that trying again does not mend.
     #[error("the log can not be written: {0}")]
     Fatal(String),
@@ -136,7 +146,12 @@ pub struct Writer {
     refusing: Option<String>,
     /// Since when the log is out of reach, as far as an idle writer can see.
     away_since: Option<Timestamp>,
+    /// Whether the log is still what it was.
+    doubt: Doubt,
 }
+
+/// For how long a log must look other than it was before that is believed, unless [said otherwise](Writer::with_patience).
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Writer {
     /// A writer that has read nothing yet.
@@ -152,7 +167,14 @@ impl Writer {
             declines: Declines::default(),
             refusing: None,
             away_since: None,
+            doubt: Doubt::new(PATIENCE),
         }
+    }
+
+    /// For a log that may answer from the past for so long.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { doubt: Doubt::new(patience), ..self }
     }
 
     /// The state, the events of commits that are not durable yet included.
@@ -173,6 +195,9 @@ impl Writer {
     /// `Err` with the reason while commands are not decided, or decided and not acknowledged.
     pub fn health(&self, now: Timestamp) -> Result<(), String> {
         match (&self.phase, &self.refusing) {
+            (Phase::Opening | Phase::Serving, _) if self.in_doubt().is_some() => {
+                self.in_doubt().map_or(Ok(()), Err)
+            }
             (Phase::Serving, None) if self.flight.as_ref().is_some_and(|flight| flight.is_overdue(now)) => {
                 Err("the log does not acknowledge what is appended".to_owned())
             }
@@ -196,6 +221,7 @@ impl Writer {
             Input::ReadBack(found) => self.on_read_back(now, found, out),
             Input::Fetched(ticket, event) => Self::on_fetched(ticket, event, out),
             Input::Seen(seen) => self.on_seen(now, seen, out),
+            Input::Compared(anchor, answer) => self.on_compared(now, anchor, answer, out),
             Input::Tick => self.on_tick(now, out),
         }
     }
@@ -203,7 +229,7 @@ impl Writer {
     /// Sends the draft if nothing is in flight. Called when no more input is at hand, so that all that came
     /// together goes together.
     pub fn flush(&mut self, now: Timestamp, out: &mut Vec<Output>) {
-        if self.phase != Phase::Serving || self.flight.is_some() {
+        if self.phase != Phase::Serving || self.flight.is_some() || self.doubt.found().is_some() {
             return;
         }
         if !self.draft.is_empty() {
@@ -224,6 +250,7 @@ impl Writer {
     fn on_call(&mut self, now: Timestamp, ticket: Ticket, call: Call, out: &mut Vec<Output>) {
         let failure = match &self.phase {
             Phase::Stopped(stop) => Some(Failure::Unavailable(stop.to_string())),
+            Phase::Serving if self.doubt.found().is_some() => self.in_doubt().map(Failure::Unavailable),
             _ if self.refusing.is_some() => self.refusing.clone().map(Failure::Unavailable),
             _ if self.queue.len() >= self.config.queue_max => Some(Failure::Overloaded),
             _ => None,

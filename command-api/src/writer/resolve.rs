@@ -73,7 +73,7 @@ impl Writer {
                 self.on_stored(now, out)
             }
             Ok(Some(Entry::Commit(stored))) => self.on_other(stored.prefix.sequence, out),
-            Ok(Some(Entry::Foreign { sequence, .. })) => self.on_foreign(sequence, out),
+            Ok(Some(Entry::Foreign { sequence, .. })) => self.on_foreign(now, sequence, out),
             Ok(None) => flight.resend_after_backoff(now),
             Err(ReadError::Damaged { .. }) => {
                 let reason = found.expect_err("it was matched as an error").to_string();
@@ -96,12 +96,23 @@ impl Writer {
     }
 
     /// A foreign message stands there and can not be removed: the same events for the next place.
-    fn on_foreign(&mut self, sequence: u64, out: &mut Vec<Output>) {
+    fn on_foreign(&mut self, now: Timestamp, sequence: u64, out: &mut Vec<Output>) {
         tracing::error!(partition = %self.chain.partition, sequence, "foreign message in the log: somebody else can publish to it");
         self.chain.read = sequence;
         self.renumber(sequence);
         let flight = self.flight.as_mut().expect("what was read back belongs to a flight");
         flight.reseal();
+        self.send_flight(now, out);
+    }
+
+    /// Sends what is in flight once more; later, while it is in doubt whether the log is what it was.
+    fn send_flight(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        let Some(flight) = &mut self.flight else { return };
+        if self.doubt.found().is_some() {
+            flight.wait(Waiting::Resend(now.plus(RESEND_MAX)));
+            return;
+        }
+        flight.wait(Waiting::Outcome);
         out.push(Output::Append(flight.commit().clone()));
     }
 
@@ -144,10 +155,7 @@ impl Writer {
     pub(super) fn on_tick(&mut self, now: Timestamp, out: &mut Vec<Output>) {
         let Some(flight) = &mut self.flight else { return };
         match flight.waiting() {
-            Waiting::Resend(at) if at <= now => {
-                flight.wait(Waiting::Outcome);
-                out.push(Output::Append(flight.commit().clone()));
-            }
+            Waiting::Resend(at) if at <= now => self.send_flight(now, out),
             Waiting::Reread(at) if at <= now => {
                 flight.wait(Waiting::ReadBack);
                 out.push(Output::ReadBack(flight.commit().prefix.sequence));

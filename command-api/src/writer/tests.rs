@@ -1,6 +1,7 @@
 //! The writer against a scripted log: what it sends, when it answers, and what it never does.
 
 mod answers;
+mod doubt;
 mod outcomes;
 mod ownership;
 

@@ -1,6 +1,7 @@
 //! Flags that the roles share: where the log and the views are.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use event_log::JetStreamOptions;
 
@@ -38,6 +39,11 @@ pub(crate) struct EngineArgs {
     #[arg(long)]
     pub(crate) allow_unsafe_durability: bool,
 
+    /// For how many seconds a log in NATS must look other than it is remembered before Drip stops: a server that was
+    /// away for a moment answers from the past.
+    #[arg(long, env = "DRIP_LOG_PATIENCE", default_value_t = 30, value_name = "SECONDS")]
+    pub(crate) log_patience: u32,
+
     /// Keep the views in Postgres instead of DIR/views.db: postgres://user@host/database.
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) database_url: Option<String>,
@@ -67,6 +73,7 @@ impl EngineArgs {
         }
         options.credentials.clone_from(&self.nats_credentials);
         options.allow_unsafe_durability = self.allow_unsafe_durability;
+        options.patience = Duration::from_secs(self.log_patience.into());
         Some(options)
     }
 }

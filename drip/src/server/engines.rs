@@ -8,22 +8,34 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use event_log::{EventLog, JetStreamLog, JetStreamOptions, LogIdentity, OpenError, SqliteLog};
 use ledger_core::{LogId, Timestamp};
-use projector::{PostgresViews, SqliteViews, ViewStore};
+use projector::{FrozenViews, PostgresViews, SqliteViews, ViewStore};
 
 use super::args::{CreateArgs, EngineArgs};
 
 /// Creates what is missing: the data folder, the log with its beginning, the tables. May be run again.
 pub(crate) async fn create(args: &EngineArgs, create: &CreateArgs) -> Result<()> {
     make_dir(&args.data_dir)?;
-    match args.jetstream() {
-        Some(options) => begin(&create_jetstream(&options, create).await?).await?,
-        None => begin(&create_sqlite(&args.data_dir, create).await?).await?,
-    }
+    let log: Box<dyn EventLog> = match args.jetstream() {
+        Some(options) => Box::new(create_jetstream(&options, create).await?),
+        None => Box::new(create_sqlite(&args.data_dir, create).await?),
+    };
     match &args.database_url {
         Some(url) => PostgresViews::create(url).await?,
         None => SqliteViews::create(&args.data_dir).await?,
     }
-    Ok(())
+    // A log that lost all it had looks like one that is to be begun.
+    check(&*log, &*open_views(args).await?).await?;
+    Ok(command_api::init::init(&*log, Timestamp(service_kit::clock::now())).await?)
+}
+
+/// Refuses a log that is not what the views were folded from.
+pub(crate) async fn check(log: &dyn EventLog, views: &dyn ViewStore) -> Result<()> {
+    Ok(projector::check(&projector_config(log), log, views).await?)
+}
+
+/// How a projector works on this log.
+pub(crate) fn projector_config(log: &dyn EventLog) -> projector::Config {
+    projector::Config { patience: log.patience(), ..projector::Config::default() }
 }
 
 /// A log that is there is taken as it is: only what was asked for is compared.
@@ -31,7 +43,14 @@ async fn create_jetstream(
     options: &JetStreamOptions,
     create: &CreateArgs,
 ) -> Result<JetStreamLog, OpenError> {
-    let wanted = match JetStreamLog::open(options).await {
+    let open = match JetStreamLog::open(options).await {
+        Err(OpenError::NoAnchors { .. }) => {
+            JetStreamLog::create_anchors(options).await?;
+            JetStreamLog::open(options).await
+        }
+        open => open,
+    };
+    let wanted = match open {
         Ok(log) if create.replicas.is_none() => {
             agree(log.identity(), create.partitions)?;
             return Ok(log);
@@ -113,8 +132,12 @@ pub(crate) async fn open_views(args: &EngineArgs) -> Result<Arc<dyn ViewStore>> 
     })
 }
 
-async fn begin(log: &dyn EventLog) -> Result<()> {
-    Ok(command_api::init::init(log, Timestamp(service_kit::clock::now())).await?)
+/// The views as they are now, and what they are kept in. Nothing is written there.
+pub(crate) async fn freeze_views(args: &EngineArgs) -> Result<(FrozenViews, &'static str)> {
+    Ok(match &args.database_url {
+        Some(url) => (PostgresViews::open(url).await?.freeze().await?, "Postgres"),
+        None => (SqliteViews::open_to_read(&args.data_dir).await?.freeze().await?, "SQLite"),
+    })
 }
 
 /// A new folder is its owner's alone: whoever reads the log or the views in it knows all accounts.

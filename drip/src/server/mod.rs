@@ -1,5 +1,6 @@
 //! The roles: what runs until it is told to stop, and what prepares it.
 
+pub(crate) mod anchors;
 pub(crate) mod args;
 pub(crate) mod config;
 pub(crate) mod engines;
@@ -7,3 +8,4 @@ pub(crate) mod events;
 pub(crate) mod init;
 pub(crate) mod roles;
 pub(crate) mod up;
+pub(crate) mod verify;

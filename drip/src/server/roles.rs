@@ -79,15 +79,8 @@ fn load(engines: &EngineArgs) -> Result<Config> {
 pub(crate) async fn open(engines: &EngineArgs) -> Result<(Arc<dyn EventLog>, Arc<dyn ViewStore>)> {
     let log = engines::open_log(engines).await?;
     let views = engines::open_views(engines).await?;
-    projector::check(&check_config(engines), &*log, &*views).await?;
+    engines::check(&*log, &*views).await?;
     Ok((log, views))
-}
-
-/// Only a replicated log can answer from the past for a moment: what a file says is believed at once.
-fn check_config(engines: &EngineArgs) -> projector::Config {
-    let config = projector::Config::default();
-    let patience = if engines.nats.is_some() { config.patience } else { Duration::ZERO };
-    projector::Config { patience, ..config }
 }
 
 /// Takes the address, before anything else is touched.
@@ -131,7 +124,7 @@ pub(crate) fn project(
     views: Arc<dyn ViewStore>,
 ) -> watch::Receiver<Positions> {
     let (positions, seen) = watch::channel(Positions::default());
-    let config = projector::Config::default();
+    let config = engines::projector_config(&*log);
     supervisor.spawn("projector", projector::run(config, log, views, supervisor.token(), positions));
     seen
 }

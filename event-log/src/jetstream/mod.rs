@@ -2,8 +2,9 @@
 //!
 //! `connect` opens the connection, `config` says what a stream must be like, `durability` asks the server
 //! whether its acknowledgements mean the disk, `open` puts the three together; `append` and `follow` do the
-//! work.
+//! work, and `anchors` remembers how far it had come.
 
+mod anchors;
 mod append;
 mod config;
 mod connect;
@@ -29,7 +30,7 @@ use ledger_core::commit::EncodedCommit;
 use ledger_core::{PartitionId, Sequence, Timestamp};
 
 use crate::classify::{Found, Place, classify};
-use crate::{AppendOutcome, Entry, EventLog, LogIdentity, ReadError};
+use crate::{Anchor, AppendOutcome, Entry, EventLog, LogIdentity, ReadError};
 
 /// The header that repeats a commit's prefix, in hex.
 const PREFIX_HEADER: &str = "Drip-Prefix";
@@ -54,11 +55,14 @@ pub struct JetStreamOptions {
     pub inbox_prefix: String,
     /// How long the acknowledgement of an append, or the answer to a request, is waited for.
     pub timeout: Duration,
+    /// For how long the log must look other than it is known before that is believed: a leader that was away for a
+    /// moment answers from the past.
+    pub patience: Duration,
 }
 
 impl JetStreamOptions {
     /// The defaults for this address: no credentials, no monitoring address, inboxes of the log's own, answers
-    /// waited for 5 s.
+    /// waited for 5 s, and believed after 30 s when they contradict what is known.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -68,6 +72,7 @@ impl JetStreamOptions {
             only_reads: false,
             inbox_prefix: "_INBOX_drip_log".to_owned(),
             timeout: Duration::from_secs(5),
+            patience: Duration::from_secs(30),
         }
     }
 }
@@ -80,6 +85,7 @@ impl JetStreamOptions {
 pub struct JetStreamLog {
     identity: LogIdentity,
     context: Context,
+    patience: Duration,
 }
 
 fn stream_name(partition: PartitionId) -> String {
@@ -131,6 +137,20 @@ impl EventLog for JetStreamLog {
         Ok(Some(Timestamp(time.timestamp_micros())))
     }
 
+    fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    async fn anchors(&self, partition: PartitionId) -> Result<Vec<Anchor>, ReadError> {
+        self.identity.has(partition)?;
+        anchors::known(&self.context, partition).await
+    }
+
+    async fn keep_anchor(&self, anchor: &Anchor) -> Result<(), ReadError> {
+        self.identity.has(anchor.partition)?;
+        anchors::keep(&self.context, anchor).await
+    }
+
     fn follow(
         &self,
         partition: PartitionId,
@@ -141,6 +161,14 @@ impl EventLog for JetStreamLog {
 }
 
 impl JetStreamLog {
+    /// Forgets what the keeper of this anchor has kept, if it still is this one: somebody who knows what was lost
+    /// accepts it.
+    ///
+    /// Errors: it can not be done now; the anchor was changed meanwhile.
+    pub async fn forget_anchor(&self, anchor: &Anchor) -> Result<(), ReadError> {
+        anchors::forget(&self.context, anchor).await
+    }
+
     fn place(&self, partition: PartitionId, sequence: Sequence) -> Place {
         Place { log: self.identity.log, partition, sequence }
     }

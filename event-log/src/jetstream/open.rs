@@ -4,9 +4,9 @@ use async_nats::jetstream::Context;
 use ledger_core::PartitionId;
 use serde_json::Value;
 
-use super::{JetStreamLog, JetStreamOptions, config, connect, durability, stream_name};
+use super::{JetStreamLog, JetStreamOptions, anchors, config, connect, durability, stream_name};
 use crate::error::Cause;
-use crate::{LogIdentity, OpenError};
+use crate::{LogIdentity, OpenError, PARTITIONS_MAX};
 
 /// The server's code for a stream that does not exist.
 const STREAM_NOT_FOUND: u64 = 10059;
@@ -14,11 +14,12 @@ const STREAM_NOT_FOUND: u64 = 10059;
 const PAYLOAD_MIN: usize = 1_000_000;
 
 impl JetStreamLog {
-    /// Creates the streams of a log. Those that exist are left as they are: the id of the first one is the
+    /// Creates the streams of a log and the bucket of its anchors. Those that exist are left as they are: the id of the first one is the
     /// log's, so a creation that was cut off can be repeated with any id. Answers the identity of the log
     /// that is there now. `replicas`: 1, or 3 or 5 in a cluster.
     ///
-    /// Errors: NATS can not be reached or refuses; a stream exists with another configuration.
+    /// Errors: NATS can not be reached or refuses; a stream exists with another configuration; anchors say that there
+    /// was a log, and its first stream is gone.
     pub async fn create(
         options: &JetStreamOptions,
         wanted: LogIdentity,
@@ -26,6 +27,7 @@ impl JetStreamLog {
     ) -> Result<LogIdentity, OpenError> {
         wanted.check()?;
         let (_, context) = connect::connect_log(options).await?;
+        refuse_if_gone(&context).await?;
         let first = ensure(&context, &config::wanted(wanted, PartitionId(0), replicas.into())).await?;
         let found = config::identity(&first).unwrap_or(wanted);
         if found.partitions != wanted.partitions {
@@ -36,21 +38,31 @@ impl JetStreamLog {
             let stream = ensure(&context, &config::wanted(found, partition, replicas.into())).await?;
             compare(found, partition, replicas.into(), &stream)?;
         }
+        create_bucket(&context, replicas.into()).await?;
         Ok(found)
+    }
+
+    /// Creates the bucket of the anchors alone, for a log that is there without one.
+    ///
+    /// Errors: NATS can not be reached or refuses; there is no log; the bucket exists with another configuration.
+    pub async fn create_anchors(options: &JetStreamOptions) -> Result<(), OpenError> {
+        let (_, context) = connect::connect_log(options).await?;
+        let first = existing(&context, &stream_name(PartitionId(0))).await?;
+        let first = first.ok_or_else(|| not_created(options))?;
+        create_bucket(&context, config::replicas(&first).unwrap_or(1)).await
     }
 
     /// Opens the log, over a new connection.
     ///
     /// Errors: NATS can not be reached, is too old or refuses; there is no log; a stream's configuration
-    /// differs in any field from what is needed; acknowledged does not mean on the disk, or nobody can tell.
+    /// differs in any field from what is needed, or the bucket of the anchors is missing; acknowledged does not mean on the disk, or nobody can tell.
     pub async fn open(options: &JetStreamOptions) -> Result<Self, OpenError> {
         let (client, context) = connect::connect_log(options).await?;
         let payload = client.server_info().max_payload;
         if payload < PAYLOAD_MIN {
             return Err(OpenError::Payload { found: payload, wanted: PAYLOAD_MIN });
         }
-        let not_created =
-            || OpenError::NotCreated { place: format!("on {}", connect::without_password(&options.url)) };
+        let not_created = || not_created(options);
         let first = existing(&context, &stream_name(PartitionId(0))).await?.ok_or_else(not_created)?;
         let stranger = || OpenError::Configuration {
             stream: stream_name(PartitionId(0)),
@@ -62,12 +74,48 @@ impl JetStreamLog {
             let stream = existing(&context, &stream_name(partition)).await?.ok_or_else(not_created)?;
             compare(identity, partition, replicas, &stream)?;
         }
+        if !options.only_reads {
+            check_bucket(options, &context, replicas).await?;
+        }
         if options.allow_unsafe_durability {
             tracing::warn!("durability is not checked: acknowledged commits may be lost in a power cut");
         } else if !options.only_reads {
             durability::check(options, &client.server_info().server_id, replicas).await?;
         }
-        Ok(Self { identity, context })
+        Ok(Self { identity, context, patience: options.patience })
+    }
+}
+
+fn not_created(options: &JetStreamOptions) -> OpenError {
+    OpenError::NotCreated { place: format!("on {}", connect::without_password(&options.url)) }
+}
+
+/// A new log must not take the place of one that somebody remembers: its disk may have lost it.
+async fn refuse_if_gone(context: &Context) -> Result<(), OpenError> {
+    let first = stream_name(PartitionId(0));
+    let there = existing(context, &first).await?.is_some();
+    if there || existing(context, anchors::STREAM).await?.is_none() {
+        return Ok(());
+    }
+    for partition in (0..PARTITIONS_MAX).map(PartitionId) {
+        let known = anchors::known(context, partition).await;
+        let known = known.map_err(|error| refused("read", anchors::STREAM, &error.into()))?;
+        if let Some(anchor) = known.first() {
+            return Err(OpenError::LogGone { stream: first, anchor: *anchor });
+        }
+    }
+    Ok(())
+}
+
+async fn create_bucket(context: &Context, replicas: u64) -> Result<(), OpenError> {
+    let wanted = anchors::wanted(replicas);
+    same(anchors::STREAM, &wanted, &ensure(context, &wanted).await?)
+}
+
+async fn check_bucket(options: &JetStreamOptions, context: &Context, replicas: u64) -> Result<(), OpenError> {
+    match existing(context, anchors::STREAM).await? {
+        Some(found) => same(anchors::STREAM, &anchors::wanted(replicas), &found),
+        None => Err(OpenError::NoAnchors { url: connect::without_password(&options.url) }),
     }
 }
 
@@ -77,10 +125,14 @@ fn compare(
     replicas: u64,
     found: &Value,
 ) -> Result<(), OpenError> {
-    let differences = config::differences(&config::wanted(identity, partition, replicas), found);
+    same(&stream_name(partition), &config::wanted(identity, partition, replicas), found)
+}
+
+fn same(stream: &str, wanted: &Value, found: &Value) -> Result<(), OpenError> {
+    let differences = config::differences(wanted, found);
     match differences.is_empty() {
         true => Ok(()),
-        false => Err(OpenError::Configuration { stream: stream_name(partition), differences }),
+        false => Err(OpenError::Configuration { stream: stream.to_owned(), differences }),
     }
 }
 

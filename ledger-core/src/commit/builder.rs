@@ -11,12 +11,17 @@ use crate::event::{CrossingReason, Debited, Declined, Event, Genesis, MoneyIn, S
 use crate::ids::{AccountId, Key, LogId, PartitionId, Sequence, TermNonce};
 use crate::level::{Level, Line};
 use crate::map::Map;
-use crate::policy::OnDecline;
+use crate::policy::{KEY_BUDGET, OnDecline};
 use crate::sealed::Sealed;
 use crate::time::Timestamp;
 
-/// The oldest reader that understands what this program writes.
-const MIN_READER: u16 = 1;
+/// The oldest reader that understands what this event means.
+fn min_reader(event: &Event) -> u16 {
+    match event {
+        Event::HorizonRaised(_) => 2,
+        _ => 1,
+    }
+}
 
 /// What a commit says of itself beside its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +52,7 @@ pub struct CommitBuilder {
     events: Vec<u8>,
     count: u32,
     signal: bool,
+    min_reader: u16,
 }
 
 #[derive(Debug)]
@@ -85,6 +91,7 @@ impl CommitBuilder {
         wire.serialize(&mut serializer).expect("writing to memory does not fail");
         self.count += 1;
         self.signal |= event.is_signal();
+        self.min_reader = self.min_reader.max(min_reader(event));
     }
 
     /// Makes the bytes. The builder stays as it is: when a foreign message took the place, the same events are
@@ -102,7 +109,7 @@ impl CommitBuilder {
     fn write_body(&self, out: &mut Vec<u8>, head: &Head) -> Result<(), rmp::encode::ValueWriteError> {
         write_map_len(out, 8)?;
         write_str(out, "r")?;
-        write_uint(out, MIN_READER.into())?;
+        write_uint(out, self.min_reader.max(1).into())?;
         write_str(out, "q")?;
         write_uint(out, head.previous)?;
         write_str(out, "h")?;
@@ -159,6 +166,7 @@ impl CommitBuilder {
                 low_percent: event.policy.low_percent,
                 on_decline: on_decline_number(event.policy.on_decline),
                 key_window_hours: event.policy.key_window_hours,
+                key_budget: Some(event.policy.key_budget).filter(|budget| *budget != KEY_BUDGET),
             }),
             Event::AccountOpened(event) => wire::Event::AccountOpened(wire::AccountOpened {
                 account: self.account(&event.account),
@@ -191,6 +199,10 @@ impl CommitBuilder {
                 source: self.text(event.source.as_str()),
                 to: event.to,
                 digest: ByteArray::new(event.digest.0),
+            }),
+            Event::HorizonRaised(event) => wire::Event::HorizonRaised(wire::HorizonRaised {
+                app: self.text(event.app.as_str()),
+                horizon: event.horizon.0,
             }),
         }
     }

@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Hash, PREFIX_LEN, Prefix, VERSION, wire};
+use super::{Hash, PREFIX_LEN, Prefix, READER, VERSION, wire};
 use crate::charge::{Charge, Item, Quantity, UnitPrice};
 use crate::event::{
-    AccountClosed, AccountOpened, Crossed, CrossingReason, Debited, Declined, Event, Genesis, MoneyIn,
-    PolicySet, Slice, SourceItem, SourceMarked, TermOpened, Usage,
+    AccountClosed, AccountOpened, Crossed, CrossingReason, Debited, Declined, Event, Genesis, HorizonRaised,
+    MoneyIn, PolicySet, Slice, Slices, SourceItem, SourceMarked, TermOpened, Usage,
 };
 use crate::ids::{
     AccountId, AppId, InvalidName, Key, LogId, PartitionId, Position, Sequence, TermNonce, UserId,
 };
 use crate::level::{Level, Line};
 use crate::money::Usdc;
-use crate::policy::{OnDecline, Policy};
+use crate::policy::{KEY_BUDGET, OnDecline, Policy};
 use crate::rejection::Code;
 use crate::sealed::Sealed;
 use crate::slots::{SlotMap, SlotRange};
@@ -47,7 +47,7 @@ pub enum DecodeError {
     #[error("does not begin with the prefix of a commit")]
     NoPrefix,
     /// They were written by a newer program.
-    #[error("needs a program that reads format {0}; this one reads up to {VERSION}: upgrade it")]
+    #[error("needs a program that reads format {0}; this one reads up to {READER}: upgrade it")]
     TooNew(u16),
     /// They are not the MessagePack of a body.
     #[error("is not readable: {0}")]
@@ -98,8 +98,9 @@ fn read_body(version: u16, bytes: &[u8]) -> Result<wire::Body, DecodeError> {
         Ok(body) => body.min_reader,
         Err(_) => wire::read::<wire::OldestReader>(bytes).map_or(0, |body| body.min_reader),
     };
-    match oldest_reader.max(version) {
-        needed if needed > VERSION => Err(DecodeError::TooNew(needed)),
+    match oldest_reader {
+        needed if needed > READER => Err(DecodeError::TooNew(needed)),
+        _ if version > VERSION => Err(DecodeError::TooNew(version)),
         _ if version == 0 => Err(DecodeError::Impossible("version")),
         _ => Ok(body?),
     }
@@ -175,6 +176,10 @@ impl Tables {
                 to: event.to,
                 digest: Hash(event.digest.into_array()),
             }),
+            wire::Event::HorizonRaised(event) => Event::HorizonRaised(HorizonRaised {
+                app: self.app(event.app)?,
+                horizon: Timestamp(event.horizon),
+            }),
         })
     }
 
@@ -189,6 +194,7 @@ impl Tables {
                 _ => return Err(DecodeError::Impossible("on_decline")),
             },
             key_window_hours: event.key_window_hours,
+            key_budget: event.key_budget.unwrap_or(KEY_BUDGET),
         };
         policy.check().map_err(|invalid| DecodeError::Impossible(invalid.field))?;
         Ok(PolicySet { app: self.app(event.app)?, number: event.number, policy })
@@ -213,7 +219,7 @@ impl Tables {
     fn debited(&self, event: wire::Debited) -> Result<Debited, DecodeError> {
         let charged = amount(event.charged)?;
         let slices = match event.lot {
-            Some(lot) if event.slices.is_empty() => vec![Slice { lot, amount: charged }],
+            Some(lot) if event.slices.is_empty() => Slices::from_elem(Slice { lot, amount: charged }, 1),
             Some(_) => return Err(DecodeError::Impossible("slices")),
             None => event
                 .slices

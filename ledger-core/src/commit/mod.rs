@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use builder::{CommitBuilder, Head};
 pub use decode::{Commit, DecodeError};
-pub use prefix::{PREFIX_LEN, Prefix, VERSION};
+pub use prefix::{PREFIX_LEN, Prefix, READER, VERSION};
 
 /// SHA-256 over the exact bytes of a commit.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]

@@ -8,6 +8,11 @@ pub const PREFIX_LEN: usize = 32;
 /// The version of the commit format that this program writes.
 pub const VERSION: u16 = 1;
 
+/// What this program reads: commits name the oldest reader that understands all of their events.
+///
+/// 1: all but what follows. 2: `HorizonRaised`.
+pub const READER: u16 = 2;
+
 const MAGIC: [u8; 4] = *b"DRIP";
 
 /// `DRIP`, log id (16), partition (u16), sequence (u64), version (u16); integers big-endian.

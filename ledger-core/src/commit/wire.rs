@@ -4,11 +4,11 @@
 //! that does not know it; everything else is a new version. Accounts, meters, scopes and other repeated texts
 //! stand once a commit, in `s` and `u`; events point at them by index.
 
-use std::borrow::Cow;
-
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_bytes::{ByteBuf, Bytes as ByteSlice};
+
+use crate::uuid_text;
 
 /// Everything of the body before its events. They follow as field `e`.
 #[derive(Debug, Deserialize)]
@@ -65,6 +65,8 @@ pub(super) enum Event {
     AccountClosed(AccountClosed),
     #[serde(rename = "M")]
     SourceMarked(SourceMarked),
+    #[serde(rename = "H")]
+    HorizonRaised(HorizonRaised),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -104,6 +106,9 @@ pub(super) struct PolicySet {
     pub(super) on_decline: u8,
     #[serde(rename = "w")]
     pub(super) key_window_hours: u16,
+    /// Absent for the usual one.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub(super) key_budget: Option<u32>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -255,6 +260,14 @@ pub(super) struct SourceMarked {
     pub(super) digest: serde_bytes::ByteArray<32>,
 }
 
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct HorizonRaised {
+    #[serde(rename = "a")]
+    pub(super) app: u32,
+    #[serde(rename = "t")]
+    pub(super) horizon: i64,
+}
+
 /// Name (a text's index), quantity in 10^-6, unit price in 10^-12 USDC.
 pub(super) type Item = (u32, u64, u64);
 
@@ -268,7 +281,7 @@ pub(super) struct Key(pub(super) String);
 
 impl Serialize for Key {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match uuid_bytes(&self.0) {
+        match uuid_text::canonical_bytes(&self.0) {
             Some(bytes) => ByteSlice::new(&bytes).serialize(serializer),
             None => serializer.serialize_str(&self.0),
         }
@@ -288,23 +301,12 @@ impl<'de> Deserialize<'de> for Key {
             }
             fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Key, E> {
                 let bytes = bytes.try_into().map_err(|_| E::custom("a key in bytes has 16 of them"))?;
-                Ok(Key(uuid_text(bytes)))
+                let text = uuid_text::text(bytes);
+                Ok(Key(std::str::from_utf8(&text).expect("hex digits and dashes").to_owned()))
             }
         }
         deserializer.deserialize_any(Either)
     }
-}
-
-fn uuid_bytes(text: &str) -> Option<[u8; 16]> {
-    let groups: Cow<'_, str> = (text.len() == 36).then(|| text.replace('-', "").into())?;
-    let mut bytes = [0; 16];
-    hex::decode_to_slice(groups.as_bytes(), &mut bytes).ok()?;
-    (uuid_text(&bytes) == text).then_some(bytes)
-}
-
-fn uuid_text(bytes: &[u8; 16]) -> String {
-    let digits = hex::encode(bytes);
-    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -1,6 +1,6 @@
 //! Closing an account.
 
-use super::{Accepted, account_of, policy_of};
+use super::{Accepted, account_of};
 use crate::command::Close;
 use crate::digest::ContentDigest;
 use crate::event::{AccountClosed, Event};
@@ -8,12 +8,11 @@ use crate::ledger::Ledger;
 use crate::rejection::Rejection;
 
 pub(super) fn close(ledger: &Ledger, command: &Close) -> Result<Accepted, Rejection> {
-    policy_of(ledger, &command.account.app)?;
-    let account = account_of(ledger, &command.account)?;
+    let (app, account) = account_of(ledger, &command.account)?;
     if let Some(key) = &command.key
-        && let Some(position) = ledger.used_key(&command.account, key, ContentDigest::of_close())?
+        && let Some(used) = app.used_key(&command.account, key, ContentDigest::of_close())?
     {
-        return Ok(Accepted::Duplicate(position));
+        return Ok(Accepted::Duplicate(ledger.position_of(used)));
     }
     if account.is_closed() {
         return Ok(Accepted::Unchanged);

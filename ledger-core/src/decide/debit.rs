@@ -1,15 +1,14 @@
 //! Debits: admission. Spending to exactly zero is allowed, a credit more is not.
 
-use super::{Decided, Outcome, account_of, crossings, policy_of};
+use super::{Decided, Outcome, account_of, crossings};
 use crate::account::Account;
 use crate::charge::{Charge, ITEMS_MAX};
 use crate::digest::ContentDigest;
-use crate::event::{CrossingReason, Debited, Declined, Event, Usage};
+use crate::event::{CrossingReason, Debited, Declined, Event, HorizonRaised, Usage};
 use crate::ids::Position;
-use crate::ledger::Ledger;
+use crate::ledger::{App, Ledger};
 use crate::level::Level;
 use crate::money::Usdc;
-use crate::policy::Policy;
 use crate::rejection::{Code, Details, Rejection};
 
 pub(super) fn debit(ledger: &Ledger, usage: &Usage, dry_run: bool) -> Decided {
@@ -39,27 +38,26 @@ enum Admitted<'a> {
 }
 
 struct Admission<'a> {
+    app: &'a App,
     account: &'a Account,
-    policy: &'a Policy,
     charged: Usdc,
 }
 
 fn admit<'a>(ledger: &'a Ledger, usage: &Usage) -> Result<Admitted<'a>, Rejection> {
     let id = &usage.account;
-    let policy = policy_of(ledger, &id.app)?;
-    let account = account_of(ledger, id)?;
+    let (app, account) = account_of(ledger, id)?;
     if let Some(key) = &usage.key {
-        if let Some(position) = ledger.used_key(id, key, ContentDigest::of_debit(usage))? {
-            return Ok(Admitted::Before(position));
+        if let Some(used) = app.used_key(id, key, ContentDigest::of_debit(usage))? {
+            return Ok(Admitted::Before(ledger.position_of(used)));
         }
-        ledger.check_key_time(&id.app, key)?;
+        app.check_key_time(ledger.time(), key)?;
     }
     if account.is_closed() {
         return Err(Code::AccountClosed.into());
     }
     let charged = check_charge(&usage.charge, account)?;
     check_credit(account, charged)?;
-    Ok(Admitted::Now(Admission { account, policy, charged }))
+    Ok(Admitted::Now(Admission { app, account, charged }))
 }
 
 /// The whole credits that are due.
@@ -89,12 +87,11 @@ fn check_credit(account: &Account, charged: Usdc) -> Result<(), Rejection> {
 
 impl Admission<'_> {
     fn events(&self, usage: &Usage) -> Vec<Event> {
-        let account = self.account;
-        let balance = account.balance() - self.charged;
-        let movement = account.movement(balance, account.baseline(), account.is_dusted(), self.policy);
-        let (fee, _) = self.policy.fee(self.charged, account.fee_carry);
-        let mut events = Vec::with_capacity(1 + movement.lines.len());
-        events.push(Event::Debited(Debited {
+        let (account, policy) = (self.account, &self.app.policy);
+        let (balance, baseline) = (account.balance() - self.charged, account.baseline());
+        let movement = account.movement(balance, baseline, account.is_dusted(), policy);
+        let (fee, _) = policy.fee(self.charged, account.fee_carry);
+        let debited = Event::Debited(Debited {
             usage: usage.clone(),
             charged: self.charged,
             fee,
@@ -102,34 +99,34 @@ impl Admission<'_> {
             balance,
             level: movement.level,
             epoch_started: movement.epoch_started,
-        }));
-        events.extend(crossings(
-            &usage.account,
-            &movement,
-            balance,
-            account.baseline(),
-            CrossingReason::Debit,
-        ));
-        events
+        });
+        let reason = CrossingReason::Debit;
+        let crossed = crossings(&usage.account, &movement, balance, baseline, reason);
+        std::iter::once(debited).chain(crossed).chain(self.raised_horizon(usage)).collect()
+    }
+
+    /// A key is one more to remember: beyond the budget the oldest make room.
+    fn raised_horizon(&self, usage: &Usage) -> Option<Event> {
+        usage.key.as_ref()?;
+        let horizon = self.app.keys.overflow(self.app.policy.key_budget)?;
+        Some(Event::HorizonRaised(HorizonRaised { app: usage.account.app.clone(), horizon }))
     }
 }
 
 /// A refusal is kept only when it changes something: it dusts the account, or it is a source's item, whose outcome
 /// is final. All others cost nothing, so nobody can grow the log for free.
 fn declined(ledger: &Ledger, usage: &Usage, rejection: &Rejection) -> Vec<Event> {
-    let account = ledger.account(&usage.account);
-    let policy = ledger.policy(&usage.account.app).map(|(_, policy)| policy);
+    let known = account_of(ledger, &usage.account).ok();
     let short = rejection.code == Code::InsufficientCredit;
-    let dusted =
-        short && account.zip(policy).is_some_and(|(account, policy)| account.is_dusted_by_decline(policy));
+    let dusted = short && known.is_some_and(|(app, account)| account.is_dusted_by_decline(&app.policy));
     if !dusted && usage.item.is_none() {
         return vec![];
     }
-    let balance = account.map_or(Usdc::ZERO, Account::balance);
+    let balance = known.map_or(Usdc::ZERO, |(_, account)| account.balance());
     let event = Declined { usage: usage.clone(), code: rejection.code, dusted, balance };
     let mut events = vec![Event::Declined(event)];
-    if dusted && let Some((account, policy)) = account.zip(policy) {
-        let movement = account.movement(balance, account.baseline(), true, policy);
+    if dusted && let Some((app, account)) = known {
+        let movement = account.movement(balance, account.baseline(), true, &app.policy);
         debug_assert_eq!(movement.level, Level::Exhausted, "a dusted account is exhausted");
         let reason = CrossingReason::Decline;
         events.extend(crossings(&usage.account, &movement, balance, account.baseline(), reason));

@@ -16,9 +16,8 @@ use crate::account::{Account, Movement};
 use crate::command::Command;
 use crate::event::{Crossed, CrossingReason, Event};
 use crate::ids::{AccountId, AppId, Position};
-use crate::ledger::Ledger;
+use crate::ledger::{App, Ledger};
 use crate::money::{AMOUNT_MAX, Usdc};
-use crate::policy::Policy;
 use crate::rejection::{Code, Rejection};
 
 pub use source::{BatchHead, BatchItem, SourceBatch};
@@ -81,12 +80,14 @@ impl From<Result<Accepted, Rejection>> for Decided {
     }
 }
 
-fn policy_of<'a>(ledger: &'a Ledger, app: &AppId) -> Result<&'a Policy, Rejection> {
-    ledger.policy(app).map(|(_, policy)| policy).ok_or(Code::AppUnknown.into())
+/// The app of an account, and the account.
+fn account_of<'a>(ledger: &'a Ledger, id: &AccountId) -> Result<(&'a App, &'a Account), Rejection> {
+    let app = app_of(ledger, &id.app)?;
+    Ok((app, app.account(&id.user).ok_or(Code::AccountUnknown)?))
 }
 
-fn account_of<'a>(ledger: &'a Ledger, id: &AccountId) -> Result<&'a Account, Rejection> {
-    ledger.account(id).ok_or(Code::AccountUnknown.into())
+fn app_of<'a>(ledger: &'a Ledger, app: &AppId) -> Result<&'a App, Rejection> {
+    ledger.app(app).ok_or(Code::AppUnknown.into())
 }
 
 fn check_amount(amount: Usdc) -> Result<(), Rejection> {

@@ -1,6 +1,6 @@
 //! Money in: grants and deposits.
 
-use super::{Accepted, account_of, check_amount, crossings, policy_of};
+use super::{Accepted, account_of, check_amount, crossings};
 use crate::account::{Account, LOTS_MAX, LotKind};
 use crate::command::AddMoney;
 use crate::digest::ContentDigest;
@@ -28,10 +28,9 @@ fn add(
     content: ContentDigest,
     kind: LotKind,
 ) -> Result<Accepted, Rejection> {
-    let policy = policy_of(ledger, &command.account.app)?;
-    let account = account_of(ledger, &command.account)?;
-    if let Some(position) = ledger.used_key(&command.account, &command.key, content)? {
-        return Ok(Accepted::Duplicate(position));
+    let (app, account) = account_of(ledger, &command.account)?;
+    if let Some(used) = app.used_key(&command.account, &command.key, content)? {
+        return Ok(Accepted::Duplicate(ledger.position_of(used)));
     }
     if kind == LotKind::Promo && account.is_closed() {
         return Err(Code::AccountClosed.into());
@@ -44,7 +43,7 @@ fn add(
     if account.lots().len() >= LOTS_MAX {
         return Err(Code::LotsFull.into());
     }
-    Ok(Accepted::Events(events(account, command, balance, kind, policy)))
+    Ok(Accepted::Events(events(account, command, balance, kind, &app.policy)))
 }
 
 fn events(

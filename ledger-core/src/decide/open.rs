@@ -1,6 +1,6 @@
 //! Opening an account.
 
-use super::{Accepted, policy_of};
+use super::{Accepted, app_of};
 use crate::command::Open;
 use crate::event::{AccountOpened, Event};
 use crate::ledger::Ledger;
@@ -9,8 +9,8 @@ use crate::money::{AMOUNT_MAX, Usdc};
 use crate::rejection::{Code, Rejection};
 
 pub(super) fn open(ledger: &Ledger, command: &Open) -> Result<Accepted, Rejection> {
-    let policy = policy_of(ledger, &command.account.app)?;
-    if ledger.account(&command.account).is_some() {
+    let app = app_of(ledger, &command.account.app)?;
+    if app.account(&command.account.user).is_some() {
         return Ok(Accepted::Unchanged);
     }
     if command.initial_balance < Usdc::ZERO {
@@ -24,7 +24,7 @@ pub(super) fn open(ledger: &Ledger, command: &Open) -> Result<Accepted, Rejectio
         account: command.account.clone(),
         key: command.key.clone(),
         initial_balance: balance,
-        level: Level::of(balance, balance, false, policy.low_percent),
+        level: Level::of(balance, balance, false, app.policy.low_percent),
         actor: command.actor.clone(),
         profile: command.profile.clone(),
     })]))

@@ -9,7 +9,7 @@ use crate::ledger::{Ledger, Mark};
 use crate::money::Usdc;
 use crate::rejection::{Code, Details, Rejection};
 
-use super::{Decided, decide, policy_of};
+use super::{Decided, app_of, decide};
 use crate::command::Debit;
 
 /// One item of a batch, with the partition that decides for its account.
@@ -108,7 +108,7 @@ impl SourceBatch {
 
     /// Whether the partition can take this batch, and after which number it goes on.
     pub fn check(&self, ledger: &Ledger) -> Result<u64, Rejection> {
-        policy_of(ledger, &self.app)?;
+        app_of(ledger, &self.app)?;
         let mark = ledger.mark(&self.app, &self.source);
         let refuse = |code| Err(Rejection { code, details: Details::Mark { to: mark.to } });
         if mark.to < self.from {

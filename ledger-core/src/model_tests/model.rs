@@ -17,6 +17,7 @@ pub(super) struct Rules {
     pub(super) low_percent: u8,
     pub(super) on_decline: u8,
     pub(super) hours: u16,
+    pub(super) budget: u32,
 }
 
 const MINUTE: i64 = 60_000_000;
@@ -30,8 +31,9 @@ struct Used {
     key: Key,
     content: String,
     position: String,
-    /// When a usage key was used; none for those that are kept for ever.
-    at: Option<i64>,
+    /// When a usage key was used, and in which group of keys that are forgotten together; none for those that are
+    /// kept for ever.
+    at: Option<(i64, usize)>,
 }
 
 #[derive(Default)]
@@ -57,6 +59,8 @@ pub(super) struct Model {
     horizon: i64,
     people: BTreeMap<AccountId, Person>,
     used: Vec<Used>,
+    /// The group that keys are added to.
+    group: usize,
 }
 
 fn show(credits: i128) -> String {
@@ -135,17 +139,56 @@ pub(super) fn describe(account: &Account) -> String {
 
 impl Model {
     pub(super) fn new(now: i64) -> Self {
-        let rules = Rules { fee_bps: 0, low_percent: 0, on_decline: 0, hours: 168 };
-        Self { rules, now, horizon: 0, people: BTreeMap::new(), used: vec![] }
+        let rules = Rules { fee_bps: 0, low_percent: 0, on_decline: 0, hours: 168, budget: 16 };
+        Self { rules, now, horizon: 0, people: BTreeMap::new(), used: vec![], group: 0 }
     }
 
     /// Time goes on; keys of usage of an hour are forgotten when the horizon is five minutes past that hour.
     pub(super) fn begin(&mut self, now: i64) {
         self.now = now;
-        self.horizon = self.horizon.max(now - i64::from(self.rules.hours) * HOUR);
+        // It is kept to the minute; what is asked is held against the exact time as well.
+        self.horizon = self.horizon.max(now / MINUTE * MINUTE - i64::from(self.rules.hours) * HOUR);
         let horizon = self.horizon;
-        let known = |at: i64| (at / HOUR + 1) * HOUR + 5 * MINUTE > horizon;
+        let known = |(at, _): (i64, usize)| (at / HOUR + 1) * HOUR + 5 * MINUTE > horizon;
         self.used.retain(|used| used.at.is_none_or(known));
+    }
+
+    /// The time of the newest key of a group.
+    fn newest(&self, group: usize) -> i64 {
+        let keys = self.used.iter().filter(|used| used.at.is_some_and(|(_, its)| its == group));
+        let times = keys.filter_map(|used| Some(used.at?.0.max(own_time(&used.key).unwrap_or(0))));
+        times.max().unwrap_or(0)
+    }
+
+    /// Beyond the budget the oldest group goes: the time of its newest key, if it is another than that of now.
+    fn overflow(&self) -> Option<i64> {
+        let groups: Vec<_> = self.used.iter().filter_map(|used| used.at).map(|(_, group)| group).collect();
+        let oldest = groups.iter().copied().min().filter(|oldest| *oldest < self.group)?;
+        (groups.len() >= self.rules.budget as usize).then(|| self.newest(oldest))
+    }
+
+    /// Whatever is as old as the newest key of a forgotten group is refused from then on.
+    fn forget(&mut self, newest: i64) -> String {
+        self.horizon = newest + 1;
+        let oldest = self.used.iter().filter_map(|used| used.at).map(|(_, group)| group).min().unwrap();
+        for group in oldest..self.group {
+            if self.newest(group) >= self.horizon {
+                break;
+            }
+            self.used.retain(|used| used.at.is_none_or(|(_, its)| its != group));
+        }
+        format!("horizon of demo raised to {}", self.horizon)
+    }
+
+    /// The group of a key that is used now: a new one in each hour, and when a sixteenth of the budget is in it.
+    fn group_now(&mut self) -> usize {
+        let of_group = self.used.iter().filter_map(|used| used.at).filter(|(_, group)| *group == self.group);
+        let hours: Vec<_> = of_group.map(|(at, _)| at / HOUR).collect();
+        let full = hours.len() >= (self.rules.budget / 16) as usize;
+        if !hours.is_empty() && (full || hours[0] < self.now / HOUR) {
+            self.group += 1;
+        }
+        self.group
     }
 
     pub(super) fn describe(&self, who: &AccountId) -> String {
@@ -189,13 +232,12 @@ impl Model {
             }
             Command::Open(_) | Command::Close(_) => self.close(who),
         };
-        if told[0] == "applied"
-            && let Some(key) = command.key()
-        {
-            let at = matches!(command, Command::Debit(_)).then_some(self.now);
-            self.used.push(Used { who: who.clone(), key: key.clone(), content, position, at });
-        }
-        told
+        let Some(key) = command.key().filter(|_| told[0] == "applied") else { return told };
+        let usage = matches!(command, Command::Debit(_));
+        let full = if usage { self.overflow() } else { None };
+        let at = usage.then(|| (self.now, self.group_now()));
+        self.used.push(Used { who: who.clone(), key: key.clone(), content, position, at });
+        told.into_iter().chain(full.map(|newest| self.forget(newest))).collect()
     }
 
     fn open(&mut self, who: &AccountId, key: Option<&Key>, balance: i128, position: String) -> Vec<String> {

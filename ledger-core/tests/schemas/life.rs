@@ -3,7 +3,9 @@
 use ledger_core::charge::{Charge, Item, Quantity, UnitPrice};
 use ledger_core::command::{AddMoney, Close, Command, Debit, Open};
 use ledger_core::commit::{CommitBuilder, EncodedCommit, Hash, Head};
-use ledger_core::event::{Event, Genesis, PolicySet, SourceItem, SourceMarked, TermOpened, Usage};
+use ledger_core::event::{
+    Event, Genesis, HorizonRaised, PolicySet, SourceItem, SourceMarked, TermOpened, Usage,
+};
 use ledger_core::policy::{OnDecline, Policy};
 use ledger_core::sealed::Sealed;
 use ledger_core::slots::SlotMap;
@@ -157,7 +159,13 @@ fn begin(life: &mut Life) {
     life.commits("genesis");
     life.happens(&Event::TermOpened(TermOpened { nonce: TERM, head: 1, program: label("drip 0.1.0") }));
     life.commits("term_opened");
-    let none = Policy { fee_bps: 0, low_percent: 0, on_decline: OnDecline::Ignore, key_window_hours: 168 };
+    let none = Policy {
+        fee_bps: 0,
+        low_percent: 0,
+        on_decline: OnDecline::Ignore,
+        key_window_hours: 168,
+        ..Policy::default()
+    };
     life.happens(&policy("demo", 1, Policy::default()));
     life.happens(&policy("strict", 1, Policy { on_decline: OnDecline::Exhaust, ..Policy::default() }));
     life.happens(&policy("free", 1, none));
@@ -222,4 +230,8 @@ fn end(life: &mut Life) {
         life.asks(&Command::Close(Close { account: user(name), key, actor: label("ops") }));
     }
     life.commits("account_closed");
+    life.happens(&policy("free", 2, Policy { key_budget: 16, ..Policy::default() }));
+    let (app, horizon) = (AppId::new("free").unwrap(), Timestamp(START));
+    life.happens(&Event::HorizonRaised(HorizonRaised { app, horizon }));
+    life.commits("horizon_raised");
 }

@@ -10,10 +10,11 @@
 //! A server that can not be started is a broken test machine, so everything here panics with a sentence and the end of
 //! the server's log.
 //!
-//! In reading order: [`NatsServer`], [`Postgres`], [`Process`], which starts and watches any server, and [`free_port`];
-//! then the private parts: `programs` finds the binaries, `cluster` keeps the ready-made data folder.
+//! In reading order: [`NatsServer`], [`Postgres`], [`Process`], which starts and watches any server, [`free_port`], and
+//! [`cut_stream`] with its like, which damage what a stopped server has stored; then the private parts: `programs` finds the binaries, `cluster` keeps the ready-made data folder.
 
 mod cluster;
+mod damage;
 mod nats;
 mod ports;
 mod postgres;
@@ -22,6 +23,7 @@ mod programs;
 #[cfg(test)]
 mod tests;
 
+pub use damage::{cut_stream, flip_bit_in_stream, replace_stream};
 pub use nats::{NatsBuilder, NatsServer};
 pub use ports::free_port;
 pub use postgres::Postgres;

@@ -148,6 +148,12 @@ impl NatsServer {
         self.process.pid()
     }
 
+    /// It runs, paused or not.
+    #[must_use]
+    pub fn runs(&mut self) -> bool {
+        self.process.pid().is_some() && self.process.exited().is_none()
+    }
+
     /// SIGKILL; returns when the process is gone. Nothing happens if it does not run.
     pub fn kill(&mut self) {
         self.process.kill();

@@ -74,16 +74,21 @@ impl Postgres {
     /// If the server does not run.
     pub async fn fresh_database(&self) -> String {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.sql(&self.url(), &format!("CREATE DATABASE {name}")).await;
+        self.url_of(&name)
+    }
+
+    /// Runs SQL in a database of this server, behind the back of whoever uses it.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not run, or refuses it.
+    pub async fn sql(&self, database: &str, sql: &str) {
         let mut psql = tokio::process::Command::from(cluster::command("psql"));
-        psql.args(["-X", "-q", "-d", &self.url(), "-c", &format!("CREATE DATABASE {name}")]);
+        psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", sql]);
         let output = psql.output().await.unwrap_or_else(|error| panic!("psql can not be started: {error}"));
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success(),
-            "the database {name} can not be made: {said}\n{}",
-            self.process.log()
-        );
-        self.url_of(&name)
+        assert!(output.status.success(), "{sql}: {said}\n{}", self.process.log());
     }
 
     /// SIGKILL to the postmaster; returns when it is gone. Its children notice and follow a moment later. Nothing
@@ -116,6 +121,12 @@ impl Postgres {
             assert!(begin.elapsed() < BOUND, "{reason}");
             tick().await;
         }
+    }
+
+    /// The postmaster runs, paused or not.
+    #[must_use]
+    pub fn runs(&mut self) -> bool {
+        self.process.pid().is_some() && self.process.exited().is_none()
     }
 
     /// SIGSTOP to the postmaster: nobody new is let in; who is connected goes on.

@@ -83,7 +83,7 @@ mod tests {
             usage: usage.clone(),
             charged: large,
             fee: large,
-            slices: vec![],
+            slices: ledger_core::event::Slices::new(),
             balance: large,
             level: Level::Exhausted,
             epoch_started: None,

@@ -96,7 +96,7 @@ fn replays_whole(bench: &Bench, foreign: &[u64]) {
     }
     assert_eq!(twin.chain(), bench.writer.chain());
     for (id, account) in bench.writer.ledger().accounts() {
-        assert_eq!(twin.ledger().account(id), Some(account), "{id}");
+        assert_eq!(twin.ledger().account(&id), Some(account), "{id}");
     }
 }
 

@@ -106,21 +106,21 @@ fn refusal(bytes: &[u8]) -> String {
     Commit::decode(bytes).unwrap_err().to_string()
 }
 
-const UPGRADE: &str = "needs a program that reads format 2; this one reads up to 1: upgrade it";
+const UPGRADE: &str = "needs a program that reads format 3; this one reads up to 2: upgrade it";
 
 #[test]
 fn what_needs_a_newer_reader_says_so() {
-    assert_eq!(refusal(&written(1, &Body { r: 2, ..body(vec![]) })), UPGRADE);
-    assert_eq!(refusal(&written(2, &Body { r: 2, ..body(vec![]) })), UPGRADE);
-    assert_eq!(refusal(&written(2, &body(vec![]))), UPGRADE);
-    assert_eq!(refusal(&[&prefix(2)[..], b"no MessagePack at all"].concat()), UPGRADE);
+    assert_eq!(refusal(&written(1, &Body { r: 3, ..body(vec![]) })), UPGRADE);
+    assert_eq!(refusal(&written(2, &Body { r: 3, ..body(vec![]) })), UPGRADE);
+    assert_eq!(refusal(&written(3, &body(vec![]))), UPGRADE);
+    assert_eq!(refusal(&[&prefix(3)[..], b"no MessagePack at all"].concat()), UPGRADE);
 }
 
 #[test]
 fn what_needs_a_newer_reader_says_so_before_anything_else_is_read() {
-    let unknown = std::collections::BTreeMap::from([("r", 2)]);
+    let unknown = std::collections::BTreeMap::from([("r", 3)]);
     assert_eq!(refusal(&written(1, &unknown)), UPGRADE);
-    let bytes = written(1, &Body { r: 2, ..body(vec![closed()]) });
+    let bytes = written(1, &Body { r: 3, ..body(vec![closed()]) });
     assert_eq!(refusal(&replaced(&bytes, b"\x81\xa1C", b"\x81\xa1Q")), UPGRADE);
 }
 
@@ -213,7 +213,9 @@ fn crossed(line: u8, reason: u8) -> wire::Event {
 }
 
 fn policy(fee_bps: u16, low_percent: u8, on_decline: u8, key_window_hours: u16) -> wire::Event {
-    let event = wire::PolicySet { app: 0, number: 1, fee_bps, low_percent, on_decline, key_window_hours };
+    let (app, number, key_budget) = (0, 1, None);
+    let event =
+        wire::PolicySet { app, number, fee_bps, low_percent, on_decline, key_window_hours, key_budget };
     wire::Event::PolicySet(event)
 }
 

@@ -7,15 +7,15 @@ use proptest::sample::select;
 use super::{Hash, Head};
 use crate::charge::{Charge, Item, Quantity, UnitPrice};
 use crate::event::{
-    AccountClosed, AccountOpened, Crossed, CrossingReason, Debited, Declined, Event, Genesis, MoneyIn,
-    PolicySet, Slice, SourceItem, SourceMarked, TermOpened, Usage,
+    AccountClosed, AccountOpened, Crossed, CrossingReason, Debited, Declined, Event, Genesis, HorizonRaised,
+    MoneyIn, PolicySet, Slice, SourceItem, SourceMarked, TermOpened, Usage,
 };
 use crate::ids::{
     AccountId, AppId, Key, Label, LogId, Meter, PartitionId, Scope, SourceName, TermNonce, UserId,
 };
 use crate::level::{Level, Line};
 use crate::money::{BALANCE_MAX, Usdc};
-use crate::policy::{OnDecline, Policy};
+use crate::policy::{KEY_BUDGET, OnDecline, Policy};
 use crate::rejection::Code;
 use crate::sealed::Sealed;
 use crate::slots::SlotMap;
@@ -130,6 +130,7 @@ fn debited() -> impl Strategy<Value = Debited> {
             if let [only] = slices.as_mut_slice() {
                 only.amount = charged;
             }
+            let slices = slices.into();
             Debited { usage, charged, fee, slices, balance, level, epoch_started }
         },
     )
@@ -171,12 +172,14 @@ fn money_in() -> impl Strategy<Value = MoneyIn> {
 
 fn policy_set() -> impl Strategy<Value = PolicySet> {
     let on_decline = select(vec![OnDecline::Dust, OnDecline::Exhaust, OnDecline::Ignore]);
-    let policy = (0..=10_000_u16, 0..=99_u8, on_decline, 1..=168_u16).prop_map(
-        |(fee_bps, low_percent, on_decline, key_window_hours)| Policy {
+    let budget = select(vec![KEY_BUDGET, 16, 1_000_000_000]);
+    let policy = (0..=10_000_u16, 0..=99_u8, on_decline, 1..=168_u16, budget).prop_map(
+        |(fee_bps, low_percent, on_decline, key_window_hours, key_budget)| Policy {
             fee_bps,
             low_percent,
             on_decline,
             key_window_hours,
+            key_budget,
         },
     );
     (app(), any::<u32>(), policy).prop_map(|(app, number, policy)| PolicySet { app, number, policy })
@@ -222,6 +225,8 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
         .prop_map(|(account, key, balance, actor)| AccountClosed { account, key, balance, actor });
     let marked = (app(), source(), any::<u64>(), any::<[u8; 32]>())
         .prop_map(|(app, source, to, digest)| SourceMarked { app, source, to, digest: Hash(digest) });
+    let raised =
+        (app(), any::<i64>()).prop_map(|(app, horizon)| HorizonRaised { app, horizon: Timestamp(horizon) });
     prop_oneof![
         genesis.prop_map(Event::Genesis),
         term.prop_map(Event::TermOpened),
@@ -234,5 +239,6 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
         crossed().prop_map(Event::Crossed),
         closed.prop_map(Event::AccountClosed),
         marked.prop_map(Event::SourceMarked),
+        raised.prop_map(Event::HorizonRaised),
     ]
 }

@@ -1,0 +1,236 @@
+//! Reading: the commits of the log, partition by partition, and the rows of the frozen views, each in bounded batches.
+
+use event_log::{Entry, EventLog, ReadError};
+use futures::{StreamExt as _, TryStreamExt as _};
+use judge::fold::Chain;
+use judge::wire::Commit;
+use judge::{Fold, Position};
+use projector::FrozenViews;
+use projector::frozen::{ACCOUNTS, CHAIN_POSITIONS, JOURNAL, LOTS, SOURCES, Table, USAGE_HOURS};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use super::partition;
+use crate::failure::{Exit, Failure};
+
+/// So many commits, of at most a quarter of a megabyte each, travel together: a hand-over costs a change of threads.
+const ENTRIES: usize = 32;
+/// And so many rows.
+const ROWS: usize = 1024;
+/// So many batches wait.
+const BATCHES: usize = 4;
+
+/// What is to be checked.
+pub(super) struct Scope {
+    /// Where it begins, and what was known there.
+    pub(super) starts: Vec<Start>,
+    /// None: the log alone.
+    frozen: Option<FrozenViews>,
+    /// Only what stands behind this.
+    pub(super) since: Option<Position>,
+}
+
+/// Where a partition is begun, and where it ends.
+#[derive(Debug, Clone)]
+pub(super) struct Start {
+    pub(super) partition: u16,
+    /// The commit that is taken for granted. None: from the beginning.
+    pub(super) behind: Option<Chain>,
+    /// How far the views have read it.
+    pub(super) viewed: u64,
+    /// The last message of the partition when it was asked.
+    pub(super) head: u64,
+}
+
+/// Messages of a partition, one after the other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    pub(super) partition: u16,
+    /// The sequence before the first.
+    pub(super) after: u64,
+    pub(super) count: u64,
+}
+
+impl Start {
+    /// What the views have read too.
+    pub(super) fn viewed_part(&self) -> Part {
+        self.part(self.after(), self.viewed.min(self.head))
+    }
+
+    /// What they have not.
+    pub(super) fn later_part(&self) -> Part {
+        self.part(self.viewed.max(self.after()), self.head)
+    }
+
+    fn part(&self, after: u64, to: u64) -> Part {
+        Part { partition: self.partition, after, count: to.saturating_sub(after) }
+    }
+
+    pub(super) fn after(&self) -> u64 {
+        self.behind.as_ref().map_or(0, |chain| chain.read)
+    }
+
+    pub(super) fn fold(&self) -> Fold {
+        self.behind.clone().map_or_else(|| Fold::new(self.partition), Fold::since)
+    }
+}
+
+impl Scope {
+    /// Asks log and views how far they are; the log last, so that it has all that the views have.
+    pub(super) async fn of(
+        log: &dyn EventLog,
+        mut frozen: Option<FrozenViews>,
+        since: Option<Position>,
+    ) -> Result<Self, Failure> {
+        let read = match &mut frozen {
+            Some(frozen) => positions(frozen, &log.identity().log.to_string()).await?,
+            None => Vec::new(),
+        };
+        let mut starts = Vec::new();
+        for number in (0..log.identity().partitions)
+            .filter(|number| since.is_none_or(|since| since.partition == *number))
+        {
+            let head = log.head(partition(number)).await.map_err(|error| unreadable(&error))?;
+            let viewed = read.iter().find(|(partition, _)| *partition == number).map_or(0, |(_, read)| *read);
+            let behind = match since {
+                Some(since) => Some(granted(log, since).await?),
+                None => None,
+            };
+            starts.push(Start { partition: number, behind, viewed, head });
+        }
+        Ok(Self { starts, frozen, since })
+    }
+
+    /// The tables, in the order in which they are read: the journal beside the log, the others behind it.
+    fn tables(&self) -> &'static [&'static Table] {
+        match (&self.frozen, self.since) {
+            (None, _) => &[],
+            (Some(_), None) => &[&JOURNAL, &ACCOUNTS, &LOTS, &USAGE_HOURS, &SOURCES, &CHAIN_POSITIONS],
+            (Some(_), Some(_)) => &[&JOURNAL, &ACCOUNTS],
+        }
+    }
+}
+
+/// Which partitions of this log the views have read, and how far.
+async fn positions(frozen: &mut FrozenViews, log: &str) -> Result<Vec<(u16, u64)>, Failure> {
+    let lines: Vec<String> =
+        frozen.lines(&CHAIN_POSITIONS).try_collect().await.map_err(anyhow::Error::from)?;
+    let position = |line: &String| {
+        let (of, partition, read): (String, u16, u64) = first_three(line)?;
+        (of == log).then_some((partition, read))
+    };
+    Ok(lines.iter().filter_map(position).collect())
+}
+
+fn first_three(line: &str) -> Option<(String, u16, u64)> {
+    let row: Vec<serde_json::Value> = serde_json::from_str(line).ok()?;
+    Some((row[0].as_str()?.to_owned(), row[1].as_u64()?.try_into().ok()?, row[2].as_u64()?))
+}
+
+/// The commit of a position, which is taken for granted.
+async fn granted(log: &dyn EventLog, since: Position) -> Result<Chain, Failure> {
+    let found =
+        log.read(partition(since.partition), since.sequence).await.map_err(|error| unreadable(&error))?;
+    let Some(Entry::Commit(stored)) = found else {
+        let what = format!("no commit of this log stands at {since}");
+        return Err(Failure::new(Exit::Usage, what).try_this("`drip events` prints the positions there are."));
+    };
+    let commit = Commit::read(&stored.bytes);
+    commit
+        .map(|commit| Chain::behind(&commit))
+        .map_err(|error| Failure::new(Exit::FoundWrong, format!("{since}: {error}")))
+}
+
+fn unreadable(error: &ReadError) -> Failure {
+    let exit = match error {
+        ReadError::Damaged { .. } => Exit::FoundWrong,
+        ReadError::Unavailable { .. } => Exit::Unreachable,
+        ReadError::NoSuchPartition { .. } | ReadError::Anchor { .. } => Exit::Failed,
+    };
+    Failure::new(exit, error.to_string())
+}
+
+/// Where batches are sent to.
+pub(super) struct Feed {
+    entries: Sender<Vec<Result<Entry, ReadError>>>,
+    rows: Sender<(&'static Table, Vec<String>)>,
+}
+
+/// Where they come out.
+pub(super) struct Food {
+    pub(super) entries: Receiver<Vec<Result<Entry, ReadError>>>,
+    pub(super) rows: Receiver<(&'static Table, Vec<String>)>,
+}
+
+impl Feed {
+    pub(super) fn new() -> (Self, Food) {
+        let (entries, from_log) = channel(BATCHES);
+        let (rows, from_views) = channel(BATCHES);
+        (Self { entries, rows }, Food { entries: from_log, rows: from_views })
+    }
+
+    /// Reads log and views to their ends, at once. A judge that has seen enough ends it early.
+    pub(super) async fn read(self, log: &dyn EventLog, scope: Scope) -> Result<(), Failure> {
+        let Self { entries, rows } = self;
+        let tables = scope.tables();
+        let Scope { starts, frozen, since } = scope;
+        let commits = async {
+            read_log(log, &starts, &entries).await;
+            drop(entries);
+        };
+        let views = async {
+            let read = match frozen {
+                Some(frozen) => read_views(frozen, tables, since, &rows).await,
+                None => Ok(()),
+            };
+            drop(rows);
+            read
+        };
+        let ((), read) = tokio::join!(commits, views);
+        read
+    }
+}
+
+/// First everything that the views have read too, in the order of the journal; then what came later.
+async fn read_log(log: &dyn EventLog, starts: &[Start], entries: &Sender<Vec<Result<Entry, ReadError>>>) {
+    let viewed = starts.iter().map(Start::viewed_part);
+    for Part { partition: number, after, count } in viewed.chain(starts.iter().map(Start::later_part)) {
+        let left = usize::try_from(count).unwrap_or(usize::MAX);
+        let mut batches = log.follow(partition(number), after).take(left).chunks(ENTRIES);
+        while left > 0
+            && let Some(batch) = batches.next().await
+        {
+            if entries.send(batch).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+async fn read_views(
+    mut frozen: FrozenViews,
+    tables: &[&'static Table],
+    since: Option<Position>,
+    rows: &Sender<(&'static Table, Vec<String>)>,
+) -> Result<(), Failure> {
+    for table in tables {
+        let mut lines = match since.filter(|_| *table == &JOURNAL) {
+            Some(since) => frozen.journal_behind(behind(since)),
+            None => frozen.lines(table),
+        }
+        .chunks(ROWS);
+        while let Some(batch) = lines.next().await {
+            let batch: Vec<String> =
+                batch.into_iter().collect::<Result<_, _>>().map_err(anyhow::Error::from)?;
+            if rows.send((table, batch)).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    frozen.close().await;
+    Ok(())
+}
+
+/// Behind the whole commit: it is taken for granted with all its events.
+fn behind(since: Position) -> [i64; 3] {
+    [since.partition.into(), i64::try_from(since.sequence).unwrap_or(i64::MAX), i64::MAX]
+}

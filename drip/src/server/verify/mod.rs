@@ -1,0 +1,96 @@
+//! `drip verify`: a second opinion on the log, and on every row of the views.
+//!
+//! In reading order: this page (what is asked, and in which order things are done), `feed` (log and views as two
+//! streams), `inspect` (the judge, fed), `compare` (rows of the views against rows of the log), `report` (what is
+//! printed).
+
+mod compare;
+mod feed;
+mod inspect;
+mod progress;
+mod report;
+
+use judge::Position;
+use ledger_core::PartitionId;
+use projector::FrozenViews;
+
+use self::feed::{Feed, Scope};
+use self::inspect::Inspector;
+use self::report::{Finding, Report};
+use super::args::EngineArgs;
+use super::engines;
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+
+/// Check the log by an independent program, and every row of the views against it.
+///
+/// Reads only, and may run while Drip runs: the views are compared as they are at one moment. Prints what was checked,
+/// what it adds up to, and a digest of the rows. docs/auditing.md explains each line.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    engines: EngineArgs,
+    /// Check the log alone, not the views.
+    #[arg(long)]
+    log_only: bool,
+    /// Check only what stands behind the commit of this position, in its partition: the chain from there on, what each
+    /// later event changed, and its row in the views. What stands before it is taken for granted.
+    #[arg(long, value_name = "POSITION")]
+    since: Option<Position>,
+}
+
+impl Verify {
+    pub(crate) async fn run(self, output: Output) -> Result<Exit, Failure> {
+        let log = engines::open_log_to_read(&self.engines).await?;
+        let identity = log.identity();
+        if let Some(since) = self.since
+            && since.partition >= identity.partitions
+        {
+            let what =
+                format!("there is no partition {}: the log has {}", since.partition, identity.partitions);
+            return Err(Failure::new(Exit::Usage, what));
+        }
+        let views = self.freeze().await?;
+        let (frozen, place) = views.unzip();
+        let scope = Scope::of(&*log, frozen, self.since).await?;
+        let inspector = Inspector::new(identity, place, &scope);
+        let (feed, food) = Feed::new();
+        // The judge keeps one core busy, reading the other.
+        let judged = tokio::task::spawn_blocking(move || inspector.run(food));
+        let read = feed.read(&*log, scope).await;
+        let report = judged
+            .await
+            .map_err(|error| Failure::new(Exit::Failed, format!("the judge stopped: {error}")))?;
+        // Rows that could not be read are no rows that are missing.
+        if report.finding.as_ref().is_none_or(Finding::is_of_views) {
+            read?;
+        }
+        Self::tell(&report, output)
+    }
+
+    /// The views as they are now, and where they are.
+    async fn freeze(&self) -> Result<Option<(FrozenViews, &'static str)>, Failure> {
+        if self.log_only {
+            return Ok(None);
+        }
+        match engines::freeze_views(&self.engines).await {
+            Ok(frozen) => Ok(Some(frozen)),
+            Err(error) => Err(Failure::from(error).try_this("Check the log without them by --log-only.")),
+        }
+    }
+
+    fn tell(report: &Report, output: Output) -> Result<Exit, Failure> {
+        report.print(output)?;
+        match &report.finding {
+            None => Ok(Exit::Done),
+            Some(finding) => {
+                Err(Failure::new(finding.exit, finding.sentence.clone()).try_this(finding.way_out))
+            }
+        }
+    }
+}
+
+/// The number of a partition as the log's port knows it.
+fn partition(number: u16) -> PartitionId {
+    PartitionId(number)
+}

@@ -1,0 +1,124 @@
+//! The keys that have had their effect.
+
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::RandomState;
+use sha2::{Digest as _, Sha256};
+
+use crate::violation::{Check, Rule, holds};
+use crate::wire::Key;
+
+const SECOND: i64 = 1_000_000;
+const MINUTE: i64 = 60 * SECOND;
+
+/// Account and key in 20 bytes: the account's number and a UUID as it is, or half of the SHA-256 of any other text.
+type Fingerprint = [u8; 20];
+
+/// The keys of one partition. Those remembered for ever take 24 to 48 bytes each, the others 28 to 56, by how full the
+/// tables happen to be.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    for_ever: HashSet<Fingerprint, RandomState>,
+    /// When, in whole seconds since 1970.
+    in_window: HashMap<Fingerprint, u32, RandomState>,
+    sweep_at: usize,
+}
+
+/// What must be known of an effect to tell whether its key may have it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Effect {
+    pub(super) account: u32,
+    /// The time of its commit.
+    pub(super) time: i64,
+    /// Keys whose last use was before this may be used again.
+    pub(super) horizon: i64,
+    /// It is usage: its key is remembered for ever only if it carries its time.
+    pub(super) usage: bool,
+}
+
+impl Keys {
+    /// Notes that a key has its effect.
+    pub(super) fn take(&mut self, key: Key<'_>, effect: Effect) -> Check {
+        let Effect { account, time, horizon, usage } = effect;
+        let (print, made) = (fingerprint(account, key), uuid_v7_time(key));
+        holds(Rule::Keys, !self.knows(print, horizon), "a key that had no effect yet", || {
+            format!("a second effect of the key {:?}", key.to_string())
+        })?;
+        if let (true, Some(made)) = (usage, made) {
+            holds(Rule::Keys, made >= horizon, "a key that is not older than the window", || {
+                late(key, made)
+            })?;
+            holds(
+                Rule::Keys,
+                made <= time.saturating_add(5 * MINUTE),
+                "a key at most 5 minutes ahead",
+                || late(key, made),
+            )?;
+        }
+        if usage && made.is_none() {
+            self.sweep(horizon);
+            self.in_window.insert(print, u32::try_from(time / SECOND).unwrap_or(u32::MAX));
+        } else {
+            self.for_ever.insert(print);
+        }
+        Ok(())
+    }
+
+    /// Whether this key of the account can not have an effect any more.
+    pub(super) fn refuses(&self, account: u32, key: Key<'_>, horizon: i64) -> bool {
+        self.knows(fingerprint(account, key), horizon)
+    }
+
+    fn knows(&self, print: Fingerprint, horizon: i64) -> bool {
+        let in_window =
+            || self.in_window.get(&print).is_some_and(|used| i64::from(*used) * SECOND >= horizon);
+        self.for_ever.contains(&print) || in_window()
+    }
+
+    /// Forgets what may be used again, whenever the table has doubled.
+    fn sweep(&mut self, horizon: i64) {
+        if self.in_window.len() >= self.sweep_at.max(1024) {
+            self.in_window.retain(|_, used| i64::from(*used) * SECOND >= horizon);
+            self.sweep_at = 2 * self.in_window.len();
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.for_ever.len() + self.in_window.len()
+    }
+}
+
+fn late(key: Key<'_>, made: i64) -> String {
+    format!("the key {:?}, which was made at {made} µs since 1970", key.to_string())
+}
+
+fn fingerprint(account: u32, key: Key<'_>) -> Fingerprint {
+    let mut print = [0; 20];
+    let tag = u32::from(matches!(key, Key::Text(_))) << 31;
+    print[..4].copy_from_slice(&(account | tag).to_be_bytes());
+    match key {
+        Key::Uuid(bytes) => print[4..].copy_from_slice(&bytes),
+        Key::Text(text) => print[4..].copy_from_slice(&Sha256::digest(text)[..16]),
+    }
+    print
+}
+
+/// When a UUID of version 7 was made, in microseconds since 1970. None for every other key.
+pub(super) fn uuid_v7_time(key: Key<'_>) -> Option<i64> {
+    let bytes = match key {
+        Key::Uuid(bytes) => bytes,
+        // One that is not in its usual lower-case form stands as text, and carries its time all the same.
+        Key::Text(text) => uuid(text)?,
+    };
+    let (version, variant) = (bytes[6] >> 4, bytes[8] >> 6);
+    let millis = bytes[..6].iter().fold(0, |millis, byte| millis << 8 | i64::from(*byte));
+    (version == 7 && variant == 0b10).then_some(millis * 1_000)
+}
+
+fn uuid(text: &str) -> Option<[u8; 16]> {
+    let dashes = [8, 13, 18, 23];
+    let shaped =
+        text.len() == 36 && text.bytes().enumerate().all(|(at, byte)| (byte == b'-') == dashes.contains(&at));
+    let mut bytes = [0; 16];
+    (shaped && hex::decode_to_slice(text.replace('-', ""), &mut bytes).is_ok()).then_some(bytes)
+}

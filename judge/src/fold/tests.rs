@@ -1,0 +1,168 @@
+//! The golden log breaks no rule; each rule is broken here on purpose, by a change to the golden log that is put
+//! together again with right hashes, and the complaint is compared word by word.
+
+use super::*;
+use crate::testing::{cases, changed, golden, golden_parts};
+
+fn judge(mut fold: Fold, log: &[Vec<u8>]) -> Result<Fold, Violation> {
+    for (sequence, bytes) in (1..).zip(log) {
+        fold.commit(sequence, bytes)?;
+    }
+    fold.check_sums()?;
+    Ok(fold)
+}
+
+/// What the judge says of the golden log with these changes.
+fn complaint(changes: &[&str]) -> String {
+    match judge(Fold::new(0), &changed(changes)) {
+        Ok(_) => "none".to_owned(),
+        Err(violation) => violation.to_string(),
+    }
+}
+
+#[test]
+fn the_golden_log_breaks_no_rule_and_adds_up() {
+    let fold = judge(Fold::new(0).anywhere(), &golden()).unwrap();
+    let anna = fold.account(fold.number("demo", "anna").unwrap());
+    assert_eq!((anna.balance, anna.baseline, anna.level.word()), (0, 30_100_000, "exhausted"));
+    // Of item 2, which was 0.1 at 0.0000025: less than a credit, and so nothing was charged.
+    assert_eq!(anna.carry, 250_000_000_000);
+    let totals = fold.totals();
+    assert_eq!((totals.commits, totals.events, totals.accounts, totals.keys), (11, 34, 3, 10));
+    assert_eq!((totals.deposited, totals.granted), (20_500_000, 10_000_000 + 705_000 + 1_200_000));
+    assert_eq!((totals.charged, totals.fees), (30_801_000, 1_540_050));
+    assert_eq!(totals.balances, totals.deposited + totals.granted - totals.charged);
+    assert_eq!((totals.debits, totals.declines, totals.crossings), (10, 3, 4));
+}
+
+#[test]
+fn every_rule_is_missed_when_it_is_broken() {
+    let cases = cases(include_str!("violations.txt"));
+    let wrong = cases.iter().map(|(changes, expected)| (changes, expected, complaint(changes)));
+    let wrong = wrong.filter(|(_, expected, said)| said != *expected);
+    let wrong: Vec<String> =
+        wrong.map(|(changes, _, said)| format!("{}\n= {said}\n", changes.join("\n"))).collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    let named = |rule: &Rule| cases.iter().any(|(_, said)| said.contains(&format!("the rule \"{rule}\" is")));
+    let untried: Vec<_> = Rule::ALL.iter().filter(|rule| !named(rule)).collect();
+    assert!(untried.is_empty(), "no case breaks {untried:?}");
+}
+
+/// Bytes as somebody might leave them who can not, or will not, hash the rest anew.
+#[test]
+fn the_chain_is_missed_when_it_is_broken() {
+    let log = changed(&[]);
+    let with = |change: &dyn Fn(&mut Vec<Vec<u8>>)| {
+        let mut log = log.clone();
+        change(&mut log);
+        judge(Fold::new(0), &log).map_or_else(|violation| violation.to_string(), |_| "none".to_owned())
+    };
+    type Change<'a> = &'a dyn Fn(&mut Vec<Vec<u8>>);
+    let cases: &[(Change<'_>, &str)] = &[
+        (
+            &|log| drop(log.remove(4)),
+            r#"0-5-0: the rule "chain" is broken: expected commit number 5, found 6"#,
+        ),
+        (
+            &|log| log.insert(4, log[3].clone()),
+            r#"0-5-0: the rule "chain" is broken: expected commit number 5, found 4"#,
+        ),
+        (
+            &|log| log[4][21] = 1,
+            r#"0-5-0: the rule "chain" is broken: expected a commit of partition 0, found 1"#,
+        ),
+        (
+            &|log| log[4][4] ^= 1,
+            r#"0-5-0: the rule "chain" is broken: expected a commit of log "000102030405060708090a0b0c0d0e0f", found "010102030405060708090a0b0c0d0e0f""#,
+        ),
+        (
+            &|log| log[4][0] = b'd',
+            r#"0-5-0: the rule "form" is broken: expected a commit, found the bytes do not begin with the 32 bytes that every commit begins with"#,
+        ),
+        (
+            &|log| log[4].truncate(9),
+            r#"0-5-0: the rule "form" is broken: expected a commit, found the bytes do not begin with the 32 bytes that every commit begins with"#,
+        ),
+        (
+            &|log| log[4].push(0),
+            r#"0-5-0: the rule "form" is broken: expected a commit, found the bytes behind the prefix can not be decoded: something follows it"#,
+        ),
+        (
+            &|log| *log[4].last_mut().unwrap() ^= 1,
+            r#"0-6-0: the rule "chain" is broken: expected the predecessor's hash to be "a72067233289404bb5e48fde4e9b5e43e712b99cf495ed698a1fdf1079af24d0", found "8e102afc2b6e6707f69fdc8a073769b7fab1b81cb670d8a1e65630bf30f86f24""#,
+        ),
+    ];
+    let wrong = cases
+        .iter()
+        .map(|(change, expected)| (with(*change), expected))
+        .filter(|(said, expected)| said != *expected);
+    let wrong: Vec<String> = wrong.map(|(said, _)| said).collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_foreign_message_is_stepped_over_and_counted() {
+    let mut fold = Fold::new(0);
+    fold.foreign(1).unwrap();
+    let mut commits = golden_parts();
+    commits[0].prefix[29] = 2;
+    fold.commit(2, &commits[0].bytes()).unwrap();
+    assert_eq!((fold.totals().foreign, fold.chain().sequence, fold.chain().read), (1, 2, 2));
+    let violation = fold.foreign(4).unwrap_err().to_string();
+    assert_eq!(violation, "0-4-0: the rule \"chain\" is broken: expected message number 3, found 4");
+}
+
+#[test]
+fn sums_that_do_not_add_up_are_named() {
+    let mut fold = judge(Fold::new(0), &changed(&[])).unwrap();
+    fold.accounts[2].balance += 1;
+    let said = fold.check_sums().unwrap_err().to_string();
+    let expected = "0-11-0: the rule \"lots\" is broken for demo/bob: expected lots that hold the balance, found \
+                    104000 credits in lots and a balance of 104001";
+    assert_eq!(said, expected);
+    let mut fold = judge(Fold::new(0), &changed(&[])).unwrap();
+    fold.totals.charged += 1;
+    let said = fold.check_sums().unwrap_err().to_string();
+    assert_eq!(
+        said,
+        "0-11-0: the rule \"postings\" is broken: expected a sum of 0 over all postings, found 1"
+    );
+}
+
+/// Behind the sixth commit, with nothing known of the accounts but what is still to come.
+fn since_the_sixth(log: &[Vec<u8>]) -> String {
+    let start = Commit::read(&log[5]).unwrap();
+    let mut fold = Fold::since(Chain::behind(&start));
+    let mut judge = || {
+        (7..).zip(&log[6..]).try_for_each(|(sequence, bytes)| fold.commit(sequence, bytes))?;
+        fold.check_sums()
+    };
+    judge()
+        .map_or_else(|violation| violation.to_string(), |()| format!("{} accounts", fold.totals().accounts))
+}
+
+#[test]
+fn a_fold_from_the_middle_judges_what_it_sees() {
+    for (changes, said) in [
+        (&[][..], "2 accounts"),
+        (
+            &["7 set e/1/D/b 30086001"],
+            r#"0-7-1: the rule "postings" is broken for demo/anna: expected postings that sum to 0, found [-6999, 6650, 350], which is 1"#,
+        ),
+        // It is the account's first event here, so only the next one can tell.
+        (
+            &["7 set e/0/D/b 30093001"],
+            r#"0-7-1: the rule "postings" is broken for demo/anna: expected postings that sum to 0, found [-7001, 6650, 350], which is -1"#,
+        ),
+        (
+            &[r#"7 set e/1/D/k "order 7""#],
+            r#"0-7-2: the rule "keys" is broken for demo/anna: expected a key that had no effect yet, found a second effect of the key "order 7""#,
+        ),
+        (
+            &["11 set e/6/C/b 1"],
+            r#"0-11-6: the rule "postings" is broken for demo/anna: expected the balance to stay 0, found 1"#,
+        ),
+    ] {
+        assert_eq!(since_the_sixth(&changed(changes)), said, "{changes:?}");
+    }
+}

@@ -1,0 +1,134 @@
+//! One run: a world, clients, faults; then calm, and the verdict.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+
+use crate::load::Load;
+use crate::nemesis::{Nemesis, Record};
+use crate::plan::Plan;
+use crate::report::Report;
+use crate::verdict::{self, Judged};
+use crate::world::{HEAL_BOUND, Setup, World};
+
+/// Runs it. Error: the harness could not do its work; what is wrong with Drip stands in the report.
+pub async fn run(plan: &Plan) -> Result<Report> {
+    let world = Arc::new(Setup::new(plan.engines).start().await?);
+    judged(plan, &world, async |nemesis| nemesis.storm(plan).await).await
+}
+
+/// Load on this world while the storm lasts, and the verdict.
+pub(crate) async fn judged(
+    plan: &Plan,
+    world: &Arc<World>,
+    storm: impl AsyncFnOnce(&Nemesis<'_>) -> Result<()>,
+) -> Result<Report> {
+    let ended = tokio::select! {
+        // Boxed, because it holds everything that is under way.
+        ended = Box::pin(under_load(plan, world, storm)) => ended,
+        kept = world.keep() => Err(kept.err().unwrap_or_else(|| anyhow!("the keeper ended"))),
+    };
+    if let Some(folder) = &plan.keep {
+        world.leave(folder).await?;
+    }
+    ended
+}
+
+async fn under_load(
+    plan: &Plan,
+    world: &Arc<World>,
+    storm: impl AsyncFnOnce(&Nemesis<'_>) -> Result<()>,
+) -> Result<Report> {
+    let load = Arc::new(Load::new(Arc::clone(world)).await?);
+    let nemesis = Nemesis::new(world, &load);
+    let began = Instant::now();
+    let storm = async {
+        load.debit_after(Instant::now(), None, HEAL_BOUND).await?;
+        storm(&nemesis).await?;
+        let time = began.elapsed();
+        world.heal().await.map(|()| time)
+    };
+    let asking = load.run(plan.seed, plan.rate);
+    let (asked, stormed) = until_both(asking, storm, &load).await;
+    asked?;
+    let record = nemesis.record();
+    let mut report = Report::new(plan, load.tally(), &record);
+    match stormed {
+        Ok(time) => report.seconds = time.as_secs(),
+        Err(error) => report.violations.push(format!("I13: {error:#}")),
+    }
+    conclude(world, &load, &record, &mut report).await?;
+    Ok(report)
+}
+
+/// Clients ask until the storm is over and everything has its answer. When Drip did not come back from the storm there
+/// is nothing to wait for.
+async fn until_both(
+    asking: impl Future<Output = Result<()>>,
+    storm: impl Future<Output = Result<Duration>>,
+    load: &Load,
+) -> (Result<()>, Result<Duration>) {
+    let (mut asking, mut storm) = (std::pin::pin!(asking), std::pin::pin!(storm));
+    let stormed = tokio::select! {
+        stormed = &mut storm => stormed,
+        asked = &mut asking => {
+            return (asked.and(Err(anyhow!("the clients ended before the storm"))), Ok(Duration::ZERO));
+        }
+    };
+    load.drain();
+    match stormed {
+        Ok(time) => (asking.await, Ok(time)),
+        Err(error) => (Ok(()), Err(error)),
+    }
+}
+
+/// Everything is healed and nobody asks any more: now everything must agree.
+async fn conclude(world: &World, load: &Load, record: &Record, report: &mut Report) -> Result<()> {
+    let log = verdict::open_log(world).await?;
+    let judged = Judged::read(&*log).await?;
+    report.log = judged.sums();
+    report.violations.extend(judged.violations.iter().cloned());
+    report.violations.extend(record.complaints.iter().map(|complaint| format!("I13: {complaint}")));
+    let history = load.history.read()?;
+    report.violations.extend(judged.contradictions(&history, world.standby().is_none()));
+    (report.left_stored, report.left_not_stored) = judged.left_open(&history);
+    let hidden = record.foreign.iter().filter(|foreign| !judged.foreign.contains(foreign));
+    report.violations.extend(hidden.map(|(partition, sequence)| {
+        format!("I16: the foreign message at {partition}-{sequence} was not told from a commit")
+    }));
+    of_processes(world, report).await;
+    match owners_and_views(world, &judged, report).await {
+        // Drip may be away for good, which was said already.
+        Err(_) if !report.violations.is_empty() => Ok(()),
+        ended => ended,
+    }
+}
+
+/// What the owners answer and the views hold is what the log says.
+async fn owners_and_views(world: &World, judged: &Judged, report: &mut Report) -> Result<()> {
+    match world.until_quiet(&judged.heads).await {
+        Ok(time) => report.quiet_after = millis(time),
+        Err(error) => report.violations.push(format!("I13: {error:#}")),
+    }
+    report.violations.extend(verdict::differences(world, judged).await?);
+    match verdict::verify(world).await {
+        Ok(said) => report.verify = said,
+        Err(error) => report.violations.push(format!("{error:#}")),
+    }
+    Ok(())
+}
+
+/// Nobody panicked; and why some ended by themselves.
+async fn of_processes(world: &World, report: &mut Report) {
+    for role in world.roles() {
+        report.ends.extend(role.ends().into_iter().map(|sentence| format!("{}: {sentence}", role.name())));
+        if role.output().await.contains("panicked") {
+            report.violations.push(format!("{} panicked: {}", role.name(), role.log().await));
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
