@@ -206,7 +206,7 @@ fn show(output: Output, report: &Report) -> Result<(), Failure> {
         ">p99 µs",
         ">p99.9 µs",
         ">max µs",
-        "processors busy",
+        "processor time a debit",
     ];
     output.list(&report.runs, header, cells)?;
     summary(report);

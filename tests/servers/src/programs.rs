@@ -16,10 +16,24 @@ const NO_POSTGRES: &str =
 
 /// What is needed and not there: a sentence that says how to get it.
 #[must_use]
-pub fn missing() -> Option<&'static str> {
-    let nats = env::var_os("DRIP_NATS_SERVER").is_some() || find_nats_server().is_some();
-    let postgres = env::var_os("DRIP_PG_BIN").is_some() || find_postgres_bin().is_some();
-    (!nats).then_some(NO_NATS).or((!postgres).then_some(NO_POSTGRES))
+pub fn missing() -> Option<String> {
+    let nats = match env::var_os("DRIP_NATS_SERVER").map(PathBuf::from) {
+        Some(path) => (!fits(&path)).then(|| no_nats_at(&path)),
+        None => find_nats_server().is_none().then(|| NO_NATS.to_owned()),
+    };
+    let postgres = || match env::var_os("DRIP_PG_BIN").map(PathBuf::from) {
+        Some(path) => (!is_postgres(&path)).then(|| no_postgres_at(&path)),
+        None => find_postgres_bin().is_none().then(|| NO_POSTGRES.to_owned()),
+    };
+    nats.or_else(postgres)
+}
+
+fn no_nats_at(path: &Path) -> String {
+    format!("DRIP_NATS_SERVER={} is not a nats-server of 2.14.4 or later", path.display())
+}
+
+fn no_postgres_at(path: &Path) -> String {
+    format!("DRIP_PG_BIN={} holds no Postgres of 15 or later", path.display())
 }
 
 /// What the servers are: `nats-server 2.15.1, Postgres 15.18`. Nothing of what is missing.
@@ -39,11 +53,7 @@ pub(crate) fn nats_server() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
     FOUND.get_or_init(|| {
         if let Some(path) = env::var_os("DRIP_NATS_SERVER").map(PathBuf::from) {
-            assert!(
-                fits(&path),
-                "DRIP_NATS_SERVER={} is not a nats-server of 2.14.4 or later",
-                path.display()
-            );
+            assert!(fits(&path), "{}", no_nats_at(&path));
             return path;
         }
         find_nats_server().expect(NO_NATS)
@@ -65,7 +75,7 @@ pub(crate) fn postgres_bin() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
     FOUND.get_or_init(|| {
         if let Some(path) = env::var_os("DRIP_PG_BIN").map(PathBuf::from) {
-            assert!(is_postgres(&path), "DRIP_PG_BIN={} holds no Postgres of 15 or later", path.display());
+            assert!(is_postgres(&path), "{}", no_postgres_at(&path));
             return path;
         }
         find_postgres_bin().expect(NO_POSTGRES)
