@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("drip-client", &[]),
     ("event-log", &["ledger-core"]),
+    ("fuzzing", &["command-api", "ledger-core"]),
     ("judge", &[]),
     ("ledger-core", &[]),
     ("projector", &["event-log", "ledger-core", "service-kit"]),

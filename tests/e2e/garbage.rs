@@ -8,7 +8,7 @@ use crate::audit::audit;
 use crate::stack::{Drip, Engines, Stack};
 
 /// Body of a debit on `anna`, status, code, field.
-const DEBITS: &[(&str, u16, &str, &str)] = &[
+pub(crate) const DEBITS: &[(&str, u16, &str, &str)] = &[
     (r#"{"amount": true}"#, 422, "invalid_field", "amount"),
     (r#"{"amount": []}"#, 422, "invalid_field", "amount"),
     (r#"{"amount": {"usdc": 1}}"#, 422, "invalid_field", "amount"),

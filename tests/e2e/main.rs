@@ -14,7 +14,11 @@ mod ask;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod bad_clients;
+#[cfg(test)]
 mod bad_lines;
+#[cfg(test)]
+mod bystander;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
@@ -23,6 +27,8 @@ mod crashes;
 mod faults_at_start;
 #[cfg(test)]
 mod garbage;
+#[cfg(test)]
+mod garbage_nats;
 #[cfg(test)]
 mod import;
 #[cfg(test)]

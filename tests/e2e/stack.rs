@@ -52,12 +52,14 @@ impl Stack {
     pub(crate) async fn start(engines: Engines) -> Self {
         match engines {
             Engines::Embedded => Self { drip: Drip::embedded().await, nats: None, postgres: None },
-            Engines::Servers => {
-                let nats = NatsServer::start().await;
-                let database = Postgres::shared().await.fresh_database().await;
-                Self { drip: Drip::on_engines(&nats, &database).await, nats: Some(nats), postgres: None }
-            }
+            Engines::Servers => Self::on(NatsServer::start().await).await,
         }
+    }
+
+    /// A Drip on this nats-server, and a database of its own.
+    pub(crate) async fn on(nats: NatsServer) -> Self {
+        let database = Postgres::shared().await.fresh_database().await;
+        Self { drip: Drip::on_engines(&nats, &database).await, nats: Some(nats), postgres: None }
     }
 
     /// The same with a Postgres of its own, which may be killed too.
@@ -154,6 +156,26 @@ impl Drip {
     /// It has not ended.
     pub(crate) fn runs(&mut self) -> bool {
         self.process.pid().is_some() && self.process.exited().is_none()
+    }
+
+    /// What it holds in memory now, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = self.proc_file("status");
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel tells VmRSS");
+        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of kB");
+        kilobytes * 1024
+    }
+
+    /// How many files and connections it has open.
+    pub(crate) fn handles(&self) -> usize {
+        let pid = self.process.pid().expect("it runs");
+        std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs").count()
+    }
+
+    fn proc_file(&self, name: &str) -> String {
+        let pid = self.process.pid().expect("it runs");
+        std::fs::read_to_string(format!("/proc/{pid}/{name}")).expect("it runs")
     }
 
     /// All that it said on stderr and stdout, over all its starts.

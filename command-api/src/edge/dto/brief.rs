@@ -25,6 +25,7 @@ pub enum BriefResult {
 /// A debit that stands in the log.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BriefReceipt)]
+#[serde(deny_unknown_fields)]
 pub struct BriefReceipt {
     /// Where it stands; none for a dry run.
     #[schema(value_type = Option<String>, required, example = "0-1234-7")]
@@ -43,6 +44,7 @@ pub struct BriefReceipt {
 /// A debit that was not made.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BriefError)]
+#[serde(deny_unknown_fields)]
 pub struct BriefError {
     /// Why not.
     pub error: BriefProblem,
@@ -51,6 +53,7 @@ pub struct BriefError {
 /// A problem, by its code alone.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BriefProblem)]
+#[serde(deny_unknown_fields)]
 pub struct BriefProblem {
     /// The stable code.
     #[schema(value_type = String, example = "insufficient_credit")]

@@ -65,9 +65,10 @@ impl AnyDebitsRequest {
         if let Some(source) = format.try_read(bytes) {
             return Ok(Self::Source(source));
         }
-        match format.try_read(bytes) {
-            Some(Form { source: Some(_) }) => format.read(bytes).map(Self::Source),
-            _ => format.read(bytes).map(Self::Batch),
+        // Something is wrong. A body that was cut may not tell its form, and is told to have been cut.
+        match format.read(bytes)? {
+            Form { source: Some(_) } => format.read(bytes).map(Self::Source),
+            Form { source: None } => format.read(bytes).map(Self::Batch),
         }
     }
 }

@@ -18,17 +18,20 @@ pub struct OpenRequest {
     /// Must be the caller's own.
     pub app: Option<String>,
     /// 1 to 200 bytes without control characters, not beginning with `$`.
-    #[schema(required)]
+    #[schema(required, value_type = String, min_length = 1, max_length = 200, pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     pub user_id: Option<String>,
     /// Where the user can be written to.
+    #[schema(max_length = 254, format = Email)]
     pub email: Option<String>,
     /// The caller's own data about the user.
     pub metadata: Option<Metadata>,
     /// What is granted at once, in USDC.
     pub initial_balance: Option<Decimal>,
     /// The caller's idempotency key. An opening needs none: opening again changes nothing.
+    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     pub key: Option<String>,
     /// RFC 3339; at most 30 seconds ahead. After it nothing is decided.
+    #[schema(format = DateTime)]
     pub deadline: Option<String>,
 }
 
@@ -39,11 +42,13 @@ pub struct GetRequest {
     /// Must be the caller's own.
     pub app: Option<String>,
     /// The user.
-    #[schema(required)]
+    #[schema(required, value_type = String, min_length = 1, max_length = 200, pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     pub user_id: Option<String>,
     /// `lots`: with what is left of which lot.
+    #[schema(pattern = "^lots$")]
     pub expand: Option<String>,
     /// RFC 3339; at most 30 seconds ahead.
+    #[schema(format = DateTime)]
     pub deadline: Option<String>,
 }
 
@@ -62,28 +67,36 @@ pub struct DebitRequest {
     /// Must be the caller's own.
     pub app: Option<String>,
     /// The user (over HTTP the path names it).
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     pub user_id: Option<String>,
     /// In USDC, at most six decimals.
     pub amount: Option<Decimal>,
     /// 1 to 16 lines of quantity and price instead of an amount.
-    #[schema(value_type = Option<Vec<ItemRequest>>)]
+    #[schema(value_type = Option<Vec<ItemRequest>>, min_items = 1, max_items = 16)]
     pub items: Option<Objects<ItemRequest>>,
     /// What was metered: "usage" when not said.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 100, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     pub meter: Option<Named<Meter>>,
     /// Where in the caller's product: "agent:planner/run:42".
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     pub scope: Option<Named<Scope>>,
     /// When the usage happened, RFC 3339; when not said, when it was debited.
+    #[schema(format = DateTime)]
     pub occurred_at: Option<String>,
     /// The caller's own data.
     pub metadata: Option<Metadata>,
     /// The caller's idempotency key, chosen before the first send; a UUIDv7 is best. One is made when there is none.
+    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     pub key: Option<String>,
     /// Only tell what would happen.
     #[serde(default)]
     pub dry_run: bool,
     /// RFC 3339; at most 30 seconds ahead. After it nothing is decided.
+    #[schema(format = DateTime)]
     pub deadline: Option<String>,
 }
 
@@ -92,7 +105,7 @@ pub struct DebitRequest {
 #[serde(deny_unknown_fields)]
 pub struct ItemRequest {
     /// What was used: "ContextTokens".
-    #[schema(value_type = String)]
+    #[schema(value_type = String, min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     pub name: Named<Label>,
     /// How much of it: 0 to 10^9, at most six decimals.
     pub quantity: Decimal,
@@ -107,16 +120,22 @@ pub struct MoneyRequest {
     /// Must be the caller's own.
     pub app: Option<String>,
     /// The user (over HTTP the path names it).
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     pub user_id: Option<String>,
     /// In USDC, at most six decimals.
     #[schema(required)]
     pub amount: Option<Decimal>,
     /// The caller's idempotency key: remembered for ever.
-    #[schema(required)]
+    #[schema(required, min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     pub key: Option<String>,
     /// The caller's own data.
     pub metadata: Option<Metadata>,
     /// RFC 3339; at most 30 seconds ahead. After it nothing is decided.
+    #[schema(format = DateTime)]
     pub deadline: Option<String>,
 }
 
@@ -127,10 +146,17 @@ pub struct CloseRequest {
     /// Must be the caller's own.
     pub app: Option<String>,
     /// The user (over HTTP the path names it).
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     pub user_id: Option<String>,
     /// The caller's idempotency key. A closing needs none: closing again changes nothing.
+    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     pub key: Option<String>,
     /// RFC 3339; at most 30 seconds ahead. After it nothing is decided.
+    #[schema(format = DateTime)]
     pub deadline: Option<String>,
 }
 
@@ -141,11 +167,13 @@ pub struct DebitsRequest {
     /// Must be the caller's own.
     pub app: Option<String>,
     /// 1 to 1000 debits over any users; with a brief answer up to 10000.
-    #[schema(value_type = Vec<BatchDebitRequest>)]
+    #[schema(value_type = Vec<BatchDebitRequest>, min_items = 1, max_items = 10000)]
     pub debits: Objects<BatchDebitRequest>,
     /// `brief`: of each debit only the position and the balance, or the code of why not. Each debit must have a key.
+    #[schema(pattern = "^brief$")]
     pub answer: Option<String>,
     /// RFC 3339; at most 30 seconds ahead. After it nothing is decided.
+    #[schema(format = DateTime)]
     pub deadline: Option<String>,
 }
 
@@ -154,25 +182,26 @@ pub struct DebitsRequest {
 #[serde(deny_unknown_fields)]
 pub struct BatchDebitRequest {
     /// The user.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, min_length = 1, max_length = 200, pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     pub user_id: Named<UserId>,
     /// In USDC, at most six decimals.
     pub amount: Option<Decimal>,
     /// 1 to 16 lines of quantity and price instead of an amount.
-    #[schema(value_type = Option<Vec<ItemRequest>>)]
+    #[schema(value_type = Option<Vec<ItemRequest>>, min_items = 1, max_items = 16)]
     pub items: Option<Objects<ItemRequest>>,
     /// What was metered: "usage" when not said.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 100, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     pub meter: Option<Named<Meter>>,
     /// Where in the caller's product.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     pub scope: Option<Named<Scope>>,
     /// When the usage happened, RFC 3339.
+    #[schema(format = DateTime)]
     pub occurred_at: Option<String>,
     /// The caller's own data.
     pub metadata: Option<Metadata>,
     /// The caller's idempotency key.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     pub key: Option<Named<Key>>,
     /// Only tell what would happen.
     #[serde(default)]
@@ -186,12 +215,15 @@ pub struct SourceRequest {
     /// Must be the caller's own.
     pub app: Option<String>,
     /// The feed's name.
+    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     pub source: String,
     /// The number before the batch's first item; 0 at the beginning.
     pub from: u64,
     /// The batch's last number.
+    #[schema(maximum = 9007199254740991_i64)]
     pub to: u64,
     /// The digest that the batch before was answered with; none at the beginning.
+    #[schema(pattern = "^[0-9a-fA-F]{64}$")]
     pub digest: Option<String>,
     /// The feed ends at `to`, for now.
     #[serde(default)]
@@ -199,9 +231,10 @@ pub struct SourceRequest {
     /// Open accounts that are missing, each with this grant, in USDC.
     pub grant_missing: Option<Decimal>,
     /// Up to 5000 items in order of their numbers. A number without an item is a line nobody can be charged for.
-    #[schema(value_type = Vec<SourceDebitRequest>)]
+    #[schema(value_type = Vec<SourceDebitRequest>, max_items = 5000)]
     pub debits: Objects<SourceDebitRequest>,
     /// RFC 3339; at most 30 seconds ahead. After it nothing is decided.
+    #[schema(format = DateTime)]
     pub deadline: Option<String>,
 }
 
@@ -210,22 +243,24 @@ pub struct SourceRequest {
 #[serde(deny_unknown_fields)]
 pub struct SourceDebitRequest {
     /// Its number in the feed, from 1.
+    #[schema(minimum = 1, maximum = 9007199254740991_i64)]
     pub number: u64,
     /// The user.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, min_length = 1, max_length = 200, pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     pub user_id: Named<UserId>,
     /// In USDC, at most six decimals.
     pub amount: Option<Decimal>,
     /// 1 to 16 lines of quantity and price instead of an amount.
-    #[schema(value_type = Option<Vec<ItemRequest>>)]
+    #[schema(value_type = Option<Vec<ItemRequest>>, min_items = 1, max_items = 16)]
     pub items: Option<Objects<ItemRequest>>,
     /// What was metered: "usage" when not said.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 100, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     pub meter: Option<Named<Meter>>,
     /// Where in the caller's product.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     pub scope: Option<Named<Scope>>,
     /// When the usage happened, RFC 3339.
+    #[schema(format = DateTime)]
     pub occurred_at: Option<String>,
     /// The caller's own data.
     pub metadata: Option<Metadata>,

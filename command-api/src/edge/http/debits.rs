@@ -23,9 +23,9 @@ pub(super) fn endpoints() -> OpenApiRouter<EdgeState> {
 #[utoipa::path(
     post, path = "/v1/users/{user_id}/debits", tag = "debits", operation_id = "debit", request_body = DebitRequest,
     params(
-        ("user_id" = String, Path, description = "Percent-encoded"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same as `key`"),
-        ("Drip-Deadline" = Option<String>, Header, description = "RFC 3339, at most 30 s ahead"),
+        ("user_id" = String, Path, min_length = 1, max_length = 200, pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$", description = "Percent-encoded"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 200, description = "The same as `key`"),
+        ("Drip-Deadline" = Option<String>, Header, format = DateTime, description = "RFC 3339, at most 30 s ahead"),
     ),
     responses(
         (status = 200, description = "It is paid", body = ReceiptBody),
@@ -50,9 +50,9 @@ async fn debit(
 #[utoipa::path(
     get, path = "/v1/users/{user_id}/debits", tag = "debits", operation_id = "debits_by_key",
     params(
-        ("user_id" = String, Path, description = "Percent-encoded"),
-        ("key" = String, Query, description = "The idempotency key"),
-        ("Drip-Deadline" = Option<String>, Header, description = "RFC 3339, at most 30 s ahead"),
+        ("user_id" = String, Path, min_length = 1, max_length = 200, pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$", description = "Percent-encoded"),
+        ("key" = String, Query, min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$", description = "The idempotency key"),
+        ("Drip-Deadline" = Option<String>, Header, format = DateTime, description = "RFC 3339, at most 30 s ahead"),
     ),
     responses(
         (status = 200, description = "The rows, newest first; none when nothing was recorded under the key", body = KeyRows),
@@ -78,7 +78,7 @@ async fn by_key(
         (AnyDebitsRequest = "application/json"),
         (AnyDebitsRequest = "application/msgpack"),
     )),
-    params(("Drip-Deadline" = Option<String>, Header, description = "RFC 3339, at most 30 s ahead")),
+    params(("Drip-Deadline" = Option<String>, Header, format = DateTime, description = "RFC 3339, at most 30 s ahead")),
     responses(
         (
             status = 200,

@@ -20,14 +20,14 @@ pub(super) fn endpoints() -> OpenApiRouter<EdgeState> {
 #[utoipa::path(
     get, path = "/v1/users/{user_id}/journal", tag = "journal", operation_id = "journal",
     params(
-        ("user_id" = String, Path, description = "Percent-encoded"),
-        ("limit" = Option<u32>, Query, description = "1 to 1000; 50 when not said"),
+        ("user_id" = String, Path, min_length = 1, max_length = 200, pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$", description = "Percent-encoded"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "1 to 1000; 50 when not said"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before, with the same order"),
-        ("order" = Option<String>, Query, description = "desc (newest first, when not said) or asc"),
-        ("kind" = Option<String>, Query, description = "Only opened, granted, deposited, debited, declined, crossed or closed"),
-        ("meter" = Option<String>, Query, description = "Only usage of this meter"),
-        ("wait_for" = Option<String>, Query, description = "A position that the views must hold first"),
-        ("Drip-Deadline" = Option<String>, Header, description = "RFC 3339, at most 30 s ahead"),
+        ("order" = Option<String>, Query, pattern = "^(asc|desc)$", description = "desc (newest first, when not said) or asc"),
+        ("kind" = Option<String>, Query, pattern = "^(opened|granted|deposited|debited|declined|crossed|closed)$", description = "Only opened, granted, deposited, debited, declined, crossed or closed"),
+        ("meter" = Option<String>, Query, min_length = 1, max_length = 100, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$", description = "Only usage of this meter"),
+        ("wait_for" = Option<String>, Query, pattern = "^[0-9]+-[0-9]+-[0-9]+$", description = "A position that the views must hold first"),
+        ("Drip-Deadline" = Option<String>, Header, format = DateTime, description = "RFC 3339, at most 30 s ahead"),
     ),
     responses(
         (status = 200, description = "A page of the journal", body = JournalPage),

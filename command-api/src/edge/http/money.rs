@@ -22,9 +22,9 @@ pub(super) fn endpoints() -> OpenApiRouter<EdgeState> {
     post, path = "/v1/users/{user_id}/deposits", tag = "money", operation_id = "deposit",
     request_body = MoneyRequest,
     params(
-        ("user_id" = String, Path, description = "Percent-encoded"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same as `key`"),
-        ("Drip-Deadline" = Option<String>, Header, description = "RFC 3339, at most 30 s ahead"),
+        ("user_id" = String, Path, min_length = 1, max_length = 200, pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$", description = "Percent-encoded"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 200, description = "The same as `key`"),
+        ("Drip-Deadline" = Option<String>, Header, format = DateTime, description = "RFC 3339, at most 30 s ahead"),
     ),
     responses(
         (status = 200, description = "It is recorded", body = ReceiptBody),
@@ -49,9 +49,9 @@ async fn deposit(
     post, path = "/v1/users/{user_id}/grants", tag = "money", operation_id = "grant",
     request_body = MoneyRequest,
     params(
-        ("user_id" = String, Path, description = "Percent-encoded"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same as `key`"),
-        ("Drip-Deadline" = Option<String>, Header, description = "RFC 3339, at most 30 s ahead"),
+        ("user_id" = String, Path, min_length = 1, max_length = 200, pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$", description = "Percent-encoded"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 200, description = "The same as `key`"),
+        ("Drip-Deadline" = Option<String>, Header, format = DateTime, description = "RFC 3339, at most 30 s ahead"),
     ),
     responses(
         (status = 200, description = "It is given", body = ReceiptBody),

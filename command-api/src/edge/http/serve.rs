@@ -11,12 +11,17 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::edge::EdgeState;
 
 /// How long the head of a request may take to arrive.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a caller may leave an answer unread before it is let go.
+const UNREAD_PATIENCE: Duration = Duration::from_secs(15);
+/// How much of a connection is kept in memory in each direction; the head of a request fits.
+const BUFFER_MAX: usize = 64 * 1024;
 /// How long a stop waits for requests that are under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -51,7 +56,9 @@ fn at_once(stream: &mut TcpStream) {
 
 fn builder() -> Builder {
     let mut builder = Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(BUFFER_MAX);
+    // Who has said all may close its side and wait for the answer.
+    builder.half_close(true);
     builder
 }
 
@@ -64,7 +71,9 @@ struct Server {
 impl Server {
     fn take(&self, stream: TcpStream, connections: &mut JoinSet<()>) {
         let service = TowerToHyperService::new(self.router.clone());
-        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(UNREAD_PATIENCE));
+        let connection = self.builder.serve_connection(TokioIo::new(Box::pin(stream)), service);
         let connection = self.graceful.watch(connection);
         connections.spawn(async move {
             if let Err(error) = connection.await {

@@ -20,8 +20,8 @@ pub(super) fn endpoints() -> OpenApiRouter<EdgeState> {
 #[utoipa::path(
     get, path = "/v1/sources/{source}", tag = "sources", operation_id = "source",
     params(
-        ("source" = String, Path, description = "Percent-encoded"),
-        ("Drip-Deadline" = Option<String>, Header, description = "RFC 3339, at most 30 s ahead"),
+        ("source" = String, Path, min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$", description = "Percent-encoded"),
+        ("Drip-Deadline" = Option<String>, Header, format = DateTime, description = "RFC 3339, at most 30 s ahead"),
     ),
     responses(
         (status = 200, description = "Marks and sums", body = SourceBody),
@@ -44,10 +44,10 @@ async fn source(
 #[utoipa::path(
     get, path = "/v1/sources/{source}/declines", tag = "sources", operation_id = "source_declines",
     params(
-        ("source" = String, Path, description = "Percent-encoded"),
-        ("limit" = Option<u32>, Query, description = "1 to 1000; 50 when not said"),
+        ("source" = String, Path, min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$", description = "Percent-encoded"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "1 to 1000; 50 when not said"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
-        ("Drip-Deadline" = Option<String>, Header, description = "RFC 3339, at most 30 s ahead"),
+        ("Drip-Deadline" = Option<String>, Header, format = DateTime, description = "RFC 3339, at most 30 s ahead"),
     ),
     responses(
         (status = 200, description = "A page of declines", body = JournalPage),

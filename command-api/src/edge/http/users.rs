@@ -21,7 +21,7 @@ pub(super) fn endpoints() -> OpenApiRouter<EdgeState> {
 /// Open an account. Opening again changes nothing and shows the account.
 #[utoipa::path(
     post, path = "/v1/users", tag = "users", operation_id = "open", request_body = OpenRequest,
-    params(("Drip-Deadline" = Option<String>, Header, description = "RFC 3339, at most 30 s ahead")),
+    params(("Drip-Deadline" = Option<String>, Header, format = DateTime, description = "RFC 3339, at most 30 s ahead")),
     responses(
         (status = 201, description = "It is open from now on", body = AccountBody),
         (status = 200, description = "It was open already; nothing changed", body = AccountBody),
@@ -46,11 +46,11 @@ async fn open(
 #[utoipa::path(
     get, path = "/v1/users", tag = "users", operation_id = "list_users",
     params(
-        ("limit" = Option<u32>, Query, description = "1 to 1000; 50 when not said"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "1 to 1000; 50 when not said"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
-        ("level" = Option<String>, Query, description = "healthy, low or exhausted"),
-        ("wait_for" = Option<String>, Query, description = "A position that the views must hold first"),
-        ("Drip-Deadline" = Option<String>, Header, description = "RFC 3339, at most 30 s ahead"),
+        ("level" = Option<String>, Query, pattern = "^(healthy|low|exhausted)$", description = "healthy, low or exhausted"),
+        ("wait_for" = Option<String>, Query, pattern = "^[0-9]+-[0-9]+-[0-9]+$", description = "A position that the views must hold first"),
+        ("Drip-Deadline" = Option<String>, Header, format = DateTime, description = "RFC 3339, at most 30 s ahead"),
     ),
     responses(
         (status = 200, description = "A page of accounts", body = AccountPage),
@@ -73,9 +73,9 @@ async fn list(
 #[utoipa::path(
     get, path = "/v1/users/{user_id}", tag = "users", operation_id = "get_user",
     params(
-        ("user_id" = String, Path, description = "Percent-encoded"),
-        ("expand" = Option<String>, Query, description = "`lots`: with what is left of which lot"),
-        ("Drip-Deadline" = Option<String>, Header, description = "RFC 3339, at most 30 s ahead"),
+        ("user_id" = String, Path, min_length = 1, max_length = 200, pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$", description = "Percent-encoded"),
+        ("expand" = Option<String>, Query, pattern = "^lots$", description = "`lots`: with what is left of which lot"),
+        ("Drip-Deadline" = Option<String>, Header, format = DateTime, description = "RFC 3339, at most 30 s ahead"),
     ),
     responses(
         (status = 200, description = "The account", body = AccountBody),
@@ -100,9 +100,9 @@ async fn show(
 #[utoipa::path(
     post, path = "/v1/users/{user_id}/close", tag = "users", operation_id = "close", request_body = CloseRequest,
     params(
-        ("user_id" = String, Path, description = "Percent-encoded"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same as `key`"),
-        ("Drip-Deadline" = Option<String>, Header, description = "RFC 3339, at most 30 s ahead"),
+        ("user_id" = String, Path, min_length = 1, max_length = 200, pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$", description = "Percent-encoded"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 200, description = "The same as `key`"),
+        ("Drip-Deadline" = Option<String>, Header, format = DateTime, description = "RFC 3339, at most 30 s ahead"),
     ),
     responses(
         (status = 200, description = "The account; `changed` says whether it was open before", body = AccountBody),
