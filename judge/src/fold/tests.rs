@@ -28,7 +28,7 @@ fn the_golden_log_breaks_no_rule_and_adds_up() {
     // Of item 2, which was 0.1 at 0.0000025: less than a credit, and so nothing was charged.
     assert_eq!(anna.carry, 250_000_000_000);
     let totals = fold.totals();
-    assert_eq!((totals.commits, totals.events, totals.accounts, totals.keys), (11, 34, 3, 10));
+    assert_eq!((totals.commits, totals.events, totals.accounts, totals.keys), (12, 36, 3, 10));
     assert_eq!((totals.deposited, totals.granted), (20_500_000, 10_000_000 + 705_000 + 1_200_000));
     assert_eq!((totals.charged, totals.fees), (30_801_000, 1_540_050));
     assert_eq!(totals.balances, totals.deposited + totals.granted - totals.charged);
@@ -117,7 +117,7 @@ fn sums_that_do_not_add_up_are_named() {
     let mut fold = judge(Fold::new(0), &changed(&[])).unwrap();
     fold.accounts[2].balance += 1;
     let said = fold.check_sums().unwrap_err().to_string();
-    let expected = "0-11-0: the rule \"lots\" is broken for demo/bob: expected lots that hold the balance, found \
+    let expected = "0-12-0: the rule \"lots\" is broken for demo/bob: expected lots that hold the balance, found \
                     104000 credits in lots and a balance of 104001";
     assert_eq!(said, expected);
     let mut fold = judge(Fold::new(0), &changed(&[])).unwrap();
@@ -125,7 +125,7 @@ fn sums_that_do_not_add_up_are_named() {
     let said = fold.check_sums().unwrap_err().to_string();
     assert_eq!(
         said,
-        "0-11-0: the rule \"postings\" is broken: expected a sum of 0 over all postings, found 1"
+        "0-12-0: the rule \"postings\" is broken: expected a sum of 0 over all postings, found 1"
     );
 }
 
