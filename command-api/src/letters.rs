@@ -28,6 +28,9 @@ pub(crate) type Mailbox = mpsc::UnboundedSender<Vec<Mail>>;
 /// The answer to a letter of one call, by the token it was handed in with.
 pub(crate) type Mail = (u64, Answer);
 
+/// Where the answers of a letter go; the permit is given back with them.
+pub(crate) type Address = (Reply, OwnedSemaphorePermit);
+
 /// So many bits of a ticket say which call of its letter it is, the others which letter.
 const PLACE_BITS: u32 = 20;
 
@@ -99,6 +102,31 @@ impl<R> OpenLetters<R> {
             answers.into_iter().map(|answer| answer.unwrap_or_else(unknown)).collect()
         };
         letters.into_iter().map(|(_, letter)| (letter.reply, answers(letter.answers))).collect()
+    }
+}
+
+/// Answers on their way. What goes to one mailbox goes in one piece: a commit answers hundreds of calls, and each piece
+/// wakes who waits for it.
+#[derive(Default)]
+pub(crate) struct Post(Vec<(Mailbox, Vec<Mail>)>);
+
+impl Post {
+    /// The asker may be gone: then nobody wants to know.
+    pub(crate) fn send(&mut self, ((reply, _permit), mut answers): (Address, Vec<Answer>)) {
+        match reply {
+            Reply::Once(asker) => drop(asker.send(answers)),
+            Reply::Mail(mailbox, token) => {
+                let answer = answers.pop().expect("a letter to a mailbox holds one call");
+                match self.0.iter_mut().find(|(known, _)| known.same_channel(&mailbox)) {
+                    Some((_, mail)) => mail.push((token, answer)),
+                    None => self.0.push((mailbox, vec![(token, answer)])),
+                }
+            }
+        }
+    }
+
+    pub(crate) fn deliver(self) {
+        self.0.into_iter().for_each(|(mailbox, mail)| drop(mailbox.send(mail)));
     }
 }
 

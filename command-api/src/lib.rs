@@ -5,7 +5,8 @@
 //! durable.
 //!
 //! In reading order: [`ask`] (questions and answers), [`writer`] (the state machine that decides, without IO),
-//! `partition` (its shell, with `letters`, `steady_clock`, `log_clock` and `anchor_keeper`), [`desk`] (where questions are handed in), [`writers`]
+//! `partition` (its shell, with `letters`, `steady_clock`, `log_clock`, `anchor_keeper` and
+//! `snapshots`), [`desk`] (where questions are handed in), [`writers`]
 //! (all partitions of a log), [`init`] (the beginning of a log), [`edge`] (HTTP and NATS).
 
 mod anchor_keeper;
@@ -16,9 +17,11 @@ pub mod init;
 pub mod letters;
 mod log_clock;
 mod partition;
+mod snapshots;
 mod steady_clock;
 pub mod writer;
 pub mod writers;
 
 pub use log_clock::ClockError;
 pub use partition::{Health, PartitionError};
+pub use snapshots::SnapshotConfig;

@@ -1,24 +1,28 @@
 //! The thin shell of one writer: carries out what it wants, and hands in what happens.
 
+mod snapshots;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use event_log::anchors::{self, Difference};
-use event_log::{Anchor, AnchorError, AppendOutcome, Entry, EventLog, ReadError};
+use event_log::{Anchor, AnchorError, AppendOutcome, Entry, EventLog, Keeper, ReadError};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use ledger_core::commit::Commit;
 use ledger_core::event::Event;
 use ledger_core::time::SECOND;
 use ledger_core::{PartitionId, Position, TermNonce, Timestamp};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::ask::Answer;
-use crate::letters::{Letter, Mail, Mailbox, OpenLetters, Reply};
+use crate::letters::{Address, Letter, OpenLetters, Post};
 use crate::log_clock::{self, ClockError};
+use crate::snapshots::Snapshots;
 use crate::steady_clock::{Jumped, SteadyClock};
 use crate::writer::{Input, OpenError, Output, Stop, Ticket, Writer, WriterConfig};
+
+use snapshots::Keeping;
 
 /// How many letters are taken at once: together they become one commit.
 const LETTERS_AT_ONCE: usize = 1024;
@@ -67,10 +71,8 @@ enum Done {
     Fetched(Ticket, Result<(Position, Event), String>),
     Seen(Result<Option<Entry>, ReadError>),
     Compared(Anchor, Result<Option<Difference>, ReadError>),
+    Saved(Box<Snapshots>),
 }
-
-/// Where the answers of a letter go; the permit is given back with them.
-type Address = (Reply, OwnedSemaphorePermit);
 
 /// One partition: a writer, and what it needs from the world.
 pub(crate) struct Partition {
@@ -86,6 +88,9 @@ pub(crate) struct Partition {
     comparing: bool,
     /// The newest acknowledged commit, for whoever keeps anchors.
     acknowledged: watch::Sender<Option<Anchor>>,
+    snapshots: Keeping,
+    /// The fewest bytes of commits between two snapshots.
+    snapshot_after: u64,
 }
 
 impl Partition {
@@ -111,12 +116,14 @@ impl Partition {
             looking: false,
             comparing: false,
             acknowledged,
+            snapshots: Keeping::Nowhere,
+            snapshot_after: 0,
         }
     }
 
     /// Replays, opens the term, and serves until told to stop. Error: it had to stop by itself.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) -> Result<(), PartitionError> {
-        let mut writer = Writer::new(self.id, self.config.clone()).with_patience(self.log.patience());
+        let mut writer = self.restored().await.with_patience(self.log.patience());
         let result = self.serve(&mut writer, &shutdown).await;
         let reason = result.as_ref().err().map_or_else(|| "stopping".to_owned(), ToString::to_string);
         self.say(Err(reason.clone()));
@@ -140,31 +147,33 @@ impl Partition {
         let mut letters = Vec::new();
         // Told to stop, it takes no new letters, and answers those it has.
         let (mut open, mut closing) = (true, false);
-        while open || !writer.is_idle() || !self.letters.is_empty() {
+        while open || !writer.is_idle() || !self.letters.is_empty() || (closing && self.is_keeping()) {
             let wake = self.until(writer.wake_at());
             tokio::select! {
                 () = shutdown.cancelled(), if !closing => {
                     self.inbox.close();
                     closing = true;
                 }
-                Some(done) = self.doing.next() => self.on_done(writer, done).await?,
+                Some(done) = self.doing.next() => self.on_done(writer, done)?,
                 count = self.inbox.recv_many(&mut letters, LETTERS_AT_ONCE), if open => {
                     open = count > 0;
-                    self.on_letters(writer, &mut letters).await?;
+                    self.on_letters(writer, &mut letters)?;
                 }
-                () = wake => self.step(writer, Input::Tick).await?,
+                () = wake => self.step(writer, Input::Tick)?,
                 _ = look.tick() => self.look(writer)?,
             }
         }
+        self.keep_last(writer).await;
         Ok(())
     }
 
     /// Replays what stands and asks for the term, until nobody has written in between.
     async fn open(&mut self, writer: &mut Writer) -> Result<(), PartitionError> {
         self.say(writer.health(self.clock.now()?));
-        check_anchors(&*self.log, self.id, &self.health).await?;
+        let restored = writer.anchor().map(|anchor| Anchor { kept_by: Keeper::Snapshot, ..anchor });
+        check_anchors(&*self.log, self.id, restored, &self.health).await?;
         log_clock::check(&*self.log).await?;
-        let mut entries = self.log.follow(self.id, 0);
+        let mut entries = self.log.follow(self.id, writer.chain().read);
         loop {
             let head = self.log.head(self.id).await?;
             while writer.chain().read < head {
@@ -197,12 +206,13 @@ impl Partition {
             let wake = self.until(writer.wake_at());
             let input = tokio::select! {
                 Some(done) = self.doing.next() => self.input(done),
-                () = wake => Input::Tick,
+                () = wake => Some(Input::Tick),
                 _ = look.tick() => {
                     self.compare(writer)?;
-                    continue;
+                    None
                 }
             };
+            let Some(input) = input else { continue };
             let mut out = Vec::new();
             writer.step(self.clock.now()?, input, &mut out);
             let (opened, overtaken) = (out.contains(&Output::Opened), out.contains(&Output::Overtaken));
@@ -216,11 +226,7 @@ impl Partition {
     }
 
     /// Without a list of all calls in between: a letter may hold thousands.
-    async fn on_letters(
-        &mut self,
-        writer: &mut Writer,
-        letters: &mut Vec<Letter>,
-    ) -> Result<(), PartitionError> {
+    fn on_letters(&mut self, writer: &mut Writer, letters: &mut Vec<Letter>) -> Result<(), PartitionError> {
         let (now, mut out) = (self.clock.now()?, Vec::new());
         for Letter { calls, reply, permit } in letters.drain(..) {
             for input in self.letters.open(calls, (reply, permit)) {
@@ -230,13 +236,16 @@ impl Partition {
         self.finish(writer, now, out)
     }
 
-    async fn on_done(&mut self, writer: &mut Writer, done: Done) -> Result<(), PartitionError> {
-        let input = self.input(done);
-        self.step(writer, input).await
+    fn on_done(&mut self, writer: &mut Writer, done: Done) -> Result<(), PartitionError> {
+        match self.input(done) {
+            Some(input) => self.step(writer, input),
+            None => Ok(()),
+        }
     }
 
-    fn input(&mut self, done: Done) -> Input {
-        match done {
+    /// What the writer is to know of it.
+    fn input(&mut self, done: Done) -> Option<Input> {
+        Some(match done {
             Done::Appended(outcome) => {
                 note_outcome(self.id, &outcome);
                 Input::Appended(outcome)
@@ -251,11 +260,15 @@ impl Partition {
                 self.comparing = false;
                 Input::Compared(anchor, answer)
             }
-        }
+            Done::Saved(place) => {
+                self.snapshots = Keeping::In(place);
+                return None;
+            }
+        })
     }
 
     /// Hands an input in.
-    async fn step(&mut self, writer: &mut Writer, input: Input) -> Result<(), PartitionError> {
+    fn step(&mut self, writer: &mut Writer, input: Input) -> Result<(), PartitionError> {
         let (now, mut out) = (self.clock.now()?, Vec::new());
         writer.step(now, input, &mut out);
         self.finish(writer, now, out)
@@ -312,6 +325,7 @@ impl Partition {
                 Output::Answer(ticket, answer) => {
                     self.letters.answer(ticket, answer).into_iter().for_each(|answered| post.send(answered));
                 }
+                Output::Snapshot(snapshot) => self.keep(*snapshot),
                 Output::Opened => {
                     let (sequence, accounts) = (writer.chain().sequence, writer.ledger().account_count());
                     tracing::info!(partition = %id, sequence, accounts, "term opened");
@@ -363,39 +377,16 @@ impl Partition {
     }
 }
 
-/// Answers on their way. What goes to one mailbox goes in one piece: a commit answers hundreds of calls, and each piece
-/// wakes who waits for it.
-#[derive(Default)]
-struct Post(Vec<(Mailbox, Vec<Mail>)>);
-
-impl Post {
-    /// The asker may be gone: then nobody wants to know.
-    fn send(&mut self, ((reply, _permit), mut answers): (Address, Vec<Answer>)) {
-        match reply {
-            Reply::Once(asker) => drop(asker.send(answers)),
-            Reply::Mail(mailbox, token) => {
-                let answer = answers.pop().expect("a letter to a mailbox holds one call");
-                match self.0.iter_mut().find(|(known, _)| known.same_channel(&mailbox)) {
-                    Some((_, mail)) => mail.push((token, answer)),
-                    None => self.0.push((mailbox, vec![(token, answer)])),
-                }
-            }
-        }
-    }
-
-    fn deliver(self) {
-        self.0.into_iter().for_each(|(mailbox, mail)| drop(mailbox.send(mail)));
-    }
-}
-
-/// Compares the log with what is kept of this partition, before anything is appended. While that is in doubt, the
+/// Compares the log with what is kept of this partition, and with the snapshot that was restored, before anything is appended. While that is in doubt, the
 /// partition's health says why.
 async fn check_anchors(
     log: &dyn EventLog,
     id: PartitionId,
+    restored: Option<Anchor>,
     health: &watch::Sender<Health>,
 ) -> Result<(), AnchorError> {
-    let known = log.anchors(id).await?;
+    let mut known = log.anchors(id).await?;
+    known.extend(restored);
     let tell = |alarm: event_log::Alarm| {
         tracing::warn!("{}", alarm.in_doubt());
         drop(health.send_replace(Err(alarm.in_doubt())));

@@ -11,16 +11,18 @@ use crate::anchor_keeper;
 use crate::desk::{Counter, Desk};
 use crate::init::{InitError, slot_map};
 use crate::partition::Partition;
+use crate::snapshots::{SnapshotConfig, Snapshots};
 use crate::writer::WriterConfig;
 
 /// How many calls may be under way in one partition.
 pub const CALLS_MAX: usize = 16_384;
 
 /// Starts a writer for every partition under the supervisor, and gives the desk to ask them at. Returns at once:
-/// what is asked waits until the log is replayed.
+/// what is asked waits until the log is replayed, from the newest snapshot on if there is one.
 pub async fn start(
     log: Arc<dyn EventLog>,
     apps: Vec<(AppId, Policy)>,
+    snapshots: Option<&SnapshotConfig>,
     supervisor: &Supervisor,
 ) -> Result<Desk, InitError> {
     let slots = slot_map(&*log).await?;
@@ -30,7 +32,10 @@ pub async fn start(
         let (letters, inbox) = mpsc::channel(CALLS_MAX);
         let (health, seen) = watch::channel(Err("starting".to_owned()));
         let (acknowledged, newest) = watch::channel(None);
-        let partition = Partition::new(id, Arc::clone(&log), config.clone(), inbox, health, acknowledged);
+        let mut partition = Partition::new(id, Arc::clone(&log), config.clone(), inbox, health, acknowledged);
+        if let Some(SnapshotConfig { folder, after }) = snapshots {
+            partition = partition.with_snapshots(Snapshots::new(folder, log.identity().log, id), *after);
+        }
         let keeper = anchor_keeper::keep(Arc::clone(&log), newest, supervisor.token());
         supervisor.spawn_job(format!("anchors {id}"), keeper);
         supervisor.spawn(format!("writer {id}"), partition.run(supervisor.token()));

@@ -46,7 +46,7 @@ impl Embedded {
         command_api::init::init(&*log, now()).await?;
         let supervisor = Supervisor::new(Duration::from_secs(10));
         let apps = vec![(app.clone(), Policy::default())];
-        let desk = command_api::writers::start(log, apps, &supervisor).await?;
+        let desk = command_api::writers::start(log, apps, None, &supervisor).await?;
         desk.ready().await.map_err(anyhow::Error::msg).context("the writers did not start")?;
         Ok(Self { desk, app, dir: dir.to_owned(), supervisor })
     }

@@ -3,7 +3,7 @@
 use ledger_core::commit::{COMMIT_BYTES_MAX, CommitBuilder, EncodedCommit, Head};
 use ledger_core::event::Event;
 use ledger_core::time::{MINUTE, SECOND};
-use ledger_core::{Chain, LogId, Position, TermNonce, Timestamp};
+use ledger_core::{Chain, LogId, Position, Snapshot, TermNonce, Timestamp};
 
 use super::Ticket;
 use crate::ask::Answer;
@@ -41,6 +41,8 @@ pub(super) struct Flight {
     pub(super) attempts: u32,
     /// When it was sent first.
     since: Timestamp,
+    /// The state once it is durable, when a snapshot was due.
+    snapshot: Option<Box<Snapshot>>,
 }
 
 /// What the flight waits for.
@@ -115,7 +117,15 @@ impl Draft {
             time: self.time,
         };
         let commit = self.builder.seal(&head);
-        Flight { draft: self, head, commit, waiting: Waiting::Outcome, attempts: 0, since: now }
+        Flight {
+            draft: self,
+            head,
+            commit,
+            waiting: Waiting::Outcome,
+            attempts: 0,
+            since: now,
+            snapshot: None,
+        }
     }
 }
 
@@ -145,6 +155,14 @@ impl Flight {
         now.since(self.since) > OVERDUE
     }
 
+    pub(super) fn carry(&mut self, snapshot: Snapshot) {
+        self.snapshot = Some(Box::new(snapshot));
+    }
+
+    pub(super) fn take_snapshot(&mut self) -> Option<Box<Snapshot>> {
+        self.snapshot.take()
+    }
+
     pub(super) fn waiting(&self) -> Waiting {
         self.waiting
     }
@@ -166,8 +184,10 @@ impl Flight {
         mine.then(|| self.draft.events.get(position.index as usize)).flatten()
     }
 
-    /// A foreign message took the place: the same events for the next one. The old bytes can no longer land.
+    /// A foreign message took the place: the same events for the next one. The old bytes can no longer land, and what
+    /// snapshot it carried is of a place that it will not have.
     pub(super) fn reseal(&mut self) {
+        self.snapshot = None;
         self.head.sequence += 1;
         self.commit = self.draft.builder.seal(&self.head);
         self.waiting = Waiting::Outcome;

@@ -22,6 +22,7 @@ mod draft;
 mod opening;
 mod renumber;
 mod resolve;
+mod snapshots;
 
 #[cfg(test)]
 mod tests;
@@ -33,11 +34,12 @@ use event_log::anchors::{Difference, Doubt};
 use event_log::{Alarm, Anchor, AppendOutcome, Entry, ReadError};
 use ledger_core::commit::EncodedCommit;
 use ledger_core::event::Event;
-use ledger_core::{AppId, Chain, Label, Ledger, Policy, Position, Sequence, Timestamp};
+use ledger_core::{AppId, Chain, Label, Ledger, Policy, Position, Sequence, Snapshot, Timestamp};
 
 use crate::ask::{Answer, Call, Failure, SourceAnswer};
 use declines::Declines;
 use draft::{Draft, Flight};
+use snapshots::SnapshotRhythm;
 
 pub use opening::{CLOCK_SKEW_MAX, OpenError};
 
@@ -87,6 +89,8 @@ pub enum Output {
     Fetch(Ticket, Position),
     /// The answer to a call.
     Answer(Ticket, Answer),
+    /// Keep this, if there is a place for it: the state at a commit that is durable.
+    Snapshot(Box<Snapshot>),
     /// The term is open: commands are decided from now on.
     Opened,
     /// Another owner wrote since the replay: replay on, then open again.
@@ -148,6 +152,8 @@ pub struct Writer {
     away_since: Option<Timestamp>,
     /// Whether the log is still what it was.
     doubt: Doubt,
+    /// When the next snapshot is due.
+    rhythm: SnapshotRhythm,
 }
 
 /// For how long a log must look other than it was before that is believed, unless [said otherwise](Writer::with_patience).
@@ -168,6 +174,7 @@ impl Writer {
             refusing: None,
             away_since: None,
             doubt: Doubt::new(PATIENCE),
+            rhythm: SnapshotRhythm::NEVER,
         }
     }
 
@@ -242,7 +249,8 @@ impl Writer {
     }
 
     fn send_draft(&mut self, now: Timestamp, out: &mut Vec<Output>) {
-        let flight = std::mem::take(&mut self.draft).seal(now, &self.chain);
+        let mut flight = std::mem::take(&mut self.draft).seal(now, &self.chain);
+        self.on_sealed(&mut flight);
         out.push(Output::Append(flight.commit().clone()));
         self.flight = Some(flight);
     }

@@ -50,6 +50,7 @@ impl Writer {
         let commit = Commit::decode(&stored.bytes).map_err(|source| OpenError::Decode { prefix, source })?;
         self.chain.accept(&commit)?;
         self.ledger.apply(&commit)?;
+        self.rhythm.count(stored.bytes.len());
         Ok(())
     }
 

@@ -37,7 +37,8 @@ impl Writer {
 
     /// The commit is durable: its answers are given, and what gathered meanwhile goes next.
     fn on_stored(&mut self, now: Timestamp, out: &mut Vec<Output>) {
-        let flight = self.flight.take().expect("only a flight can be stored");
+        let mut flight = self.flight.take().expect("only a flight can be stored");
+        let snapshot = flight.take_snapshot();
         self.chain = flight.chain_after();
         self.refusing = None;
         self.away_since = None;
@@ -46,6 +47,7 @@ impl Writer {
             out.push(Output::Opened);
         }
         out.extend(flight.into_held().into_iter().map(|(ticket, answer)| Output::Answer(ticket, answer)));
+        out.extend(snapshot.map(Output::Snapshot));
         self.flush(now, out);
     }
 

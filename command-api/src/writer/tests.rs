@@ -4,6 +4,7 @@ mod answers;
 mod doubt;
 mod outcomes;
 mod ownership;
+mod snapshots;
 
 use bytes::Bytes;
 use event_log::{AppendOutcome, Entry, ReadError, Refusal, StoredCommit};

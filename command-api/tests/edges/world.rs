@@ -57,7 +57,7 @@ impl World {
         let log = front(new_log(&folder).await);
         let supervisor = Supervisor::new(Duration::from_secs(5));
         let apps = ["demo", "other"].map(|app| (AppId::new(app).unwrap(), Policy::default()));
-        let desk = writers::start(Arc::clone(&log), apps.to_vec(), &supervisor).await.unwrap();
+        let desk = writers::start(Arc::clone(&log), apps.to_vec(), None, &supervisor).await.unwrap();
         SqliteViews::create(folder.path()).await.unwrap();
         let store: Arc<dyn ViewStore> = Arc::new(SqliteViews::open(folder.path()).await.unwrap());
         let (sender, positions) = watch::channel(Positions::default());

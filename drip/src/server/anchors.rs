@@ -103,8 +103,8 @@ async fn list(args: &EngineArgs) -> Result<Vec<Row>> {
 /// Forgets what the log contradicts for as long as an alarm needs to be believed.
 async fn forget(args: &EngineArgs) -> Result<Vec<Row>> {
     let options = args.jetstream().context(
-        "on the embedded engines only the views remember how far the log had come: to go on with what is left of \
-         log.db, remove DIR/views.db and run `drip init`",
+        "on the embedded engines only the views and the snapshots remember how far the log had come: to go on with \
+         what is left of log.db, remove DIR/views.db and DIR/snapshots and run `drip init`",
     )?;
     let log = JetStreamLog::open(&JetStreamOptions { only_reads: true, ..options }).await?;
     let anchors = kept(&log).await?;
@@ -121,7 +121,8 @@ async fn forget(args: &EngineArgs) -> Result<Vec<Row>> {
             Err(AnchorError::Read(error)) => return Err(error.into()),
         }
     }
-    let left = "the views may remember more: drop them too, and run `drip init`";
+    let left = "the views and the writer's snapshots may remember more: drop them too (the views, DIR/snapshots), and \
+                run `drip init`";
     match forgotten.len() {
         0 => anstream::eprintln!("nothing was forgotten: the log holds all that is kept beside it"),
         count => anstream::eprintln!("{count} forgotten; {left}"),

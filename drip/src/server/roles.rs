@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use command_api::SnapshotConfig;
 use command_api::desk::Desk;
 use command_api::edge::auth::Keyring;
 use command_api::edge::{EdgeState, http, nats};
@@ -36,6 +37,8 @@ enum Role {
         engines: EngineArgs,
         #[command(flatten)]
         http: HttpArgs,
+        #[command(flatten)]
+        writers: WriterArgs,
     },
     /// Keep the views up to the log.
     Projector {
@@ -52,15 +55,34 @@ pub(crate) struct HttpArgs {
     pub(crate) http: SocketAddr,
 }
 
+/// How the writers work.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct WriterArgs {
+    /// After how many bytes of commits a partition's state is written to DIR/snapshots, so that a start replays only
+    /// what came later. Large states wait for more; a stop in order writes one too. 0: none are written or read.
+    #[arg(long, env = "DRIP_SNAPSHOT_AFTER", default_value_t = 64 << 20, value_name = "BYTES")]
+    pub(crate) snapshot_after: u64,
+}
+
+impl WriterArgs {
+    /// Where snapshots are kept, if they are wanted.
+    pub(crate) fn snapshots(&self, engines: &EngineArgs) -> Option<SnapshotConfig> {
+        let folder = engines.data_dir.join("snapshots");
+        (self.snapshot_after > 0).then_some(SnapshotConfig { folder, after: self.snapshot_after })
+    }
+}
+
 impl Run {
     pub(crate) async fn run(self) -> Result<()> {
         let supervisor = supervisor();
         match self.role {
-            Role::CommandApi { engines, http } => {
+            Role::CommandApi { engines, http, writers } => {
                 let config = load(&engines)?;
                 let listener = bind(http.http).await?;
                 let (log, views) = open(&engines).await?;
-                command_api(&supervisor, &engines, &config, listener, log, Views::new(views, None)).await?;
+                let place = writers.snapshots(&engines);
+                let views = Views::new(views, None);
+                command_api(&supervisor, &engines, &config, place, listener, log, views).await?;
             }
             Role::Projector { engines } => {
                 let (log, views) = open(&engines).await?;
@@ -94,6 +116,7 @@ pub(crate) async fn command_api(
     supervisor: &Supervisor,
     engines: &EngineArgs,
     config: &Config,
+    snapshots: Option<SnapshotConfig>,
     listener: TcpListener,
     log: Arc<dyn EventLog>,
     views: Views,
@@ -108,7 +131,7 @@ pub(crate) async fn command_api(
         Some(options) => Some(event_log::connect(&options, "drip-commands").await?),
         None => None,
     };
-    let desk = command_api::writers::start(log, apps, supervisor).await?;
+    let desk = command_api::writers::start(log, apps, snapshots.as_ref(), supervisor).await?;
     let state = EdgeState { desk: desk.clone(), views, log: asked, keyring: Arc::new(keyring) };
     if let Some(client) = client {
         supervisor.spawn("nats", nats::serve(client, state.clone(), supervisor.token()));

@@ -11,7 +11,7 @@ use projector::Views;
 use super::args::{CreateArgs, EngineArgs};
 use super::config::{self, Config, dev_key_file};
 use super::engines;
-use super::roles::{self, HttpArgs};
+use super::roles::{self, HttpArgs, WriterArgs};
 
 /// Start Drip: every role in this process, on the embedded engines unless told otherwise.
 #[derive(Debug, clap::Args)]
@@ -22,6 +22,8 @@ pub(crate) struct Up {
     create: CreateArgs,
     #[command(flatten)]
     http: HttpArgs,
+    #[command(flatten)]
+    writers: WriterArgs,
 }
 
 impl Up {
@@ -35,7 +37,9 @@ impl Up {
         let followed = engines::open_log_to_follow(&self.engines, &log).await?;
         let positions = roles::project(&supervisor, followed, store.clone());
         let views = Views::new(store, Some(positions));
-        let desk = roles::command_api(&supervisor, &self.engines, &config, listener, log, views).await?;
+        let place = self.writers.snapshots(&self.engines);
+        let desk =
+            roles::command_api(&supervisor, &self.engines, &config, place, listener, log, views).await?;
         supervisor.spawn_job("greeting", greet(desk, greeting(&self.engines, &config, address)));
         Ok(supervisor.run_until_stopped().await?)
     }

@@ -76,7 +76,7 @@ impl Keeper {
                 "if this log is the right one, drop the views and run `drip init`: they are filled again from it"
             }
             Self::Snapshot => {
-                "if this log is the right one, remove the snapshot: the state is replayed from the log"
+                "if this log is the right one, remove the folder `snapshots` of the data folder: the state is replayed from the log"
             }
         }
     }
