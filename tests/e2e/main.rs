@@ -44,6 +44,8 @@ mod parallel;
 #[cfg(test)]
 mod roles;
 #[cfg(test)]
+mod snapshots;
+#[cfg(test)]
 mod stack;
 #[cfg(test)]
 mod takeover;

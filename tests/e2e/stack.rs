@@ -76,6 +76,8 @@ pub(crate) struct Drip {
     role: Vec<&'static str>,
     http: Option<u16>,
     engines: Vec<String>,
+    /// Given at the start alone.
+    start_flags: Vec<String>,
     client: reqwest::Client,
 }
 
@@ -100,13 +102,19 @@ impl Drip {
         let http = (role != ["run", "projector"]).then(free_port);
         let client =
             reqwest::Client::builder().timeout(BOUND).build().expect("the default client can be made");
-        Self { process, role: role.to_vec(), http, engines: engines.to_vec(), client }
+        Self { process, role: role.to_vec(), http, engines: engines.to_vec(), start_flags: vec![], client }
+    }
+
+    /// With more flags for the role.
+    pub(crate) fn with(mut self, flags: &[&str]) -> Self {
+        self.start_flags.extend(flags.iter().copied().map(str::to_owned));
+        self
     }
 
     /// Starts the process; does not wait.
     pub(crate) fn spawn(&mut self) {
         let mut command = program();
-        command.args(&self.role).args(self.log_flags());
+        command.args(&self.role).args(self.log_flags()).args(&self.start_flags);
         if let Some(port) = self.http {
             command.arg("--http").arg(format!("127.0.0.1:{port}"));
         }

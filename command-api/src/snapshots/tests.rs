@@ -46,20 +46,20 @@ fn the_newest_comes_back_and_two_are_kept() {
     let whole = place.whole();
     let names: Vec<_> = whole.iter().map(|folder| folder.file_name().unwrap().to_str().unwrap()).collect();
     assert_eq!(names, ["00000000000000000100", "00000000000000000010"]);
-    assert_eq!(at(&mut super::tests::place(&folder)), Some(100));
+    assert_eq!(at(&mut self::place(&folder)), Some(100));
     assert_eq!(at(&mut Snapshots::new(folder.path(), LogId([8; 16]), PARTITION)), None, "another log");
 }
 
 #[test]
 fn a_damaged_one_is_passed_over_and_written_again() {
-    let (folder, mut place) = saved(&[9, 10]);
+    let (folder, mut kept) = saved(&[9, 10]);
     let state = place.whole()[0].join(STATE);
     let mut bytes = fs::read(&state).unwrap();
     bytes[40] ^= 1;
     fs::write(&state, bytes).unwrap();
     assert_eq!(at(&mut place), Some(9));
     place.save(&snapshot(10)).unwrap();
-    assert_eq!(at(&mut super::tests::place(&folder)), Some(10));
+    assert_eq!(at(&mut self::place(&folder)), Some(10));
     for folder in place.whole() {
         fs::write(folder.join(STATE), b"").unwrap();
     }
@@ -114,10 +114,10 @@ fn generations_of_keys_are_linked_and_damage_is_not_handed_on() {
     assert!(files.iter().all(|file| fs::metadata(file).unwrap().nlink() == 2), "written once");
     assert_eq!(at(&mut place), Some(20));
     fs::write(&files[0], b"damaged").unwrap();
-    assert_eq!(at(&mut super::tests::place(&folder)), None, "it is part of both");
-    let mut next = super::tests::place(&folder);
+    assert_eq!(at(&mut self::place(&folder)), None, "it is part of both");
+    let mut next = self::place(&folder);
     save(&mut next, 30);
-    assert_eq!(at(&mut super::tests::place(&folder)), Some(30));
+    assert_eq!(at(&mut self::place(&folder)), Some(30));
 }
 
 /// An app whose budget of keys is small: each key closes the generation before.

@@ -80,7 +80,7 @@ fn a_commit_that_must_move_on_carries_no_snapshot_of_its_old_place() {
     let next = next_snapshot(&mut bench);
     assert_eq!(next.chain, *bench.writer.chain(), "the next one is right again");
     let ledger = restored(&next).1;
-    assert_eq!(ledger.account(&super::account("anna")).unwrap().opened().sequence, 4);
+    assert_eq!(ledger.account(&account("anna")).unwrap().opened().sequence, 4);
 }
 
 #[test]
