@@ -103,7 +103,7 @@ impl Snapshots {
         for (hash, generation) in snapshot.generations() {
             let file = keys_file(hash);
             let linked = self.trusted.as_ref().map(|from| fs::hard_link(from.join(&file), part.join(&file)));
-            if !linked.is_some_and(|linked| linked.is_ok()) {
+            if linked.is_none_or(|linked| linked.is_err()) {
                 write(&part.join(&file), &generation.to_bytes())?;
             }
         }

@@ -24,7 +24,7 @@ fn chain(sequence: u64) -> Chain {
     Chain { log: Some(LOG), sequence, read: sequence, term: TermNonce([3; 16]), ..start }
 }
 
-fn place(folder: &TempDir) -> Snapshots {
+fn opened(folder: &TempDir) -> Snapshots {
     Snapshots::new(folder.path(), LOG, PARTITION)
 }
 
@@ -35,7 +35,7 @@ fn at(place: &mut Snapshots) -> Option<u64> {
 /// Those of several commits, and where they are.
 fn saved(sequences: &[u64]) -> (TempDir, Snapshots) {
     let folder = tempfile::tempdir().unwrap();
-    let mut place = place(&folder);
+    let mut place = opened(&folder);
     sequences.iter().for_each(|sequence| place.save(&snapshot(*sequence)).unwrap());
     (folder, place)
 }
@@ -46,20 +46,20 @@ fn the_newest_comes_back_and_two_are_kept() {
     let whole = place.whole();
     let names: Vec<_> = whole.iter().map(|folder| folder.file_name().unwrap().to_str().unwrap()).collect();
     assert_eq!(names, ["00000000000000000100", "00000000000000000010"]);
-    assert_eq!(at(&mut self::place(&folder)), Some(100));
+    assert_eq!(at(&mut opened(&folder)), Some(100));
     assert_eq!(at(&mut Snapshots::new(folder.path(), LogId([8; 16]), PARTITION)), None, "another log");
 }
 
 #[test]
 fn a_damaged_one_is_passed_over_and_written_again() {
-    let (folder, mut kept) = saved(&[9, 10]);
+    let (folder, mut place) = saved(&[9, 10]);
     let state = place.whole()[0].join(STATE);
     let mut bytes = fs::read(&state).unwrap();
     bytes[40] ^= 1;
     fs::write(&state, bytes).unwrap();
     assert_eq!(at(&mut place), Some(9));
     place.save(&snapshot(10)).unwrap();
-    assert_eq!(at(&mut self::place(&folder)), Some(10));
+    assert_eq!(at(&mut opened(&folder)), Some(10));
     for folder in place.whole() {
         fs::write(folder.join(STATE), b"").unwrap();
     }
@@ -91,7 +91,7 @@ fn what_a_killed_process_left_is_no_snapshot_and_goes_with_the_next() {
 fn a_place_that_can_not_be_written_says_so() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(LOG.to_string()), b"a file").unwrap();
-    let error = place(&folder).save(&snapshot(9)).unwrap_err();
+    let error = opened(&folder).save(&snapshot(9)).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
 }
 
@@ -99,7 +99,7 @@ fn a_place_that_can_not_be_written_says_so() {
 fn generations_of_keys_are_linked_and_damage_is_not_handed_on() {
     use std::os::unix::fs::MetadataExt as _;
     let folder = tempfile::tempdir().unwrap();
-    let (mut place, ledger) = (place(&folder), with_closed_generations());
+    let (mut place, ledger) = (opened(&folder), with_closed_generations());
     let save =
         |place: &mut Snapshots, sequence| place.save(&Snapshot::take(&chain(sequence), &ledger)).unwrap();
     save(&mut place, 10);
@@ -114,10 +114,10 @@ fn generations_of_keys_are_linked_and_damage_is_not_handed_on() {
     assert!(files.iter().all(|file| fs::metadata(file).unwrap().nlink() == 2), "written once");
     assert_eq!(at(&mut place), Some(20));
     fs::write(&files[0], b"damaged").unwrap();
-    assert_eq!(at(&mut self::place(&folder)), None, "it is part of both");
-    let mut next = self::place(&folder);
+    assert_eq!(at(&mut opened(&folder)), None, "it is part of both");
+    let mut next = opened(&folder);
     save(&mut next, 30);
-    assert_eq!(at(&mut self::place(&folder)), Some(30));
+    assert_eq!(at(&mut opened(&folder)), Some(30));
 }
 
 /// An app whose budget of keys is small: each key closes the generation before.

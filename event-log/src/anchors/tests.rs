@@ -176,7 +176,7 @@ fn an_alarm_names_the_anchor_what_was_found_and_the_way_out() {
         assert!(text.contains(word), "{word:?} in {text}");
     }
     assert!(said(Keeper::Views).contains("drop the views"), "{}", said(Keeper::Views));
-    assert!(said(Keeper::Snapshot).contains("remove the snapshot"), "{}", said(Keeper::Snapshot));
+    assert!(said(Keeper::Snapshot).contains("remove the folder `snapshots`"), "{}", said(Keeper::Snapshot));
 }
 
 #[test]
