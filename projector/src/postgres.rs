@@ -103,7 +103,8 @@ impl PostgresRebuild {
         if restart {
             drop_schema(&mut right, &next_schema).await?;
         }
-        let make = format!("SET client_min_messages = warning; CREATE SCHEMA IF NOT EXISTS \"{next_schema}\"");
+        let make =
+            format!("SET client_min_messages = warning; CREATE SCHEMA IF NOT EXISTS \"{next_schema}\"");
         right.execute(AssertSqlSafe(make)).await.map_err(unmade)?;
         let (pool, place) = connect_in(url, Some(&next_schema)).await?;
         MIGRATIONS.run(&pool).await.map_err(|source| schema::migration(place, &MIGRATIONS, source))?;
