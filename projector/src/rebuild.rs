@@ -16,7 +16,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteCo
 use crate::check::require_log;
 use crate::error::{Error, ProjectorError};
 use crate::fold::Fold;
-use crate::frozen::{FrozenViews, TABLES, Table};
+use crate::frozen::{TABLES, Table};
 use crate::postgres::PostgresRebuild;
 use crate::projector::decode;
 use crate::rows::ChainPosition;
@@ -46,6 +46,18 @@ pub struct Folded {
     pub commits: u64,
     /// Their events.
     pub events: u64,
+}
+
+impl Folded {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, more: Self) -> Self {
+        Self {
+            messages: self.messages + more.messages,
+            commits: self.commits + more.commits,
+            events: self.events + more.events,
+        }
+    }
 }
 
 /// Folds a partition from where the store stands up to the goal, and says how far it came. `tell` hears of each step.
@@ -134,16 +146,6 @@ impl Rebuild {
         match &self.0 {
             Place::Postgres(rebuild) => &rebuild.next,
             Place::Sqlite(rebuild) => &rebuild.next,
-        }
-    }
-
-    /// All rows of the new ones.
-    ///
-    /// Errors: they can not be read.
-    pub async fn freeze_next(&self) -> Result<FrozenViews, Error> {
-        match &self.0 {
-            Place::Postgres(rebuild) => rebuild.next.freeze().await,
-            Place::Sqlite(rebuild) => rebuild.next.freeze().await,
         }
     }
 

@@ -60,6 +60,7 @@ async fn views_are_folded_anew_while_drip_serves(engines: crate::stack::Engines)
     assert_eq!(report["sha256"], verified(drip).await, "{report}");
     let heads: u64 = report["at"].as_array().expect("a list").iter().map(after_dash).sum();
     assert_eq!(report["messages"], heads, "all of it was folded");
+    assert_eq!(changed(&report), (0, 0));
 }
 
 fn after_dash(at: &Value) -> u64 {
@@ -119,6 +120,7 @@ async fn whatever_was_changed_in_the_views_is_mended_and_counted() {
         ("UPDATE accounts SET user_id = 'zoe' WHERE user_id = 'anna'", (1, 1)),
         ("DELETE FROM journal WHERE sequence > 3", (0, 3)),
         ("DELETE FROM lots", (0, 2)),
+        ("DELETE FROM chain_positions", (10, 0)),
         ("UPDATE usage_hours SET count = count + 1", (2, 2)),
         ("UPDATE chain_positions SET foreign_count = 7", (1, 1)),
     ] {

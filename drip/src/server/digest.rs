@@ -3,7 +3,7 @@
 
 use futures::StreamExt as _;
 use projector::FrozenViews;
-use projector::frozen::TABLES;
+use projector::frozen::{CHAIN_POSITIONS, TABLES};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -26,19 +26,37 @@ pub(crate) fn digest_of_all(tables: &[TableDigest]) -> String {
     hex::encode(Sha256::digest(tables.iter().map(line).collect::<String>()))
 }
 
+/// Views that were read to their end.
+pub(crate) struct Digests {
+    /// In the order of their names.
+    pub(crate) tables: Vec<TableDigest>,
+    /// How far they are folded: `P-N`, the last message of each partition.
+    pub(crate) at: Vec<String>,
+}
+
 /// The digests of all tables. Error: they can not be read.
-pub(crate) async fn digest(mut frozen: FrozenViews) -> Result<Vec<TableDigest>, projector::Error> {
-    let mut tables = Vec::new();
+pub(crate) async fn digest(mut frozen: FrozenViews) -> Result<Digests, projector::Error> {
+    let (mut tables, mut at) = (Vec::new(), Vec::new());
     for table in &TABLES {
         let (mut sha256, mut rows) = (Sha256::new(), 0);
         let mut lines = frozen.lines(table);
         while let Some(line) = lines.next().await {
-            sha256.update(line?);
+            let line = line?;
+            sha256.update(&line);
+            if table == &CHAIN_POSITIONS {
+                at.extend(position(&line));
+            }
             sha256.update("\n");
             rows += 1;
         }
         tables.push(TableDigest { table: table.name, rows, sha256: hex::encode(sha256.finalize()) });
     }
     frozen.close().await;
-    Ok(tables)
+    Ok(Digests { tables, at })
+}
+
+/// The second and third of the row's columns.
+fn position(line: &str) -> Option<String> {
+    let row: Vec<serde_json::Value> = serde_json::from_str(line).ok()?;
+    Some(format!("{}-{}", row.get(1)?, row.get(2)?))
 }

@@ -10,11 +10,11 @@ use std::time::Instant;
 use event_log::EventLog;
 use judge::Position;
 use ledger_core::{PartitionId, Timestamp};
-use projector::{Folded, Goal, SqliteViews, ViewStore, fold_to};
+use projector::{Folded, Goal, ProjectorError, SqliteViews, ViewStore, fold_to};
 
 use self::report::{Report, Table};
 use super::args::EngineArgs;
-use super::digest::digest;
+use super::digest::{Digests, digest};
 use super::engines;
 use super::events::parse_time;
 use super::progress::Progress;
@@ -63,27 +63,28 @@ impl Replay {
             |error: anyhow::Error| Failure::from(error).try_this("--restart drops what was folded before.");
         engines::check(log, rebuild.next()).await.map_err(stale)?;
         let mut work = Work::new(log, rebuild.next(), None).await?;
-        work.fold(&heads(log).await?).await?;
-        let held = rebuild.hold().await.map_err(failed)?;
-        let live = rebuild.live().positions().await.map_err(failed)?;
-        let goals: Vec<_> = live.iter().map(|at| (at.partition, at.read)).collect();
+        // As far as the live views are: then every row that differs is one that is wrong.
+        work.fold(&positions(rebuild.live()).await?).await?;
         work.progress.say("putting the new views in place");
-        let folded = match work.fold(&goals).await {
-            Ok(()) => work.finish(),
-            Err(error) => {
-                held.let_go().await;
-                return Err(error);
-            }
+        let held = rebuild.hold().await.map_err(failed)?;
+        let caught_up = match positions(rebuild.live()).await {
+            Ok(goals) => work.fold(&goals).await,
+            Err(error) => Err(error),
         };
+        if let Err(error) = caught_up {
+            held.let_go().await;
+            return Err(error);
+        }
         let changed = held.take_over().await.map_err(failed)?;
-        let tables = digest(rebuild.freeze_next().await.map_err(failed)?).await.map_err(failed)?;
-        let tables = tables.into_iter().zip(changed).map(|(digest, changed)| Table::changed(digest, changed));
-        let (place, positions) =
-            (engines::views_name(&self.engines), rebuild.next().positions().await.map_err(failed)?);
-        let report =
-            Report::new(log, place.to_owned(), &positions, folded, tables.collect(), begin.elapsed());
+        let mut folded = work.finish();
+        if let Some(more) = fold_on(log, rebuild.live()).await? {
+            folded = folded.and(more);
+        }
         rebuild.finish().await.map_err(failed)?;
-        Ok(report)
+        let (frozen, place) = engines::freeze_views(&self.engines).await?;
+        let Digests { tables, at } = digest(frozen).await.map_err(failed)?;
+        let tables = tables.into_iter().zip(changed).map(|(digest, changed)| Table::changed(digest, changed));
+        Ok(Report::new(log, place.to_owned(), at, folded, tables.collect(), begin.elapsed()))
     }
 
     async fn to_file(&self, log: &dyn EventLog, file: &Path) -> Result<Report, Failure> {
@@ -104,12 +105,12 @@ impl Replay {
         let store = SqliteViews::open_file(&part).await.map_err(failed)?;
         let mut work = Work::new(log, &store, self.until).await?;
         work.fold(&goals).await?;
-        let (folded, positions) = (work.finish(), store.positions().await.map_err(failed)?);
-        let tables = digest(store.freeze().await.map_err(failed)?).await.map_err(failed)?;
+        let folded = work.finish();
+        let Digests { tables, at } = digest(store.freeze().await.map_err(failed)?).await.map_err(failed)?;
         store.close().await;
         std::fs::rename(&part, file)?;
         let tables = tables.into_iter().map(Table::new).collect();
-        Ok(Report::new(log, file.display().to_string(), &positions, folded, tables, begin.elapsed()))
+        Ok(Report::new(log, file.display().to_string(), at, folded, tables, begin.elapsed()))
     }
 
     /// The head of each partition, or what was asked for.
@@ -159,9 +160,7 @@ impl<'a> Work<'a> {
         for (partition, to) in goals {
             let goal = Goal { partition: *partition, to: *to, until: *until };
             let tell = |more: Folded| {
-                folded.messages += more.messages;
-                folded.commits += more.commits;
-                folded.events += more.events;
+                *folded = folded.and(more);
                 progress.advance(more.messages, folded.events);
             };
             fold_to(*log, *store, goal, tell).await.map_err(anyhow::Error::from)?;
@@ -173,6 +172,25 @@ impl<'a> Work<'a> {
         self.progress.finish();
         self.folded
     }
+}
+
+/// What the log holds beyond the live views. None: a projector is at work, which does it.
+async fn fold_on(log: &dyn EventLog, live: &dyn ViewStore) -> Result<Option<Folded>, Failure> {
+    let mut all = Folded::default();
+    for (partition, to) in heads(log).await? {
+        let goal = Goal { partition, to, until: None };
+        match fold_to(log, live, goal, |more| all = all.and(more)).await {
+            Ok(_) => {}
+            Err(ProjectorError::Views(projector::Error::TwoRebuilds)) => return Ok(None),
+            Err(error) => return Err(anyhow::Error::from(error).into()),
+        }
+    }
+    Ok(Some(all))
+}
+
+async fn positions(views: &dyn ViewStore) -> Result<Vec<(PartitionId, u64)>, Failure> {
+    let positions = views.positions().await.map_err(failed)?;
+    Ok(positions.iter().map(|at| (at.partition, at.read)).collect())
 }
 
 async fn heads(log: &dyn EventLog) -> Result<Vec<(PartitionId, u64)>, Failure> {

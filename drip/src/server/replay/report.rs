@@ -4,7 +4,7 @@ use std::io::{BufWriter, Write};
 use std::time::Duration;
 
 use event_log::EventLog;
-use projector::{ChainPosition, Changed, Folded};
+use projector::{Changed, Folded};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -65,7 +65,7 @@ impl Report {
     pub(super) fn new(
         log: &dyn EventLog,
         views: String,
-        positions: &[ChainPosition],
+        at: Vec<String>,
         folded: Folded,
         tables: Vec<Table>,
         time: Duration,
@@ -76,7 +76,7 @@ impl Report {
         Self {
             log: log.identity().log.to_string(),
             views,
-            at: positions.iter().map(|at| format!("{}-{}", at.partition, at.read)).collect(),
+            at,
             messages,
             commits,
             events,
