@@ -13,6 +13,7 @@ use toml::{Table, Value};
 const ARROWS: &[(&str, &[&str])] = &[
     ("bench", &["command-api", "event-log", "ledger-core", "projector", "service-kit", "test-servers"]),
     ("command-api", &["event-log", "ledger-core", "projector", "service-kit"]),
+    ("counting", &["ledger-core"]),
     (
         "drip",
         &[

@@ -74,16 +74,17 @@ impl App {
         self.accounts.iter().map(move |(user, account)| (id(user), account))
     }
 
-    /// What an earlier command with this key led to; a rejection when the key can not be used for this one.
+    /// What an earlier command with this key led to; a rejection when the key can not be used for this one. Most keys
+    /// are new, so the content is digested only when there is something to compare it with.
     pub(crate) fn used_key(
         &self,
         id: &AccountId,
         key: &Key,
-        content: ContentDigest,
+        content: impl FnOnce() -> ContentDigest,
     ) -> Result<Option<UsedKey>, Rejection> {
         let fingerprint = KeyFingerprint::of(id, key);
         match self.kept_keys.get(&fingerprint).copied().or_else(|| self.keys.find(fingerprint, key)) {
-            Some(used) if used.content == content => Ok(Some(used)),
+            Some(used) if used.content == content() => Ok(Some(used)),
             Some(_) => Err(Code::KeyReused.into()),
             None => Ok(None),
         }

@@ -315,7 +315,7 @@ fn genesis(event: &Genesis) -> wire::Genesis {
 }
 
 fn key(key: &Key) -> wire::Key {
-    wire::Key(key.as_str().to_owned())
+    wire::Key::of(key.as_str())
 }
 
 fn sealed(sealed: &Sealed) -> wire::Sealed {

@@ -11,7 +11,7 @@ use crate::event::{
     MoneyIn, PolicySet, Slice, Slices, SourceItem, SourceMarked, TermOpened, Usage,
 };
 use crate::ids::{
-    AccountId, AppId, InvalidName, Key, LogId, PartitionId, Position, Sequence, TermNonce, UserId,
+    AccountId, AppId, InvalidName, Key, LogId, Meter, PartitionId, Position, Sequence, TermNonce, UserId,
 };
 use crate::level::{Level, Line};
 use crate::money::Usdc;
@@ -68,8 +68,11 @@ impl Commit {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let prefix = Prefix::read(bytes).ok_or(DecodeError::NoPrefix)?;
         let body = read_body(prefix.version, bytes.get(PREFIX_LEN..).unwrap_or_default())?;
-        let tables = Tables::read(body.texts, body.accounts)?;
-        let events = body.events.into_iter().map(|event| tables.event(event)).collect::<Result<_, _>>()?;
+        let mut tables = Tables::read(body.texts, body.accounts)?;
+        let mut events = Vec::with_capacity(body.events.len());
+        for event in body.events {
+            events.push(tables.event(event)?);
+        }
         Ok(Self {
             prefix,
             hash: Hash::of(bytes),
@@ -77,7 +80,7 @@ impl Commit {
             previous_hash: Hash(body.previous_hash.into_array()),
             term: TermNonce(body.term.into_array()),
             time: Timestamp(body.time),
-            events,
+            events: events.into(),
         })
     }
 
@@ -110,11 +113,13 @@ fn read_body(version: u16, bytes: &[u8]) -> Result<wire::Body, DecodeError> {
 struct Tables {
     texts: Vec<String>,
     accounts: Vec<AccountId>,
+    /// The one that was asked for last: most commits name few.
+    meter: Option<(u32, Meter)>,
 }
 
 impl Tables {
     fn read(texts: Vec<String>, accounts: Vec<(u32, String)>) -> Result<Self, DecodeError> {
-        let mut tables = Self { texts, accounts: Vec::with_capacity(accounts.len()) };
+        let mut tables = Self { texts, accounts: Vec::with_capacity(accounts.len()), meter: None };
         let mut app: Option<(u32, AppId)> = None;
         for (app_index, user) in accounts {
             let known = app.take().filter(|(index, _)| *index == app_index);
@@ -138,11 +143,20 @@ impl Tables {
         Ok(self.text(index)?.parse()?)
     }
 
+    fn meter(&mut self, index: u32) -> Result<Meter, DecodeError> {
+        if let Some((_, meter)) = self.meter.as_ref().filter(|(last, _)| *last == index) {
+            return Ok(meter.clone());
+        }
+        let meter: Meter = self.name(index)?;
+        self.meter = Some((index, meter.clone()));
+        Ok(meter)
+    }
+
     fn account(&self, index: u32) -> Result<AccountId, DecodeError> {
         self.accounts.get(index as usize).cloned().ok_or(DecodeError::Impossible("account index"))
     }
 
-    fn event(&self, event: wire::Event) -> Result<Event, DecodeError> {
+    fn event(&mut self, event: wire::Event) -> Result<Event, DecodeError> {
         Ok(match event {
             wire::Event::Genesis(event) => Event::Genesis(genesis(event)?),
             wire::Event::TermOpened(event) => Event::TermOpened(TermOpened {
@@ -216,7 +230,7 @@ impl Tables {
         })
     }
 
-    fn debited(&self, event: wire::Debited) -> Result<Debited, DecodeError> {
+    fn debited(&mut self, event: wire::Debited) -> Result<Debited, DecodeError> {
         let charged = amount(event.charged)?;
         let slices = match event.lot {
             Some(lot) if event.slices.is_empty() => Slices::from_elem(Slice { lot, amount: charged }, 1),
@@ -236,7 +250,7 @@ impl Tables {
             key: event.key.as_ref().map(key).transpose()?,
             item: self.source_item(event.item)?,
             charge,
-            meter: self.name(event.meter)?,
+            meter: self.meter(event.meter)?,
             scope: event.scope.map(|scope| self.name(scope)).transpose()?,
             occurred_at: event.occurred_at.map(Timestamp),
             metadata: event.metadata.map(sealed),
@@ -252,7 +266,7 @@ impl Tables {
         })
     }
 
-    fn declined(&self, event: wire::Declined) -> Result<Declined, DecodeError> {
+    fn declined(&mut self, event: wire::Declined) -> Result<Declined, DecodeError> {
         let charge = match (event.items, event.amount) {
             (Some(items), None) => self.items(&items)?,
             (None, Some(credits)) => Charge::Amount(Usdc::from_credits(credits)),
@@ -263,7 +277,7 @@ impl Tables {
             key: event.key.as_ref().map(key).transpose()?,
             item: self.source_item(event.item)?,
             charge,
-            meter: self.name(event.meter)?,
+            meter: self.meter(event.meter)?,
             scope: event.scope.map(|scope| self.name(scope)).transpose()?,
             occurred_at: event.occurred_at.map(Timestamp),
             metadata: event.metadata.map(sealed),
@@ -331,7 +345,10 @@ fn amount(credits: i64) -> Result<Usdc, DecodeError> {
 }
 
 fn key(key: &wire::Key) -> Result<Key, DecodeError> {
-    Ok(Key::new(&key.0)?)
+    match key {
+        wire::Key::Uuid(bytes) => Ok(Key::of_uuid(bytes)),
+        wire::Key::Text(text) => Ok(Key::new(text)?),
+    }
 }
 
 fn sealed(sealed: wire::Sealed) -> Sealed {

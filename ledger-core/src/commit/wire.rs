@@ -277,13 +277,22 @@ pub(super) struct Sealed(pub(super) u32, pub(super) ByteBuf);
 
 /// A key's text; 16 bytes when it is a UUID in its usual lower-case form, as most are.
 #[derive(Debug)]
-pub(super) struct Key(pub(super) String);
+pub(super) enum Key {
+    Uuid([u8; 16]),
+    Text(String),
+}
+
+impl Key {
+    pub(super) fn of(text: &str) -> Self {
+        uuid_text::canonical_bytes(text).map_or_else(|| Self::Text(text.to_owned()), Self::Uuid)
+    }
+}
 
 impl Serialize for Key {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match uuid_text::canonical_bytes(&self.0) {
-            Some(bytes) => ByteSlice::new(&bytes).serialize(serializer),
-            None => serializer.serialize_str(&self.0),
+        match self {
+            Self::Uuid(bytes) => ByteSlice::new(bytes).serialize(serializer),
+            Self::Text(text) => serializer.serialize_str(text),
         }
     }
 }
@@ -297,12 +306,11 @@ impl<'de> Deserialize<'de> for Key {
                 f.write_str("a key: text, or the 16 bytes of a UUID")
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Key, E> {
-                Ok(Key(text.to_owned()))
+                Ok(Key::Text(text.to_owned()))
             }
             fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Key, E> {
                 let bytes = bytes.try_into().map_err(|_| E::custom("a key in bytes has 16 of them"))?;
-                let text = uuid_text::text(bytes);
-                Ok(Key(std::str::from_utf8(&text).expect("hex digits and dashes").to_owned()))
+                Ok(Key::Uuid(bytes))
             }
         }
         deserializer.deserialize_any(Either)

@@ -10,7 +10,7 @@ use crate::rejection::Rejection;
 pub(super) fn close(ledger: &Ledger, command: &Close) -> Result<Accepted, Rejection> {
     let (app, account) = account_of(ledger, &command.account)?;
     if let Some(key) = &command.key
-        && let Some(used) = app.used_key(&command.account, key, ContentDigest::of_close())?
+        && let Some(used) = app.used_key(&command.account, key, ContentDigest::of_close)?
     {
         return Ok(Accepted::Duplicate(ledger.position_of(used)));
     }

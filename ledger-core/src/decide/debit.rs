@@ -47,7 +47,7 @@ fn admit<'a>(ledger: &'a Ledger, usage: &Usage) -> Result<Admitted<'a>, Rejectio
     let id = &usage.account;
     let (app, account) = account_of(ledger, id)?;
     if let Some(key) = &usage.key {
-        if let Some(used) = app.used_key(id, key, ContentDigest::of_debit(usage))? {
+        if let Some(used) = app.used_key(id, key, || ContentDigest::of_debit(usage))? {
             return Ok(Admitted::Before(ledger.position_of(used)));
         }
         app.check_key_time(ledger.time(), key)?;

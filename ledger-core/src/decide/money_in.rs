@@ -29,7 +29,7 @@ fn add(
     kind: LotKind,
 ) -> Result<Accepted, Rejection> {
     let (app, account) = account_of(ledger, &command.account)?;
-    if let Some(used) = app.used_key(&command.account, &command.key, content)? {
+    if let Some(used) = app.used_key(&command.account, &command.key, || content)? {
         return Ok(Accepted::Duplicate(ledger.position_of(used)));
     }
     if kind == LotKind::Promo && account.is_closed() {
