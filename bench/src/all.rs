@@ -10,6 +10,7 @@ use crate::engines::{LogKind, Wanted, clean};
 use crate::import;
 use crate::ledger::{self, Plan, Report, Say, Via};
 use crate::load::{Load, Rhythm};
+use crate::opening::{self, Opening};
 use crate::projection;
 use crate::ratio::{Ratio, median};
 use crate::report::{Row, grouped};
@@ -194,6 +195,8 @@ async fn without_load(thorough: &Thorough, batches: &Report, say: Say<'_>) -> Re
         speeds.push(core::measure(size, Timestamp(service_kit::clock::now()))?);
     }
     rows.extend(core_rows(&speeds));
+    say("opening a partition");
+    rows.push(open_row(&opening::measure(Size { accounts: thorough.events, ..size }).await?));
     say("memory");
     rows.extend(memory_rows(&memory(thorough).await?));
     rows.push(disk_row(batches));
@@ -230,6 +233,27 @@ fn core_rows(speeds: &[CoreSpeed]) -> Vec<Row> {
         free("decode and hash", middle(|speed| speed.decoded)),
         free("replay: decode, check the chain, evolve", middle(|speed| speed.replayed)),
     ]
+}
+
+fn open_row(opening: &Opening) -> Row {
+    let Opening { accounts, keys, replay_ms, stop_ms, snapshot_bytes, restore_ms } = *opening;
+    Row {
+        work: format!(
+            "open a partition of {} accounts and {} keys from its snapshot",
+            grouped(accounts.into()),
+            grouped(keys.into())
+        ),
+        goal: "< 5 s".to_owned(),
+        figure: format!("{} ms", grouped(restore_ms)),
+        ratio: None,
+        reached: Some(restore_ms < 5_000),
+        note: format!(
+            "by replay {} ms; stop, snapshot written, {} ms; {} bytes",
+            grouped(replay_ms),
+            grouped(stop_ms),
+            grouped(snapshot_bytes)
+        ),
+    }
 }
 
 /// In a process of its own, so that nothing else has used memory there.

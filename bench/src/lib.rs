@@ -6,7 +6,7 @@
 //!
 //! In reading order: [`load`] (what is asked), [`target`] (who is asked, one file each), [`drive`] (closed and open
 //! loop) with `pace` and [`latency`], [`check`] (every answer) and [`audit`] (the log); [`engines`] starts what is asked,
-//! [`ledger`] puts a run together, [`ratio`] compares; [`core`], [`memory`], [`projection`] and [`import`] are the rows
+//! [`ledger`] puts a run together, [`ratio`] compares; [`core`], [`memory`], [`opening`], [`projection`] and [`import`] are the rows
 //! of the report that are no load, [`all`] makes them all; [`report`], [`machine`], [`cpu`] and [`svg`] say what was seen.
 
 pub mod all;
@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod load;
 pub mod machine;
 pub mod memory;
+pub mod opening;
 mod pace;
 pub mod projection;
 pub mod ratio;

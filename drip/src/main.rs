@@ -39,6 +39,7 @@ enum Command {
     Init(server::init::Init),
     Events(server::events::Events),
     Verify(server::verify::Verify),
+    Replay(server::replay::Replay),
     Anchors(server::anchors::Anchors),
     Account(account::AccountArgs),
     Debit(debit::DebitArgs),
@@ -55,6 +56,10 @@ impl Command {
             Self::Init(args) => serve(args.run()).await,
             Self::Events(args) => serve(args.run()).await,
             Self::Verify(args) => {
+                log_to_stderr()?;
+                Box::pin(args.run(output)).await
+            }
+            Self::Replay(args) => {
                 log_to_stderr()?;
                 Box::pin(args.run(output)).await
             }

@@ -32,6 +32,11 @@ pub enum Error {
          run `drip init`, and they are filled again from the log"
     )]
     Impossible(&'static str),
+    /// Somebody else folds into the same new tables.
+    #[error(
+        "another rebuild of these views is under way. Wait until it is done; if it was killed a moment ago, try again"
+    )]
+    TwoRebuilds,
     /// No tables there.
     #[error("there are no views {place} yet. Create them with `drip init`")]
     NotCreated {

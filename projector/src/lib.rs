@@ -8,7 +8,7 @@
 //! delta out), [`store`] (the port to the views), `columns`, `writes` and `words` (a delta as SQL), [`postgres`] and
 //! [`sqlite`] (the two stores, each with its `schema`), `check` (is this the log the views were folded from?), `anchors`
 //! (and does it stay so?), [`projector`] (the task that follows the log; `outage` outlasts what it lacks), [`query`] and
-//! `record` (reading the views), [`frozen`] (all of them at one moment).
+//! `record` (reading the views), [`frozen`] (all of them at one moment), [`rebuild`] (all of them anew, beside the live ones).
 
 mod anchors;
 mod check;
@@ -22,6 +22,7 @@ pub mod positions;
 pub mod postgres;
 pub mod projector;
 pub mod query;
+pub mod rebuild;
 mod record;
 pub mod rows;
 mod schema;
@@ -39,6 +40,7 @@ pub use positions::Positions;
 pub use postgres::PostgresViews;
 pub use projector::{Config, run};
 pub use query::{JournalFilter, Lagging, Order, Views};
+pub use rebuild::{Changed, Folded, Goal, HeldViews, Rebuild, fold_to};
 pub use rows::{
     AccountRow, ChainPosition, JournalKind, JournalRow, LotRow, SourceReport, SourceRow, UsageRow,
 };

@@ -9,13 +9,17 @@ use ledger_core::Timestamp;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, PgPool, Postgres, Row as _, TypeInfo as _, ValueRef as _};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Executor as _, PgConnection, PgPool, Postgres, Row as _,
+    TypeInfo as _, ValueRef as _,
+};
 
 use crate::columns::{Column, Rows};
 use crate::delta::Delta;
 use crate::error::Error;
 use crate::frozen::FrozenViews;
 use crate::query::positions;
+use crate::rebuild::HeldViews;
 use crate::rows::ChainPosition;
 use crate::schema;
 use crate::store::{Applied, Record, Select, Value, ViewStore};
@@ -67,14 +71,82 @@ impl PostgresViews {
     }
 }
 
+/// A rebuild of the views in a database.
+pub(crate) struct PostgresRebuild {
+    pub(crate) live: PostgresViews,
+    pub(crate) next: PostgresViews,
+    live_schema: String,
+    next_schema: String,
+    /// Holds an advisory lock, which the server lets go when the process is gone.
+    right: PgConnection,
+}
+
+impl PostgresRebuild {
+    pub(crate) async fn begin(url: &str, restart: bool) -> Result<Self, Error> {
+        let live = PostgresViews::open(url).await?;
+        let unmade = |source| Error::of("making tables beside the views", source);
+        let mut right = live.pool.acquire().await.map_err(unmade)?.detach();
+        let schema: Option<String> = sqlx::query_scalar("SELECT current_schema()::text")
+            .fetch_one(&mut right)
+            .await
+            .map_err(unmade)?;
+        let live_schema = schema.unwrap_or_else(|| "public".to_owned());
+        let next_schema = format!("{live_schema}_next");
+        let alone: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtext($1))")
+            .bind(format!("drip rebuild {live_schema}"))
+            .fetch_one(&mut right)
+            .await
+            .map_err(unmade)?;
+        if !alone {
+            return Err(Error::TwoRebuilds);
+        }
+        if restart {
+            drop_schema(&mut right, &next_schema).await?;
+        }
+        let make =
+            format!("SET client_min_messages = warning; CREATE SCHEMA IF NOT EXISTS \"{next_schema}\"");
+        right.execute(AssertSqlSafe(make)).await.map_err(unmade)?;
+        let (pool, place) = connect_in(url, Some(&next_schema)).await?;
+        MIGRATIONS.run(&pool).await.map_err(|source| schema::migration(place, &MIGRATIONS, source))?;
+        Ok(Self { live, next: PostgresViews { pool }, live_schema, next_schema, right })
+    }
+
+    pub(crate) async fn hold(&self) -> Result<HeldViews, Error> {
+        let connection = self.live.pool.acquire().await;
+        let connection = connection.map_err(|source| Error::of("holding the views", source))?.detach();
+        HeldViews::postgres(connection, &self.live_schema, &self.next_schema).await
+    }
+
+    pub(crate) async fn finish(mut self) -> Result<(), Error> {
+        self.next.pool.close().await;
+        drop_schema(&mut self.right, &self.next_schema).await
+    }
+}
+
+async fn drop_schema(connection: &mut PgConnection, schema: &str) -> Result<(), Error> {
+    let drop = format!("DROP SCHEMA IF EXISTS \"{schema}\" CASCADE");
+    let dropped = connection.execute(AssertSqlSafe(drop)).await;
+    dropped.map(|_| ()).map_err(|source| Error::of("dropping the tables of a rebuild", source))
+}
+
 /// A pool that has connected once, and where it leads to, as people say it: without a password.
 async fn connect(url: &str) -> Result<(PgPool, String), Error> {
+    connect_in(url, None).await
+}
+
+/// The same with a schema to work in.
+async fn connect_in(url: &str, schema: Option<&str>) -> Result<(PgPool, String), Error> {
     let unreachable =
         |url: String, error: sqlx::Error| Error::Unreachable { url, reason: schema::reason(&error) };
     let options = PgConnectOptions::from_str(url)
         .map_err(|error| unreachable("the given address".to_owned(), error))?
         .application_name("drip-views")
         .disable_statement_logging();
+    let options = match schema {
+        // What is there already is no news.
+        Some(schema) => options.options([("search_path", schema), ("client_min_messages", "warning")]),
+        None => options,
+    };
     let database = options.get_database().unwrap_or(options.get_username());
     let address = format!("{}:{}/{database}", options.get_host(), options.get_port());
     // Asked without the pool first, which would hide the reason behind its own timeout.
@@ -119,7 +191,7 @@ async fn apply(pool: &PgPool, delta: &Delta) -> Result<Applied, sqlx::Error> {
 }
 
 /// Runs one statement; how many rows it touched.
-async fn execute(connection: &mut sqlx::PgConnection, write: Write<'_>) -> Result<u64, sqlx::Error> {
+async fn execute(connection: &mut PgConnection, write: Write<'_>) -> Result<u64, sqlx::Error> {
     let sql = format!("{} {}", with(&write.rows), write.sql);
     let query = sqlx::query(AssertSqlSafe(sql));
     let query = write.rows.columns.into_iter().fold(query, |query, (_, column)| bind_column(query, column));

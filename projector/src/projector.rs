@@ -207,7 +207,8 @@ fn take(fold: &mut Fold, entry: Result<Entry, ReadError>) -> Result<usize, Proje
     }
 }
 
-fn decode(stored: &StoredCommit) -> Result<Commit, ProjectorError> {
+/// A commit of the log, read.
+pub(crate) fn decode(stored: &StoredCommit) -> Result<Commit, ProjectorError> {
     let (partition, sequence) = (stored.prefix.partition, stored.prefix.sequence);
     Commit::decode(&stored.bytes).map_err(|source| ProjectorError::Commit { partition, sequence, source })
 }

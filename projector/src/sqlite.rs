@@ -1,5 +1,6 @@
 //! The views in SQLite: the file `views.db` of a data folder.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::delta::Delta;
 use crate::error::Error;
 use crate::frozen::FrozenViews;
 use crate::query::positions;
+use crate::rebuild::HeldViews;
 use crate::rows::ChainPosition;
 use crate::schema;
 use crate::store::{Applied, Record, Select, Value, ViewStore};
@@ -27,6 +29,8 @@ use crate::writes::{Write, guard, writes};
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 const FILE: &str = "views.db";
+/// Where a rebuild folds to.
+const NEXT_FILE: &str = "views.next.db";
 
 /// Statements carry this many rows, the largest number that still fits first: few texts, so that each is prepared
 /// once, and far below SQLite's limit of 32,766 values.
@@ -46,44 +50,60 @@ impl SqliteViews {
     /// Errors: the folder can not be used; tables of a newer program.
     pub async fn create(dir: &Path) -> Result<(), Error> {
         let file = dir.join(FILE);
-        let unusable =
-            |error: &dyn std::error::Error| Error::File { file: file.clone(), reason: schema::reason(error) };
-        std::fs::create_dir_all(dir).map_err(|error| unusable(&error))?;
-        let connection = writing(&file).create_if_missing(true).connect().await;
-        let mut connection = connection.map_err(|error| unusable(&error))?;
+        std::fs::create_dir_all(dir).map_err(|error| unusable(&file, &error))?;
+        Self::create_file(&file).await
+    }
+
+    /// The same as a file of any name, in a folder that is there.
+    ///
+    /// Errors: as [`SqliteViews::create`].
+    pub async fn create_file(file: &Path) -> Result<(), Error> {
+        let connection = writing(file).create_if_missing(true).connect().await;
+        let mut connection = connection.map_err(|error| unusable(file, &error))?;
         let done = MIGRATIONS.run(&mut connection).await;
-        done.map_err(|source| schema::migration(place(&file), &MIGRATIONS, source))
+        done.map_err(|source| schema::migration(place(file), &MIGRATIONS, source))
     }
 
     /// Opens a file that is there, and changes nothing in it.
     ///
     /// Errors: no file, or not one of this program; the folder can not be used.
     pub async fn open(dir: &Path) -> Result<Self, Error> {
-        Self::open_by(dir, writing).await
+        Self::open_by(&dir.join(FILE), writing).await
+    }
+
+    /// The same with a file of any name.
+    ///
+    /// Errors: as [`SqliteViews::open`].
+    pub async fn open_file(file: &Path) -> Result<Self, Error> {
+        Self::open_by(file, writing).await
+    }
+
+    /// Writes all to the one file, and closes it.
+    pub async fn close(self) {
+        self.readers.close().await;
+        self.writer.close().await;
     }
 
     /// The same without touching the file, which may be another process's, or may not be written at all.
     ///
     /// Errors: as [`SqliteViews::open`].
     pub async fn open_to_read(dir: &Path) -> Result<Self, Error> {
-        Self::open_by(dir, |file| options(file).read_only(true)).await
+        Self::open_by(&dir.join(FILE), |file| options(file).read_only(true)).await
     }
 
-    async fn open_by(dir: &Path, how: fn(&Path) -> SqliteConnectOptions) -> Result<Self, Error> {
-        let file = dir.join(FILE);
+    async fn open_by(file: &Path, how: fn(&Path) -> SqliteConnectOptions) -> Result<Self, Error> {
         if !file.exists() {
-            return Err(Error::NotCreated { place: place(&file) });
+            return Err(Error::NotCreated { place: place(file) });
         }
-        let mut connection = (how(&file).connect().await)
-            .map_err(|error| Error::File { file: file.clone(), reason: schema::reason(&error) })?;
+        let mut connection = how(file).connect().await.map_err(|error| unusable(file, &error))?;
         let found = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations WHERE success")
             .fetch_one(&mut connection)
             .await;
-        schema::check(place(&file), &MIGRATIONS, found)?;
+        schema::check(place(file), &MIGRATIONS, found)?;
         let writer = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
         let readers = SqlitePoolOptions::new().max_connections(8).test_before_acquire(false);
-        let writer = writer.connect_lazy_with(writing(&file));
-        Ok(Self { writer, readers: readers.connect_lazy_with(options(&file).read_only(true)) })
+        let writer = writer.connect_lazy_with(writing(file));
+        Ok(Self { writer, readers: readers.connect_lazy_with(options(file).read_only(true)) })
     }
 }
 
@@ -96,6 +116,59 @@ impl SqliteViews {
             self.readers.acquire().await.map_err(|source| Error::of("reading from views.db", source))?;
         FrozenViews::sqlite(connection.detach()).await
     }
+}
+
+/// A rebuild of the views of a data folder.
+pub(crate) struct SqliteRebuild {
+    pub(crate) live: SqliteViews,
+    pub(crate) next: SqliteViews,
+    dir: PathBuf,
+    /// Locked, and let go by the system when the process is gone.
+    _right: File,
+}
+
+impl SqliteRebuild {
+    pub(crate) async fn begin(dir: &Path, restart: bool) -> Result<Self, Error> {
+        let live = SqliteViews::open(dir).await?;
+        let lock = dir.join("views.next.lock");
+        let right = File::create(&lock).map_err(|error| unusable(&lock, &error))?;
+        right.try_lock().map_err(|_| Error::TwoRebuilds)?;
+        let file = dir.join(NEXT_FILE);
+        if restart {
+            drop_file(&file)?;
+        }
+        SqliteViews::create_file(&file).await?;
+        let next = SqliteViews::open_file(&file).await?;
+        Ok(Self { live, next, dir: dir.to_owned(), _right: right })
+    }
+
+    pub(crate) async fn hold(&self) -> Result<HeldViews, Error> {
+        let live = self.dir.join(FILE);
+        let connection = writing(&live).connect().await.map_err(|error| unusable(&live, &error))?;
+        HeldViews::sqlite(connection, &self.dir.join(NEXT_FILE).to_string_lossy()).await
+    }
+
+    pub(crate) async fn finish(self) -> Result<(), Error> {
+        self.next.close().await;
+        drop_file(&self.dir.join(NEXT_FILE))
+    }
+}
+
+/// A database file and what SQLite keeps beside it.
+fn drop_file(file: &Path) -> Result<(), Error> {
+    for more in ["", "-wal", "-shm"] {
+        let mut name = file.as_os_str().to_owned();
+        name.push(more);
+        match std::fs::remove_file(&name) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unusable(file, &error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn unusable(file: &Path, error: &dyn std::error::Error) -> Error {
+    Error::File { file: file.to_owned(), reason: schema::reason(error) }
 }
 
 fn place(file: &Path) -> String {

@@ -42,6 +42,8 @@ mod pages;
 #[cfg(test)]
 mod parallel;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod roles;
 #[cfg(test)]
 mod snapshots;

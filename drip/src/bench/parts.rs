@@ -1,4 +1,4 @@
-//! `drip bench core`, `memory`, `projector`, `import`, and `all` with its report.
+//! `drip bench core`, `memory`, `open`, `projector`, `import`, and `all` with its report.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use bench::ledger::this_program;
 use bench::machine::Machine;
 use bench::ratio::Ratio;
 use bench::report::{Row, grouped, markdown};
-use bench::{core, import, memory, projection};
+use bench::{core, import, memory, opening, projection};
 use ledger_core::Timestamp;
 
 use super::say;
@@ -52,6 +52,13 @@ pub(crate) struct MemoryArgs {
     /// How many accounts, and as many keys.
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1000..))]
     count: u32,
+}
+
+/// How long a writer takes to open a partition: by replay, and from its snapshot.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OpenArgs {
+    #[command(flatten)]
+    size: SizeArgs,
 }
 
 /// `drip import-usage` of a file into a Drip on the embedded engines.
@@ -117,6 +124,22 @@ impl MemoryArgs {
                 ("bytes an account, beside its id", bytes(memory.account)),
                 ("bytes a key, newest generation", bytes(memory.key)),
                 ("bytes a key, closed generation", bytes(memory.closed_key)),
+            ]
+        })
+    }
+}
+
+impl OpenArgs {
+    pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
+        let opening = opening::measure(self.size.size()).await?;
+        output.object(&opening, |opening| {
+            vec![
+                ("accounts", grouped(opening.accounts.into())),
+                ("keys", grouped(opening.keys.into())),
+                ("by replay, ms", grouped(opening.replay_ms)),
+                ("stop with its snapshot, ms", grouped(opening.stop_ms)),
+                ("bytes of the snapshot", grouped(opening.snapshot_bytes)),
+                ("from the snapshot, ms", grouped(opening.restore_ms)),
             ]
         })
     }

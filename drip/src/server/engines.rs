@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use event_log::{EventLog, JetStreamLog, JetStreamOptions, LogIdentity, OpenError, SqliteLog};
 use ledger_core::{LogId, Timestamp};
-use projector::{FrozenViews, PostgresViews, SqliteViews, ViewStore};
+use projector::{FrozenViews, PostgresViews, Rebuild, SqliteViews, ViewStore};
 
 use super::args::{CreateArgs, EngineArgs};
 
@@ -134,9 +134,23 @@ pub(crate) async fn open_views(args: &EngineArgs) -> Result<Arc<dyn ViewStore>> 
 
 /// The views as they are now, and what they are kept in. Nothing is written there.
 pub(crate) async fn freeze_views(args: &EngineArgs) -> Result<(FrozenViews, &'static str)> {
+    let frozen = match &args.database_url {
+        Some(url) => PostgresViews::open(url).await?.freeze().await?,
+        None => SqliteViews::open_to_read(&args.data_dir).await?.freeze().await?,
+    };
+    Ok((frozen, views_name(args)))
+}
+
+/// What the views are kept in, for people.
+pub(crate) fn views_name(args: &EngineArgs) -> &'static str {
+    if args.database_url.is_some() { "Postgres" } else { "SQLite" }
+}
+
+/// Makes views beside the live ones.
+pub(crate) async fn rebuild(args: &EngineArgs, restart: bool) -> Result<Rebuild> {
     Ok(match &args.database_url {
-        Some(url) => (PostgresViews::open(url).await?.freeze().await?, "Postgres"),
-        None => (SqliteViews::open_to_read(&args.data_dir).await?.freeze().await?, "SQLite"),
+        Some(url) => Rebuild::postgres(url, restart).await?,
+        None => Rebuild::sqlite(&args.data_dir, restart).await?,
     })
 }
 

@@ -132,7 +132,8 @@ fn rfc3339(time: Timestamp) -> String {
     time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }
 
-fn parse_time(text: &str) -> Result<Timestamp, String> {
+/// A moment, as RFC 3339 writes it.
+pub(super) fn parse_time(text: &str) -> Result<Timestamp, String> {
     let time = chrono::DateTime::parse_from_rfc3339(text)
         .map_err(|error| format!("{error}; a time looks like 2026-11-23T10:00:00Z"))?;
     Ok(Timestamp(time.timestamp_micros()))

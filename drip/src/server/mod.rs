@@ -3,9 +3,12 @@
 pub(crate) mod anchors;
 pub(crate) mod args;
 pub(crate) mod config;
+pub(crate) mod digest;
 pub(crate) mod engines;
 pub(crate) mod events;
 pub(crate) mod init;
+pub(crate) mod progress;
+pub(crate) mod replay;
 pub(crate) mod roles;
 pub(crate) mod up;
 pub(crate) mod verify;

@@ -8,6 +8,8 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::Receiver;
 
+use crate::server::digest::TableDigest;
+
 /// The rows of the views, table after table.
 pub(super) struct Rows {
     from: Receiver<(&'static Table, Vec<String>)>,
@@ -15,17 +17,6 @@ pub(super) struct Rows {
     batch: std::vec::IntoIter<String>,
     digest: Sha256,
     count: u64,
-}
-
-/// A table that was read to its end.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct TableDigest {
-    /// Its name.
-    pub(super) table: &'static str,
-    /// How many rows it has.
-    pub(super) rows: u64,
-    /// The SHA-256 of its lines, each with a line feed behind it.
-    pub(super) sha256: String,
 }
 
 /// A row that is not as the log tells it.
@@ -99,14 +90,6 @@ impl Rows {
     ) -> Result<(), Box<Difference>> {
         if expected == found { Ok(()) } else { Err(Box::new(difference(table, expected, found))) }
     }
-}
-
-/// The digest over all tables: of one line a table, in the order of their names, `NAME ROWS SHA256`.
-pub(super) fn digest_of_all(tables: &[TableDigest]) -> String {
-    let mut tables: Vec<_> = tables.iter().collect();
-    tables.sort_by_key(|table| table.table);
-    let line = |table: &&TableDigest| format!("{} {} {}\n", table.table, table.rows, table.sha256);
-    hex::encode(Sha256::digest(tables.iter().map(line).collect::<String>()))
 }
 
 /// How two rows differ, of which the first is the one that should stand there.
@@ -202,6 +185,7 @@ mod tests {
     use projector::frozen::{ACCOUNTS, JOURNAL, SOURCES};
 
     use super::*;
+    use crate::server::digest::digest_of_all;
 
     fn rows(table: &'static Table, lines: &[&str]) -> Rows {
         let (to, from) = tokio::sync::mpsc::channel(1);

@@ -8,10 +8,11 @@ use projector::frozen::{ACCOUNTS, CHAIN_POSITIONS, JOURNAL, LOTS, SOURCES, Table
 use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
 
-use super::compare::{Rows, TableDigest, digest_of_all};
+use super::compare::Rows;
 use super::feed::{Food, Part, Scope, Start};
-use super::progress::Progress;
 use super::report::{Finding, Foreign, PartitionReport, Report, ViewsReport};
+use crate::server::digest::{TableDigest, digest_of_all};
+use crate::server::progress::Progress;
 
 /// So many foreign messages are named; all are counted.
 const FOREIGN_NAMED: usize = 100;
@@ -35,7 +36,7 @@ impl Inspector {
     /// Reads to the end, or to the first thing that is wrong.
     pub(super) fn run(self, food: Food) -> Report {
         let begin = Instant::now();
-        let progress = Progress::new(&self.starts);
+        let progress = Progress::new(messages(&self.starts));
         let views = self.starts.iter().map(|start| Views::new(start.fold())).collect();
         let mut work = Work {
             progress,
@@ -112,6 +113,12 @@ impl Inspector {
     }
 }
 
+/// How many there are to read.
+fn messages(starts: &[Start]) -> u64 {
+    let parts = starts.iter().flat_map(|start| [start.viewed_part(), start.later_part()]);
+    parts.map(|Part { count, .. }| count).sum()
+}
+
 /// What is read, and what came of it.
 struct Work {
     progress: Progress,
@@ -149,7 +156,7 @@ impl Work {
                     self.stranger(part.partition, sequence, reason);
                 }
             }
-            self.progress.advance(self.events);
+            self.progress.advance(1, self.events);
         }
         Ok(())
     }
@@ -165,7 +172,7 @@ impl Work {
                     self.stranger(part.partition, sequence, reason);
                 }
             }
-            self.progress.advance(self.folds[index].totals_so_far().events);
+            self.progress.advance(1, self.folds[index].totals_so_far().events);
         }
         Ok(())
     }

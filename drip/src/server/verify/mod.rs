@@ -7,7 +7,6 @@
 mod compare;
 mod feed;
 mod inspect;
-mod progress;
 mod report;
 
 use judge::Position;

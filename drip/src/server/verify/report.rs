@@ -8,10 +8,11 @@ use judge::{Fold, Rule, Totals, Violation, decimal};
 use serde::Serialize;
 use serde_json::json;
 
-use super::compare::{Difference, TableDigest};
+use super::compare::Difference;
 use super::feed::Start;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
+use crate::server::digest::TableDigest;
 
 /// Everything that an inspection has to say.
 pub(super) struct Report {

@@ -1,0 +1,278 @@
+//! Views folded anew: from the beginning of the log into tables beside the live ones, which are then brought to what the
+//! new ones say in one transaction.
+//!
+//! The new tables keep their own positions, so an interrupted rebuild goes on where it was. In the end the live views
+//! are held still for a moment: the projector waits, readers do not. Only rows that differ are written, so views
+//! that were right are left as they are, and it is known how many were not. The live views never go backwards.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use event_log::{Entry, EventLog};
+use futures::StreamExt as _;
+use ledger_core::{PartitionId, Sequence, Timestamp};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection};
+
+use crate::check::require_log;
+use crate::error::{Error, ProjectorError};
+use crate::fold::Fold;
+use crate::frozen::{TABLES, Table};
+use crate::postgres::PostgresRebuild;
+use crate::projector::decode;
+use crate::rows::ChainPosition;
+use crate::sqlite::SqliteRebuild;
+use crate::store::{Applied, ViewStore};
+
+/// Bytes of commits in one transaction: a rebuild is in nobody's way.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// Where a partition is folded to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Goal {
+    /// The partition.
+    pub partition: PartitionId,
+    /// The last message to fold.
+    pub to: Sequence,
+    /// No commit after this time is folded.
+    pub until: Option<Timestamp>,
+}
+
+/// What was folded since it was told last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Folded {
+    /// Messages of the log, foreign ones too.
+    pub messages: u64,
+    /// Commits.
+    pub commits: u64,
+    /// Their events.
+    pub events: u64,
+}
+
+impl Folded {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, more: Self) -> Self {
+        Self {
+            messages: self.messages + more.messages,
+            commits: self.commits + more.commits,
+            events: self.events + more.events,
+        }
+    }
+}
+
+/// Folds a partition from where the store stands up to the goal, and says how far it came. `tell` hears of each step.
+///
+/// Errors: the log can not be read or is damaged; the views can not be written, are another log's, or somebody else
+/// writes them too.
+pub async fn fold_to(
+    log: &dyn EventLog,
+    store: &dyn ViewStore,
+    goal: Goal,
+    mut tell: impl FnMut(Folded) + Send,
+) -> Result<ChainPosition, ProjectorError> {
+    let identity = log.identity().log;
+    let positions = store.positions().await?;
+    require_log(identity, &positions)?;
+    let known = positions.into_iter().find(|position| position.partition == goal.partition);
+    let mut position = known.unwrap_or_else(|| ChainPosition::start(identity, goal.partition));
+    let mut entries = log.follow(goal.partition, position.read);
+    let mut ended = false;
+    while position.read < goal.to && !ended {
+        let (mut fold, mut folded, mut bytes) = (Fold::new(position), Folded::default(), 0);
+        while bytes < BATCH_BYTES && fold.position().read < goal.to {
+            let entry = entries.next().await.expect("a followed log ends by an error alone");
+            match entry.map_err(ProjectorError::Log)? {
+                Entry::Commit(stored) => {
+                    let commit = decode(&stored)?;
+                    if goal.until.is_some_and(|until| commit.time > until) {
+                        ended = true;
+                        break;
+                    }
+                    fold.commit(&commit)?;
+                    bytes += stored.bytes.len();
+                    folded.commits += 1;
+                    folded.events += commit.events.len() as u64;
+                }
+                Entry::Foreign { sequence, .. } => fold.step_over(sequence)?,
+            }
+            folded.messages += 1;
+        }
+        if folded.messages > 0 {
+            let delta = fold.finish();
+            match store.apply(&delta).await? {
+                Applied::Here => position = delta.to,
+                Applied::Elsewhere => return Err(Error::TwoRebuilds.into()),
+            }
+            tell(folded);
+        }
+    }
+    Ok(position)
+}
+
+/// A rebuild under way, of which there is one at a time.
+pub struct Rebuild(Place);
+
+enum Place {
+    Postgres(PostgresRebuild),
+    Sqlite(SqliteRebuild),
+}
+
+impl Rebuild {
+    /// Of views in Postgres: the new tables are made in a schema of their own, `<schema of the live ones>_next`. With
+    /// `restart` what an earlier rebuild had folded is dropped.
+    ///
+    /// Errors: no connection, no live views, no right to make a schema, another rebuild is under way.
+    pub async fn postgres(url: &str, restart: bool) -> Result<Self, Error> {
+        Ok(Self(Place::Postgres(PostgresRebuild::begin(url, restart).await?)))
+    }
+
+    /// Of views in a data folder: the new tables are in `views.next.db` there.
+    ///
+    /// Errors: the folder can not be used, no live views, another rebuild is under way.
+    pub async fn sqlite(dir: &Path, restart: bool) -> Result<Self, Error> {
+        Ok(Self(Place::Sqlite(SqliteRebuild::begin(dir, restart).await?)))
+    }
+
+    /// The live views.
+    pub fn live(&self) -> &dyn ViewStore {
+        match &self.0 {
+            Place::Postgres(rebuild) => &rebuild.live,
+            Place::Sqlite(rebuild) => &rebuild.live,
+        }
+    }
+
+    /// The new ones.
+    pub fn next(&self) -> &dyn ViewStore {
+        match &self.0 {
+            Place::Postgres(rebuild) => &rebuild.next,
+            Place::Sqlite(rebuild) => &rebuild.next,
+        }
+    }
+
+    /// Holds the live views still.
+    ///
+    /// Errors: they can not be reached, or are too busy.
+    pub async fn hold(&self) -> Result<HeldViews, Error> {
+        match &self.0 {
+            Place::Postgres(rebuild) => rebuild.hold().await,
+            Place::Sqlite(rebuild) => rebuild.hold().await,
+        }
+    }
+
+    /// Drops the new tables, which have done their work.
+    ///
+    /// Errors: the store's; they are dropped by the next rebuild then.
+    pub async fn finish(self) -> Result<(), Error> {
+        match self.0 {
+            Place::Postgres(rebuild) => rebuild.finish().await,
+            Place::Sqlite(rebuild) => rebuild.finish().await,
+        }
+    }
+}
+
+/// The live views, held still: nobody can move them until this is let go or [put in place](Self::take_over).
+pub struct HeldViews {
+    store: Held,
+    /// The live tables' place and the new ones', as a prefix in SQL.
+    live: String,
+    next: String,
+}
+
+enum Held {
+    Postgres(PgConnection),
+    Sqlite(SqliteConnection),
+}
+
+/// What was not as the log tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Changed {
+    /// The table.
+    pub table: &'static str,
+    /// Rows of the live views that were wrong, or should not have been there.
+    pub removed: u64,
+    /// Rows that came in their place, or were missing.
+    pub added: u64,
+}
+
+impl HeldViews {
+    pub(crate) async fn postgres(
+        mut connection: PgConnection,
+        live: &str,
+        next: &str,
+    ) -> Result<Self, Error> {
+        let (live, next) = (format!("\"{live}\"."), format!("\"{next}\"."));
+        let lock = format!("BEGIN; LOCK TABLE {live}chain_positions IN SHARE ROW EXCLUSIVE MODE");
+        connection.execute(AssertSqlSafe(lock)).await.map_err(unheld)?;
+        Ok(Self { store: Held::Postgres(connection), live, next })
+    }
+
+    /// Takes the right to write the live views, and nothing of the new ones, which are still to catch up.
+    pub(crate) async fn sqlite(mut connection: SqliteConnection, next: &str) -> Result<Self, Error> {
+        let attach = sqlx::query("ATTACH ? AS next").bind(next).execute(&mut connection).await;
+        attach.map_err(unheld)?;
+        connection.execute("BEGIN; DELETE FROM main.chain_positions WHERE false").await.map_err(unheld)?;
+        Ok(Self { store: Held::Sqlite(connection), live: "main.".to_owned(), next: "next.".to_owned() })
+    }
+
+    /// Makes the live views what the new ones are, all or nothing, and lets them go. The new ones must have caught up.
+    ///
+    /// Errors: nothing was changed then, unless the answer to the last word was lost.
+    pub async fn take_over(mut self) -> Result<Vec<Changed>, Error> {
+        let mut changed = Vec::new();
+        for table in &TABLES {
+            let removed = self.run(differing(table, &self.live, &self.next, &self.live)).await?;
+            let added = self.run(missing(table, &self.live, &self.next)).await?;
+            changed.push(Changed { table: table.name, removed, added });
+        }
+        self.run("COMMIT".to_owned()).await?;
+        self.let_go().await;
+        Ok(changed)
+    }
+
+    /// Leaves the live views as they are.
+    pub async fn let_go(self) {
+        // What was not committed is undone by the store, whatever becomes of the connection.
+        let _ = match self.store {
+            Held::Postgres(connection) => connection.close().await,
+            Held::Sqlite(connection) => connection.close().await,
+        };
+    }
+
+    async fn run(&mut self, sql: String) -> Result<u64, Error> {
+        let sql = AssertSqlSafe(sql);
+        let touched = match &mut self.store {
+            Held::Postgres(connection) => connection.execute(sql).await.map(|done| done.rows_affected()),
+            Held::Sqlite(connection) => connection.execute(sql).await.map(|done| done.rows_affected()),
+        };
+        touched.map_err(unheld)
+    }
+}
+
+fn unheld(source: sqlx::Error) -> Error {
+    Error::of("putting the new views in place", source)
+}
+
+fn columns(table: &Table, count: usize) -> String {
+    table.columns[..count].iter().fold(String::new(), |mut text, (name, _)| {
+        let comma = if text.is_empty() { "" } else { ", " };
+        write!(text, "{comma}\"{name}\"").expect("a String takes everything");
+        text
+    })
+}
+
+/// All rows of one place that the other does not have as they are.
+fn except(table: &Table, of: &str, without: &str) -> String {
+    let (all, name) = (columns(table, table.columns.len()), table.name);
+    format!("SELECT {all} FROM {of}{name} EXCEPT SELECT {all} FROM {without}{name}")
+}
+
+fn differing(table: &Table, live: &str, next: &str, from: &str) -> String {
+    let key = columns(table, table.key);
+    let rows = except(table, live, next);
+    format!("DELETE FROM {from}{} WHERE ({key}) IN (SELECT {key} FROM ({rows}) AS d)", table.name)
+}
+
+fn missing(table: &Table, live: &str, next: &str) -> String {
+    let all = columns(table, table.columns.len());
+    format!("INSERT INTO {live}{} ({all}) {}", table.name, except(table, next, live))
+}

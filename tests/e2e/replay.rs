@@ -1,0 +1,210 @@
+//! `drip replay`: views folded anew while Drip serves, whatever was in them before; and into a file, up to a moment.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use test_servers::{NatsServer, Postgres};
+
+use crate::ask::{Said, said};
+use crate::audit::audit;
+use crate::load::{Load, Target, a_moment};
+use crate::stack::{Drip, Stack, on_both_engines, program};
+
+on_both_engines! {
+    views_are_folded_anew_while_drip_serves,
+    a_replay_that_is_killed_leaves_the_views_as_they_are_and_goes_on_later,
+}
+
+async fn tool(name: &str, drip: &Drip, more: &[&str]) -> Said {
+    let mut command = program();
+    command.args([name, "--json"]).args(drip.log_flags()).args(more);
+    said(command).await
+}
+
+async fn replay(drip: &Drip, more: &[&str]) -> Value {
+    tool("replay", drip, more).await.expect(0).json()
+}
+
+/// The digest of the views, which are right.
+async fn verified(drip: &Drip) -> Value {
+    let report = tool("verify", drip, &[]).await.expect(0).json();
+    report["views"]["sha256"].clone()
+}
+
+/// Rows of all tables that were removed, and added.
+fn changed(report: &Value) -> (u64, u64) {
+    let sum = |what: &str| {
+        let tables = report["tables"].as_array().expect("a list").iter();
+        tables.map(|table| table[what].as_u64().expect("a number")).sum()
+    };
+    (sum("removed"), sum("added"))
+}
+
+async fn views_are_folded_anew_while_drip_serves(engines: crate::stack::Engines) {
+    let stack = Stack::start(engines).await;
+    let drip = &stack.drip;
+    let load = Load::prepare(drip).await;
+    let target = Target::of(drip);
+    load.during(&target, async {
+        for _ in 0..3 {
+            load.progress(60).await;
+            let report = replay(drip, &[]).await;
+            assert_eq!(changed(&report), (0, 0), "the views were right: {report}");
+            verified(drip).await;
+        }
+    })
+    .await;
+    load.check(drip).await;
+    let report = replay(drip, &["--restart"]).await;
+    assert_eq!(report["sha256"], verified(drip).await, "{report}");
+    let heads: u64 = report["at"].as_array().expect("a list").iter().map(after_dash).sum();
+    assert_eq!(report["messages"], heads, "all of it was folded");
+    assert_eq!(changed(&report), (0, 0));
+}
+
+fn after_dash(at: &Value) -> u64 {
+    at.as_str().and_then(|at| at.split_once('-')).expect("P-N").1.parse().expect("a number")
+}
+
+async fn a_replay_that_is_killed_leaves_the_views_as_they_are_and_goes_on_later(
+    engines: crate::stack::Engines,
+) {
+    let stack = Stack::start(engines).await;
+    let drip = &stack.drip;
+    let load = Load::prepare(drip).await;
+    let target = Target::of(drip);
+    load.during(&target, load.progress(400)).await;
+    audit(drip).await;
+    let before = verified(drip).await;
+    for _ in 0..6 {
+        let mut command = program();
+        command.arg("replay").args(drip.log_flags());
+        let mut running = command.stdout(std::process::Stdio::null()).spawn().expect("it starts");
+        a_moment(250).await;
+        // It may be done already.
+        running.kill().ok();
+        running.wait().expect("it was started");
+        assert_eq!(verified(drip).await, before);
+    }
+    assert_eq!(replay(drip, &[]).await["sha256"], before);
+}
+
+/// A Drip on the embedded engines that has stopped, with two users.
+async fn at_rest() -> Drip {
+    let mut drip = Drip::embedded().await;
+    for user in ["anna", "bert"] {
+        drip.open(user, "5").await;
+        drip.debit(user, &json!({ "amount": "0.25", "meter": "search" })).await.expect(200);
+    }
+    audit(&drip).await;
+    drip.stop().await;
+    drip
+}
+
+/// Runs SQL, of which every statement must touch something.
+async fn damage(file: &Path, sql: &str) {
+    let script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); assert c.execute(sys.argv[2]).rowcount; c.commit()";
+    let mut python = Command::new("python3");
+    python.args(["-c", script]).arg(file).arg(sql);
+    said(python).await.expect(0);
+}
+
+#[tokio::test]
+async fn whatever_was_changed_in_the_views_is_mended_and_counted() {
+    let drip = at_rest().await;
+    let right = verified(&drip).await;
+    for (sql, counts) in [
+        ("UPDATE accounts SET balance = balance + 1 WHERE user_id = 'anna'", (1, 1)),
+        ("UPDATE accounts SET email = 'x' WHERE user_id = 'anna'", (1, 1)),
+        ("UPDATE accounts SET user_id = 'zoe' WHERE user_id = 'anna'", (1, 1)),
+        ("DELETE FROM journal WHERE sequence > 3", (0, 3)),
+        ("DELETE FROM lots", (0, 2)),
+        ("DELETE FROM chain_positions", (10, 0)),
+        ("UPDATE usage_hours SET count = count + 1", (2, 2)),
+        ("UPDATE chain_positions SET foreign_count = 7", (1, 1)),
+    ] {
+        damage(&drip.data_dir().join("views.db"), sql).await;
+        tool("verify", &drip, &[]).await.expect(7);
+        let report = replay(&drip, &[]).await;
+        assert_eq!(changed(&report), counts, "{sql}: {report}");
+        assert_eq!(report["sha256"], right, "{sql}");
+        assert_eq!(verified(&drip).await, right, "{sql}");
+    }
+    let left = std::fs::read_dir(drip.data_dir()).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = left.filter(|name| name.to_string_lossy().contains("views.next.db")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_row_changed_in_postgres_is_mended_while_drip_serves_and_grants_stay() {
+    let (nats, postgres) = (NatsServer::start().await, Postgres::shared().await);
+    let database = postgres.fresh_database().await;
+    let drip = Drip::on_engines(&nats, &database).await;
+    drip.open("anna", "5").await;
+    audit(&drip).await;
+    let right = verified(&drip).await;
+    postgres.sql(&database, "CREATE VIEW report AS SELECT balance FROM accounts").await;
+    postgres.sql(&database, "UPDATE accounts SET charged = charged + 1").await;
+    tool("verify", &drip, &[]).await.expect(7);
+    let report = replay(&drip, &[]).await;
+    assert_eq!((changed(&report), &report["sha256"]), ((1, 1), &right));
+    assert_eq!(verified(&drip).await, right);
+    drip.open("bert", "1").await;
+    audit(&drip).await;
+    verified(&drip).await;
+}
+
+#[tokio::test]
+async fn live_views_are_not_touched_when_they_are_ahead_or_another_replay_is_under_way() {
+    let drip = at_rest().await;
+    let views = drip.data_dir().join("views.db");
+    damage(&views, "UPDATE chain_positions SET read = read + 9").await;
+    let ahead = tool("replay", &drip, &[]).await.expect(1);
+    assert!(ahead.err.contains("the log ends at"), "{}", ahead.err);
+    damage(&views, "UPDATE chain_positions SET read = read - 9").await;
+    let holding = "import fcntl, sys, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True); time.sleep(60)";
+    let mut python = Command::new("python3");
+    python.args(["-c", holding]).arg(drip.data_dir().join("views.next.lock"));
+    let mut other = python.stdout(std::process::Stdio::piped()).spawn().expect("python3 is there");
+    let mut said = [0; 4];
+    std::io::Read::read_exact(other.stdout.as_mut().expect("it was asked for"), &mut said)
+        .expect("it says so");
+    let second = tool("replay", &drip, &[]).await.expect(1);
+    assert!(second.err.contains("another rebuild of these views is under way"), "{}", second.err);
+    other.kill().expect("it runs");
+    other.wait().expect("it was started");
+    replay(&drip, &[]).await;
+}
+
+#[tokio::test]
+async fn a_log_is_folded_into_a_file_whole_or_up_to_a_moment() {
+    let drip = at_rest().await;
+    let right = verified(&drip).await;
+    let before = std::fs::read(drip.data_dir().join("log.db")).unwrap();
+    let file = |name: &str| drip.folder().join(name).display().to_string();
+    let (whole, part, past) = (file("whole.db"), file("part.db"), file("past.db"));
+    assert_eq!(replay(&drip, &["--to", &whole]).await["sha256"], right);
+    let mut python = Command::new("python3");
+    python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/digest.py")).arg(&whole);
+    assert_eq!(said(python).await.expect(0).json()["all"], right, "Python works it out alike");
+
+    let refused = tool("replay", &drip, &["--to", &whole]).await.expect(2);
+    assert!(refused.err.contains("is there already"), "{}", refused.err);
+    let report = replay(&drip, &["--to", &part, "--until-position", "0-3-0"]).await;
+    assert_eq!((&report["at"], &report["messages"]), (&json!(["0-3"]), &json!(3)));
+    let report = replay(&drip, &["--to", &past, "--until", "2001-01-01T00:00:00Z"]).await;
+    assert_eq!((&report["at"], &report["messages"]), (&json!([]), &json!(0)));
+    for (flags, words) in [
+        (vec!["--to", "x.db", "--until-position", "0-999-0"], "no commit of this log stands at 0-999-0"),
+        (vec!["--to", "x.db", "--until-position", "7-1-0"], "no commit of this log stands at 7-1-0"),
+        (vec!["--to", "x.db", "--until", "yesterday"], "a time looks like"),
+        (vec!["--until", "2026-01-01T00:00:00Z"], "--to"),
+        (vec!["--restart", "--to", "x.db"], "--restart"),
+    ] {
+        let refused = tool("replay", &drip, &flags).await.expect(2);
+        assert!(refused.err.contains(words), "{flags:?}: {}", refused.err);
+    }
+    assert!(std::fs::read(drip.data_dir().join("log.db")).unwrap() == before, "the log is not touched");
+    assert_eq!(verified(&drip).await, right, "nor are the live views");
+}
