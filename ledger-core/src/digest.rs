@@ -133,12 +133,20 @@ impl Feed {
         feed
     }
 
+    /// Inlined, because most pieces are numbers, whose length is then known.
+    #[inline(always)]
     fn raw(&mut self, bytes: &[u8]) {
-        if let Some(room) = self.gathered.get_mut(self.len..self.len + bytes.len()) {
-            room.copy_from_slice(bytes);
-            self.len += bytes.len();
-            return;
+        match self.gathered.get_mut(self.len..self.len + bytes.len()) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                self.len += bytes.len();
+            }
+            None => self.overflow(bytes),
         }
+    }
+
+    #[cold]
+    fn overflow(&mut self, bytes: &[u8]) {
         let hasher = self.hasher.get_or_insert_with(Sha256::new);
         hasher.update(&self.gathered[..self.len]);
         hasher.update(bytes);

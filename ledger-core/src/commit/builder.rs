@@ -49,7 +49,7 @@ pub struct CommitBuilder {
     accounts: Table<AccountId>,
     /// App and user of each account, in the order of the table.
     account_rows: Vec<(u32, String)>,
-    events: Vec<u8>,
+    pub(super) events: Vec<u8>,
     count: u32,
     signal: bool,
     min_reader: u16,
@@ -86,12 +86,19 @@ impl CommitBuilder {
 
     /// Adds an event.
     pub fn push(&mut self, event: &Event) {
-        let wire = self.wire(event);
-        let mut serializer = rmp_serde::Serializer::new(&mut self.events).with_struct_map();
-        wire.serialize(&mut serializer).expect("writing to memory does not fail");
+        let plain = matches!(event, Event::Debited(event) if self.write_plain_debit(event));
+        if !plain {
+            self.write_any(event);
+        }
         self.count += 1;
         self.signal |= event.is_signal();
         self.min_reader = self.min_reader.max(min_reader(event));
+    }
+
+    pub(super) fn write_any(&mut self, event: &Event) {
+        let wire = self.wire(event);
+        let mut serializer = rmp_serde::Serializer::new(&mut self.events).with_struct_map();
+        wire.serialize(&mut serializer).expect("writing to memory does not fail");
     }
 
     /// Makes the bytes. The builder stays as it is: when a foreign message took the place, the same events are
@@ -135,14 +142,14 @@ impl CommitBuilder {
         Ok(())
     }
 
-    fn text(&mut self, text: &str) -> u32 {
+    pub(super) fn text(&mut self, text: &str) -> u32 {
         if let Some(index) = self.texts.index.get(text) {
             return *index;
         }
         self.texts.add(text.to_owned(), text.len() + 5)
     }
 
-    fn account(&mut self, account: &AccountId) -> u32 {
+    pub(super) fn account(&mut self, account: &AccountId) -> u32 {
         if let Some(index) = self.accounts.index.get(account) {
             return *index;
         }
@@ -323,7 +330,7 @@ fn sealed(sealed: &Sealed) -> wire::Sealed {
 }
 
 /// Healthy is 0, so that the usual case costs nothing.
-fn level_number(level: Level) -> u8 {
+pub(super) fn level_number(level: Level) -> u8 {
     match level {
         Level::Healthy => 0,
         Level::Low => 1,

@@ -2,6 +2,7 @@
 
 mod builder;
 mod decode;
+mod plain;
 mod prefix;
 mod wire;
 

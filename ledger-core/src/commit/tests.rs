@@ -7,7 +7,8 @@ mod strategies;
 use proptest::prelude::*;
 
 use super::{Class, Commit, CommitBuilder, EncodedCommit, Hash, Head};
-use crate::event::{Event, Genesis, PolicySet, TermOpened};
+use crate::charge::Charge;
+use crate::event::{Event, Genesis, PolicySet, Slice, Slices, TermOpened};
 use crate::ids::{LogId, PartitionId, TermNonce};
 use crate::policy::Policy;
 use crate::slots::SlotMap;
@@ -164,6 +165,30 @@ proptest! {
         prop_assert_eq!((commit.previous, commit.previous_hash, commit.term), (previous, previous_hash, term));
         prop_assert_eq!((commit.time, commit.hash), (time, sealed.hash));
         prop_assert_eq!(Hash::of(&sealed.bytes), sealed.hash);
+    }
+
+    #[test]
+    fn a_plain_debit_is_written_as_serde_writes_it(
+        debits in prop::collection::vec(strategies::debited(), 1..8),
+        plain in any::<bool>(),
+    ) {
+        let (mut straight, mut by_serde) = (CommitBuilder::default(), CommitBuilder::default());
+        for mut debit in debits {
+            if plain {
+                (debit.usage.item, debit.usage.metadata, debit.epoch_started) = (None, None, None);
+                debit.usage.charge = Charge::Amount(debit.charged);
+                debit.slices = Slices::from_elem(Slice { lot: 1, amount: debit.charged }, 1);
+            }
+            let taken = straight.write_plain_debit(&debit);
+            prop_assert!(taken || !plain);
+            let debit = Event::Debited(debit);
+            if !taken {
+                straight.write_any(&debit);
+            }
+            by_serde.write_any(&debit);
+        }
+        prop_assert_eq!(straight.seal(&head()).bytes, by_serde.seal(&head()).bytes);
+        prop_assert_eq!(straight.events, by_serde.events);
     }
 
     #[test]

@@ -102,7 +102,10 @@ impl Admission<'_> {
         });
         let reason = CrossingReason::Debit;
         let crossed = crossings(&usage.account, &movement, balance, baseline, reason);
-        std::iter::once(debited).chain(crossed).chain(self.raised_horizon(usage)).collect()
+        let mut events = vec![debited];
+        events.extend(crossed);
+        events.extend(self.raised_horizon(usage));
+        events
     }
 
     /// A key is one more to remember: beyond the budget the oldest make room.

@@ -118,7 +118,7 @@ fn usage(charge: impl Strategy<Value = Charge>) -> impl Strategy<Value = Usage> 
     )
 }
 
-fn debited() -> impl Strategy<Value = Debited> {
+pub(super) fn debited() -> impl Strategy<Value = Debited> {
     let slices = prop::collection::vec((any::<u32>(), amount()), 0..5);
     let charge = prop_oneof![Just(Charge::Amount(Usdc::ZERO)), line_items()];
     (usage(charge), amount(), amount(), slices, amount(), level(), of(any::<u32>())).prop_map(
