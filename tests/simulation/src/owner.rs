@@ -4,7 +4,18 @@ use std::collections::BTreeMap;
 
 use command_api::writer::{Input, Output, Ticket, Writer, WriterConfig};
 use event_log::Entry;
-use ledger_core::{AppId, Label, PartitionId, Policy, Timestamp};
+use ledger_core::{AppId, Chain, Label, Ledger, PartitionId, Policy, Snapshot, Timestamp};
+
+/// The fewest bytes of commits between two snapshots: some commits.
+const SNAPSHOT_AFTER: u64 = 2_000;
+
+/// The state that a snapshot holds, by its bytes.
+pub(crate) fn restore(snapshot: &Snapshot) -> Result<(Chain, Ledger), String> {
+    let files: BTreeMap<_, _> =
+        snapshot.generations().map(|(hash, generation)| (hash.0, generation.to_bytes())).collect();
+    let restored = Snapshot::restore(&snapshot.to_bytes(), |hash| files.get(&hash.0).cloned());
+    restored.map_err(|error| format!("a snapshot that was written can not be read: {error}"))
+}
 
 /// One owner: a writer and the calls that it has not answered.
 pub(crate) struct Owner {
@@ -20,14 +31,26 @@ pub(crate) struct Owner {
 impl Owner {
     /// A writer with nothing in memory.
     pub(crate) fn new(key_budget: u32) -> Self {
+        Self::with(Writer::new(PartitionId(0), Self::config(key_budget)))
+    }
+
+    /// A writer that goes on from a snapshot.
+    pub(crate) fn restored(key_budget: u32, state: (Chain, Ledger), size: usize) -> Self {
+        Self::with(Writer::restored(PartitionId(0), Self::config(key_budget), state, size))
+    }
+
+    fn with(writer: Writer) -> Self {
+        let writer = writer.with_snapshots_after(SNAPSHOT_AFTER);
+        Self { writer, calls: BTreeMap::new(), paused_until: Timestamp(0), asleep: vec![] }
+    }
+
+    fn config(key_budget: u32) -> WriterConfig {
         let app = AppId::new("demo").expect("a good name");
-        let config = WriterConfig {
+        WriterConfig {
             program: Label::new("drip simulation").expect("a good label"),
             policies: vec![(app, Policy { key_budget, ..Policy::default() })],
             queue_max: 50,
-        };
-        let writer = Writer::new(PartitionId(0), config);
-        Self { writer, calls: BTreeMap::new(), paused_until: Timestamp(0), asleep: vec![] }
+        }
     }
 
     /// Replays up to this sequence.

@@ -9,7 +9,7 @@ use event_log::{AppendOutcome, ReadError};
 use judge::history::{Line, What};
 use ledger_core::commit::Commit;
 use ledger_core::time::SECOND;
-use ledger_core::{LogId, PartitionId, TermNonce, Timestamp};
+use ledger_core::{LogId, PartitionId, Snapshot, TermNonce, Timestamp};
 
 use crate::client::{self, Client};
 use crate::owner::{self, Owner};
@@ -32,6 +32,8 @@ pub enum Bug {
     ConflictIsNotStored,
     /// The log stores without a look at the expected sequence.
     SkipExpectedSequence,
+    /// A start takes the state of an older snapshot for that of the newest.
+    StateOfAnotherMoment,
 }
 
 /// What a seed that went well has seen.
@@ -47,6 +49,12 @@ pub struct Outcome {
     pub pauses: u64,
     /// Owners that were fenced.
     pub fenced: u64,
+    /// Snapshots that were kept.
+    pub snapshots: u64,
+    /// Starts that went on from the newest snapshot, and from an older one.
+    pub restored: u64,
+    /// As before: from an older one.
+    pub restored_old: u64,
     /// What the log did.
     pub log: Counts,
 }
@@ -79,6 +87,7 @@ struct World {
     history: Vec<Line>,
     agenda: BTreeMap<(Timestamp, u64), Event>,
     trace: VecDeque<String>,
+    snapshots: Vec<Snapshot>,
     seen: Outcome,
 }
 
@@ -144,6 +153,7 @@ impl World {
             history: Vec::new(),
             agenda: BTreeMap::new(),
             trace: VecDeque::new(),
+            snapshots: Vec::new(),
             seen: Outcome::default(),
         }
     }
@@ -177,8 +187,23 @@ impl World {
             return Err("I13: long after the faults have stopped nothing gets through".to_owned());
         }
         let mut fresh = Owner::new(self.key_budget);
+        self.snapshots_are_replays(&mut fresh)?;
         fresh.replay(self.log.entries())?;
         verdict::judge(self.log.entries(), &self.history, fresh.writer.ledger(), self.one_owner)
+    }
+
+    /// I11: each snapshot is what a replay up to its commit knows, to the last byte.
+    fn snapshots_are_replays(&self, fresh: &mut Owner) -> Result<(), String> {
+        let mut snapshots: Vec<_> = self.snapshots.iter().collect();
+        snapshots.sort_by_key(|snapshot| snapshot.chain.read);
+        for snapshot in snapshots {
+            let read = usize::try_from(snapshot.chain.read).expect("small");
+            fresh.replay(&self.log.entries()[..read])?;
+            if Snapshot::take(fresh.writer.chain(), fresh.writer.ledger()) != *snapshot {
+                return Err(format!("I11: the snapshot at {read} is not what a replay up to there knows"));
+            }
+        }
+        Ok(())
     }
 
     /// The next thing that happens.
@@ -286,11 +311,31 @@ impl World {
         }
         self.next += 1;
         let id = self.next;
-        self.owners.insert(id, Owner::new(self.key_budget));
+        let owner = self.new_owner()?;
+        self.owners.insert(id, owner);
         self.note(format!("owner {id} starts"));
         self.open(id)?;
         self.plan(2 * SECOND, Event::Look(id));
         Ok(())
+    }
+
+    /// With nothing in memory, or with what the newest snapshot holds, or an older one.
+    fn new_owner(&mut self) -> Result<Owner, String> {
+        let count = self.snapshots.len();
+        if count == 0 || self.rng.chance(300) {
+            return Ok(Owner::new(self.key_budget));
+        }
+        let old = self.rng.chance(500);
+        let any = usize::try_from(self.rng.below(count as u64)).expect("small");
+        let place = if old { any } else { count - 1 };
+        let mut state = owner::restore(&self.snapshots[place])?;
+        if self.bug == Some(Bug::StateOfAnotherMoment) {
+            state.0 = self.snapshots[count - 1].chain;
+        }
+        self.seen.restored += u64::from(place == count - 1);
+        self.seen.restored_old += u64::from(place < count - 1);
+        self.note(format!("a snapshot of commit {} is taken up", state.0.sequence));
+        Ok(Owner::restored(self.key_budget, state, self.snapshots[place].size()))
     }
 
     fn open(&mut self, id: u64) -> Result<(), String> {
@@ -367,7 +412,11 @@ impl World {
                     self.owners.remove(&id);
                     return self.plan(2 * SECOND, Event::Start);
                 }
-                Output::Snapshot(_) | Output::Opened => {}
+                Output::Snapshot(snapshot) => {
+                    self.seen.snapshots += 1;
+                    self.snapshots.push(*snapshot);
+                }
+                Output::Opened => {}
             }
             if !self.owners.contains_key(&id) {
                 return;
