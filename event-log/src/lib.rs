@@ -7,7 +7,7 @@
 //!
 //! In reading order: this page (the port), [`error`] (what can go wrong outside of an append), `classify`
 //! (ours, foreign or damaged), `sqlite` (one file, one writer process), `jetstream` (NATS, production), [`anchors`]
-//! (is the log still what it was?), and `contract` (feature `contract-tests`: the tests every backend must pass).
+//! (is the log still what it was?), `sim` (feature `sim`: one that lies on purpose), and `contract` (feature `contract-tests`: the tests every backend must pass).
 
 pub mod anchors;
 mod classify;
@@ -15,6 +15,8 @@ mod classify;
 pub mod contract;
 pub mod error;
 mod jetstream;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 mod sqlite;
 
 use std::time::Duration;

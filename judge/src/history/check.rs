@@ -72,11 +72,16 @@ pub fn check(lines: &[Line], log: &Effects, one_owner: bool) -> Vec<Complaint> {
     let mut check = Check { log, one_owner, complaints: Vec::new() };
     let operations = check.operations(lines);
     let before = Before::of(&operations);
+    let mut first_attempts = BTreeMap::new();
     for (operation, before) in operations.iter().zip(&before.each) {
         check.answer(operation);
         check.order(operation, before);
         check.shown(operation, before);
-        check.refusal(operation, before);
+        // A later attempt of a call gets the answer of the first, from the state of then.
+        let request = operation.request;
+        let call = request.key.as_ref().map(|key| (&operation.account, key, request.deadline));
+        let from = call.map_or(before.account, |call| *first_attempts.entry(call).or_insert(before.account));
+        check.refusal(operation, from);
     }
     check.keys(&operations, &before);
     check.accounts(&operations);
@@ -200,14 +205,14 @@ impl<'a> Check<'a> {
     }
 
     /// I4: for want of credit is refused only what the account did not have, at a moment it was in.
-    fn refusal(&mut self, operation: &Operation<'_>, before: &Answered) {
+    fn refusal(&mut self, operation: &Operation<'_>, from: Option<Position>) {
         let Some((_, Refusal { code, needed, available: Some(available) })) = operation.refused() else {
             return;
         };
         if code != "insufficient_credit" {
             return;
         }
-        let from = before.account.filter(|_| self.one_owner);
+        let from = from.filter(|_| self.one_owner);
         let mut states =
             self.log.of(&operation.account).filter(|(at, _)| from.is_none_or(|from| *at >= from));
         let held = states.any(|(_, effect)| effect.balance == *available);
