@@ -15,7 +15,8 @@ Exit codes:
   4  Drip, NATS or Postgres can not be reached
   5  the outcome is unknown: it may have happened; asking again with the same key is safe
   6  done, but some lines of the input were bad
-  7  verify found something wrong in the log or in the views";
+  7  verify found something wrong in the log or in the views
+  8  interrupted: not done, run it again";
 
 /// The exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,7 @@ pub(crate) enum Exit {
     OutcomeUnknown = 5,
     BadLines = 6,
     FoundWrong = 7,
+    Interrupted = 8,
 }
 
 impl From<Exit> for ExitCode {

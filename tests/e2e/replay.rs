@@ -208,3 +208,41 @@ async fn a_log_is_folded_into_a_file_whole_or_up_to_a_moment() {
     assert!(std::fs::read(drip.data_dir().join("log.db")).unwrap() == before, "the log is not touched");
     assert_eq!(verified(&drip).await, right, "nor are the live views");
 }
+
+#[tokio::test]
+async fn one_that_is_interrupted_says_so_and_what_to_do() {
+    let mut drip = Drip::embedded().await;
+    drip.open("alice", "5").await;
+    audit(&drip).await;
+    drip.stop().await;
+    let right = verified(&drip).await;
+    // Somebody writes the live views for long: the replay waits for them, and is interrupted there.
+    let mut replay = program();
+    replay.args(["replay"]).args(drip.log_flags());
+    let mut interrupted = Command::new("python3");
+    interrupted.args(["-c", INTERRUPT]).arg(drip.data_dir().join("views.db"));
+    interrupted.arg(replay.get_program()).args(replay.get_args());
+    let interrupted = said(interrupted).await.expect(8);
+    assert!(interrupted.err.contains("Run it again: it goes on where it was"), "{}", interrupted.err);
+    assert_eq!(verified(&drip).await, right);
+    assert_eq!(self::replay(&drip, &[]).await["sha256"], right);
+}
+
+/// Holds the right to write a SQLite file while a command runs, and interrupts that once it has folded.
+const INTERRUPT: &str = "
+import os, signal, sqlite3, subprocess, sys, time
+live, command = sys.argv[1], sys.argv[2:]
+held = sqlite3.connect(live, isolation_level=None)
+held.execute('BEGIN IMMEDIATE')
+running = subprocess.Popen(command)
+folded = os.path.join(os.path.dirname(live), 'views.next.db')
+while running.poll() is None:
+    try:
+        if sqlite3.connect(folded).execute('SELECT COUNT(*) FROM journal').fetchone()[0]:
+            break
+    except sqlite3.OperationalError:
+        pass
+    time.sleep(0.01)
+running.send_signal(signal.SIGTERM)
+sys.exit(running.wait())
+";

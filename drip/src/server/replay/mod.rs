@@ -11,6 +11,7 @@ use event_log::EventLog;
 use judge::Position;
 use ledger_core::{PartitionId, Timestamp};
 use projector::{Folded, Goal, ProjectorError, SqliteViews, ViewStore, fold_to};
+use tokio::signal::unix::{SignalKind, signal};
 
 use self::report::{Report, Table};
 use super::args::EngineArgs;
@@ -46,6 +47,24 @@ pub(crate) struct Replay {
 
 impl Replay {
     pub(crate) async fn run(self, output: Output) -> Result<Exit, Failure> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            done = self.replay(output) => done,
+            _ = tokio::signal::ctrl_c() => Err(self.interrupted()),
+            _ = terminate.recv() => Err(self.interrupted()),
+        }
+    }
+
+    /// What is under way is rolled back by the stores, as when the process is killed.
+    fn interrupted(&self) -> Failure {
+        let way_out = match self.to {
+            None => "Nothing is lost. Run it again: it goes on where it was.",
+            Some(_) => "No file was made. Run it again: it begins anew.",
+        };
+        Failure::new(Exit::Interrupted, "the replay was interrupted before it was done").try_this(way_out)
+    }
+
+    async fn replay(&self, output: Output) -> Result<Exit, Failure> {
         let log = engines::open_log_to_read(&self.engines).await?;
         let report = match &self.to {
             Some(file) => self.to_file(&*log, file).await?,
