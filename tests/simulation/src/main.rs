@@ -8,8 +8,11 @@ fn main() -> ExitCode {
     let Some((first, end)) = seeds(&words) else {
         return say("usage: drip-sim --seed N | --seeds A..B", ExitCode::from(2));
     };
-    let failures = (first..end).filter_map(|seed| simulation::run(seed, None).err());
-    let failed = failures.map(|wrong| say(&wrong, ExitCode::FAILURE)).count();
+    let mut failed = 0;
+    for wrong in (first..end).filter_map(|seed| simulation::run(seed, None).err()) {
+        say(&wrong, ExitCode::FAILURE);
+        failed += 1;
+    }
     let code = if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     say(&format!("{} seeds, {failed} failed", end - first), code)
 }

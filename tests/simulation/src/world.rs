@@ -175,7 +175,7 @@ impl World {
 
     /// All faults stop.
     fn heal(&mut self) {
-        self.note("the faults stop".to_owned());
+        self.note("the faults stop");
         (self.healing, self.crash, self.pause) = (true, 0, 0);
         self.log.faults = Faults::default();
     }
@@ -243,7 +243,7 @@ impl World {
         self.agenda.insert((at, self.next), event);
     }
 
-    fn note(&mut self, what: String) {
+    fn note(&mut self, what: &str) {
         self.trace.push_back(format!("{:>12} {what}", self.now.since(START)));
         if self.trace.len() > STEPS_KEPT {
             self.trace.pop_front();
@@ -313,7 +313,7 @@ impl World {
         let id = self.next;
         let owner = self.new_owner()?;
         self.owners.insert(id, owner);
-        self.note(format!("owner {id} starts"));
+        self.note(&format!("owner {id} starts"));
         self.open(id)?;
         self.plan(2 * SECOND, Event::Look(id));
         Ok(())
@@ -334,7 +334,7 @@ impl World {
         }
         self.seen.restored += u64::from(place == count - 1);
         self.seen.restored_old += u64::from(place < count - 1);
-        self.note(format!("a snapshot of commit {} is taken up", state.0.sequence));
+        self.note(&format!("a snapshot of commit {} is taken up", state.0.sequence));
         Ok(Owner::restored(self.key_budget, state, self.snapshots[place].size()))
     }
 
@@ -382,7 +382,7 @@ impl World {
             if self.rng.chance(self.crash) {
                 return self.crash(id);
             }
-            self.note(format!("owner {id} {}", owner::name(&output)));
+            self.note(&format!("owner {id} {}", owner::name(&output)));
             match output {
                 Output::Append(commit) => {
                     let token = self.token(id, Asked::Append);
@@ -434,7 +434,7 @@ impl World {
     }
 
     fn crash(&mut self, id: u64) {
-        self.note(format!("owner {id} crashes"));
+        self.note(&format!("owner {id} crashes"));
         self.seen.crashes += 1;
         self.owners.remove(&id);
         self.plan(5 * SECOND, Event::Start);
@@ -459,7 +459,7 @@ impl World {
         self.plan_at(self.now.plus(SECOND), Event::Look(id));
         if self.rng.chance(self.pause) && !self.healing {
             let until = self.now.plus(self.rng.micros(0, 30 * SECOND));
-            self.note(format!("owner {id} falls asleep"));
+            self.note(&format!("owner {id} falls asleep"));
             self.seen.pauses += 1;
             self.owners.get_mut(&id).expect("it is alive").paused_until = until;
             self.plan_at(until, Event::Wake(id));
@@ -469,7 +469,7 @@ impl World {
 
     fn log_answers(&mut self, token: u64, answer: Answer) {
         let Some((id, asked)) = self.asked.remove(&token) else { return };
-        self.note(format!("the log tells owner {id}: {}", heard(&answer)));
+        self.note(&format!("the log tells owner {id}: {}", heard(&answer)));
         let input = match (answer, asked) {
             (Answer::Appended(outcome), _) => match self.bug_of(id, outcome) {
                 Some(outcome) => Input::Appended(outcome),

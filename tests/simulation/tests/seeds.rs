@@ -2,13 +2,16 @@
 
 use simulation::{Bug, Outcome, run};
 
+/// How often a seed has seen something.
+type Count = fn(&Outcome) -> u64;
+
 const SEEDS: std::ops::Range<u64> = 0..100;
 
 #[test]
 fn the_fixed_seeds_go_well_and_see_what_they_should() {
     let seen: Vec<Outcome> =
         SEEDS.map(|seed| run(seed, None).unwrap_or_else(|wrong| panic!("{wrong}"))).collect();
-    let sometimes: [(&str, fn(&Outcome) -> u64); 17] = [
+    let sometimes: [(&str, Count); 17] = [
         ("unknown answers", |seen| seen.unknown),
         ("crashes", |seen| seen.crashes),
         ("pauses", |seen| seen.pauses),
