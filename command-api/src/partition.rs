@@ -72,6 +72,7 @@ enum Done {
     Seen(Result<Option<Entry>, ReadError>),
     Compared(Anchor, Result<Option<Difference>, ReadError>),
     Saved(Box<Snapshots>),
+    Scrubbed(Result<(), ReadError>),
 }
 
 /// One partition: a writer, and what it needs from the world.
@@ -173,6 +174,7 @@ impl Partition {
         let restored = writer.anchor().map(|anchor| Anchor { kept_by: Keeper::Snapshot, ..anchor });
         check_anchors(&*self.log, self.id, restored, &self.health).await?;
         log_clock::check(&*self.log).await?;
+        self.scrub(writer.chain().read);
         let mut entries = self.log.follow(self.id, writer.chain().read);
         loop {
             let head = self.log.head(self.id).await?;
@@ -205,7 +207,7 @@ impl Partition {
         loop {
             let wake = self.until(writer.wake_at());
             let input = tokio::select! {
-                Some(done) = self.doing.next() => self.input(done),
+                Some(done) = self.doing.next() => self.input(done)?,
                 () = wake => Some(Input::Tick),
                 _ = look.tick() => {
                     self.compare(writer)?;
@@ -237,15 +239,15 @@ impl Partition {
     }
 
     fn on_done(&mut self, writer: &mut Writer, done: Done) -> Result<(), PartitionError> {
-        match self.input(done) {
+        match self.input(done)? {
             Some(input) => self.step(writer, input),
             None => Ok(()),
         }
     }
 
     /// What the writer is to know of it.
-    fn input(&mut self, done: Done) -> Option<Input> {
-        Some(match done {
+    fn input(&mut self, done: Done) -> Result<Option<Input>, PartitionError> {
+        Ok(Some(match done {
             Done::Appended(outcome) => {
                 note_outcome(self.id, &outcome);
                 Input::Appended(outcome)
@@ -262,9 +264,13 @@ impl Partition {
             }
             Done::Saved(place) => {
                 self.snapshots = Keeping::In(place);
-                return None;
+                return Ok(None);
             }
-        })
+            Done::Scrubbed(result) => {
+                result?;
+                return Ok(None);
+            }
+        }))
     }
 
     /// Hands an input in.

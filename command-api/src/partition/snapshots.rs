@@ -1,7 +1,8 @@
 //! Restoring a writer from its newest snapshot, and keeping those it takes. Both on a thread of their own: a state can
 //! be large, and nobody waits for its snapshot.
 
-use ledger_core::Snapshot;
+use futures::StreamExt as _;
+use ledger_core::{Sequence, Snapshot};
 
 use super::{Done, Partition};
 use crate::snapshots::Snapshots;
@@ -46,6 +47,24 @@ impl Partition {
             None => Writer::new(id, config),
         };
         writer.with_snapshots_after(self.snapshot_after)
+    }
+
+    /// Reads what stands up to the snapshot's commit once, while the writer is at work: it is not replayed, and a log that
+    /// is damaged there must not be written on.
+    pub(super) fn scrub(&mut self, to: Sequence) {
+        let mut entries = self.log.follow(self.id, 0);
+        let mut read = 0;
+        self.doing.push(Box::pin(async move {
+            while read < to {
+                match entries.next().await.expect("a followed log ends by an error alone") {
+                    Ok(entry) => read = entry.sequence(),
+                    Err(error) => return Done::Scrubbed(Err(error)),
+                }
+                // Whoever asks the writer goes first.
+                tokio::task::yield_now().await;
+            }
+            Done::Scrubbed(Ok(()))
+        }));
     }
 
     /// Keeps a snapshot, while the writer goes on.
