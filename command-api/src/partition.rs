@@ -174,7 +174,9 @@ impl Partition {
         let restored = writer.anchor().map(|anchor| Anchor { kept_by: Keeper::Snapshot, ..anchor });
         check_anchors(&*self.log, self.id, restored, &self.health).await?;
         log_clock::check(&*self.log).await?;
-        self.scrub(writer.chain().read);
+        if restored.is_some() {
+            self.scrub(writer.chain().read);
+        }
         let mut entries = self.log.follow(self.id, writer.chain().read);
         loop {
             let head = self.log.head(self.id).await?;
@@ -383,8 +385,8 @@ impl Partition {
     }
 }
 
-/// Compares the log with what is kept of this partition, and with the snapshot that was restored, before anything is appended. While that is in doubt, the
-/// partition's health says why.
+/// Compares the log with what is kept of this partition, and with the snapshot that was restored, before anything is
+/// appended. While that is in doubt, the partition's health says why.
 async fn check_anchors(
     log: &dyn EventLog,
     id: PartitionId,

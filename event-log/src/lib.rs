@@ -7,7 +7,8 @@
 //!
 //! In reading order: this page (the port), [`error`] (what can go wrong outside of an append), `classify`
 //! (ours, foreign or damaged), `sqlite` (one file, one writer process), `jetstream` (NATS, production), [`anchors`]
-//! (is the log still what it was?), `sim` (feature `sim`: one that lies on purpose), and `contract` (feature `contract-tests`: the tests every backend must pass).
+//! (is the log still what it was?), `sim` (feature `sim`: one that lies on purpose), and `contract` (feature
+//! `contract-tests`: the tests every backend must pass).
 
 pub mod anchors;
 mod classify;

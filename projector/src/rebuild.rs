@@ -60,16 +60,16 @@ impl Folded {
     }
 }
 
-/// Folds a partition from where the store stands up to the goal, and says how far it came. `tell` hears of each step.
+/// Folds a partition from where the store stands up to the goal; not to its end when somebody else moves the store
+/// meanwhile ([`Applied::Elsewhere`]). `tell` hears of each step.
 ///
-/// Errors: the log can not be read or is damaged; the views can not be written, are another log's, or somebody else
-/// writes them too.
+/// Errors: the log can not be read or is damaged; the views can not be written, or are another log's.
 pub async fn fold_to(
     log: &dyn EventLog,
     store: &dyn ViewStore,
     goal: Goal,
     mut tell: impl FnMut(Folded) + Send,
-) -> Result<ChainPosition, ProjectorError> {
+) -> Result<Applied, ProjectorError> {
     let identity = log.identity().log;
     let positions = store.positions().await?;
     require_log(identity, &positions)?;
@@ -101,12 +101,12 @@ pub async fn fold_to(
             let delta = fold.finish();
             match store.apply(&delta).await? {
                 Applied::Here => position = delta.to,
-                Applied::Elsewhere => return Err(Error::TwoRebuilds.into()),
+                Applied::Elsewhere => return Ok(Applied::Elsewhere),
             }
             tell(folded);
         }
     }
-    Ok(position)
+    Ok(Applied::Here)
 }
 
 /// A rebuild under way, of which there is one at a time.
@@ -220,7 +220,7 @@ impl HeldViews {
     pub async fn take_over(mut self) -> Result<Vec<Changed>, Error> {
         let mut changed = Vec::new();
         for table in &TABLES {
-            let removed = self.run(differing(table, &self.live, &self.next, &self.live)).await?;
+            let removed = self.run(differing(table, &self.live, &self.next)).await?;
             let added = self.run(missing(table, &self.live, &self.next)).await?;
             changed.push(Changed { table: table.name, removed, added });
         }
@@ -266,10 +266,10 @@ fn except(table: &Table, of: &str, without: &str) -> String {
     format!("SELECT {all} FROM {of}{name} EXCEPT SELECT {all} FROM {without}{name}")
 }
 
-fn differing(table: &Table, live: &str, next: &str, from: &str) -> String {
+fn differing(table: &Table, live: &str, next: &str) -> String {
     let key = columns(table, table.key);
     let rows = except(table, live, next);
-    format!("DELETE FROM {from}{} WHERE ({key}) IN (SELECT {key} FROM ({rows}) AS d)", table.name)
+    format!("DELETE FROM {live}{} WHERE ({key}) IN (SELECT {key} FROM ({rows}) AS d)", table.name)
 }
 
 fn missing(table: &Table, live: &str, next: &str) -> String {

@@ -48,6 +48,8 @@ mod roles;
 #[cfg(test)]
 mod snapshots;
 #[cfg(test)]
+mod sqlite;
+#[cfg(test)]
 mod stack;
 #[cfg(test)]
 mod takeover;

@@ -1,6 +1,5 @@
 //! `drip replay`: views folded anew while Drip serves, whatever was in them before; and into a file, up to a moment.
 
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -9,7 +8,8 @@ use test_servers::{NatsServer, Postgres};
 use crate::ask::{Said, said};
 use crate::audit::audit;
 use crate::load::{Load, Target, a_moment};
-use crate::stack::{Drip, Stack, on_both_engines, program};
+use crate::sqlite::damage;
+use crate::stack::{Drip, Engines, Stack, on_both_engines, program};
 
 on_both_engines! {
     views_are_folded_anew_while_drip_serves,
@@ -41,7 +41,7 @@ fn changed(report: &Value) -> (u64, u64) {
     (sum("removed"), sum("added"))
 }
 
-async fn views_are_folded_anew_while_drip_serves(engines: crate::stack::Engines) {
+async fn views_are_folded_anew_while_drip_serves(engines: Engines) {
     let stack = Stack::start(engines).await;
     let drip = &stack.drip;
     let load = Load::prepare(drip).await;
@@ -67,9 +67,7 @@ fn after_dash(at: &Value) -> u64 {
     at.as_str().and_then(|at| at.split_once('-')).expect("P-N").1.parse().expect("a number")
 }
 
-async fn a_replay_that_is_killed_leaves_the_views_as_they_are_and_goes_on_later(
-    engines: crate::stack::Engines,
-) {
+async fn a_replay_that_is_killed_leaves_the_views_as_they_are_and_goes_on_later(engines: Engines) {
     let stack = Stack::start(engines).await;
     let drip = &stack.drip;
     let load = Load::prepare(drip).await;
@@ -100,14 +98,6 @@ async fn at_rest() -> Drip {
     audit(&drip).await;
     drip.stop().await;
     drip
-}
-
-/// Runs SQL, of which every statement must touch something.
-async fn damage(file: &Path, sql: &str) {
-    let script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); assert c.execute(sys.argv[2]).rowcount; c.commit()";
-    let mut python = Command::new("python3");
-    python.args(["-c", script]).arg(file).arg(sql);
-    said(python).await.expect(0);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use test_servers::Postgres;
 use crate::ask::{Said, credits, said};
 use crate::audit::audit;
 use crate::load::{Load, Target};
+use crate::sqlite::damage;
 use crate::stack::{Drip, Engines, Stack, on_both_engines, program};
 use crate::usage_files::import;
 
@@ -201,14 +202,7 @@ async fn what_was_changed_behind_drips_back_is_named() {
     let copied = drip.folder().join("copy");
     for (file, sql, words) in DAMAGE {
         copy(&drip.data_dir(), &copied);
-        let mut python = Command::new("python3");
-        let script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); assert c.execute(sys.argv[2]).rowcount; c.commit()";
-        said({
-            python.args(["-c", script]).arg(copied.join(file)).arg(sql);
-            python
-        })
-        .await
-        .expect(0);
+        damage(&copied.join(file), sql).await;
         let found =
             verify(&["--data-dir".to_owned(), copied.display().to_string()], &[]).await.expect(FOUND_WRONG);
         assert_eq!(found.json()["result"], "something_wrong", "{sql}: {}", found.out);

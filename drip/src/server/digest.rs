@@ -3,7 +3,7 @@
 
 use futures::StreamExt as _;
 use projector::FrozenViews;
-use projector::frozen::{CHAIN_POSITIONS, TABLES};
+use projector::frozen::{CHAIN_POSITIONS, TABLES, Table};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -16,6 +16,27 @@ pub(crate) struct TableDigest {
     pub(crate) rows: u64,
     /// The SHA-256 of its lines, each with a line feed behind it.
     pub(crate) sha256: String,
+}
+
+/// The digest of a table in the making.
+#[derive(Default)]
+pub(crate) struct Digesting {
+    sha256: Sha256,
+    rows: u64,
+}
+
+impl Digesting {
+    /// The next row.
+    pub(crate) fn line(&mut self, line: &str) {
+        self.sha256.update(line);
+        self.sha256.update("\n");
+        self.rows += 1;
+    }
+
+    /// The table has no more.
+    pub(crate) fn finish(self, table: &'static Table) -> TableDigest {
+        TableDigest { table: table.name, rows: self.rows, sha256: hex::encode(self.sha256.finalize()) }
+    }
 }
 
 /// The digest over all tables: of one line a table, in the order of their names, `NAME ROWS SHA256`.
@@ -38,25 +59,23 @@ pub(crate) struct Digests {
 pub(crate) async fn digest(mut frozen: FrozenViews) -> Result<Digests, projector::Error> {
     let (mut tables, mut at) = (Vec::new(), Vec::new());
     for table in &TABLES {
-        let (mut sha256, mut rows) = (Sha256::new(), 0);
+        let mut digesting = Digesting::default();
         let mut lines = frozen.lines(table);
         while let Some(line) = lines.next().await {
             let line = line?;
-            sha256.update(&line);
+            digesting.line(&line);
             if table == &CHAIN_POSITIONS {
-                at.extend(position(&line));
+                at.extend(chain_position(&line).map(|(_, partition, read)| format!("{partition}-{read}")));
             }
-            sha256.update("\n");
-            rows += 1;
         }
-        tables.push(TableDigest { table: table.name, rows, sha256: hex::encode(sha256.finalize()) });
+        tables.push(digesting.finish(table));
     }
     frozen.close().await;
     Ok(Digests { tables, at })
 }
 
-/// The second and third of the row's columns.
-fn position(line: &str) -> Option<String> {
+/// The log, the partition, and how far it is read, of a row of the chain positions.
+pub(crate) fn chain_position(line: &str) -> Option<(String, u16, u64)> {
     let row: Vec<serde_json::Value> = serde_json::from_str(line).ok()?;
-    Some(format!("{}-{}", row.get(1)?, row.get(2)?))
+    Some((row[0].as_str()?.to_owned(), row[1].as_u64()?.try_into().ok()?, row[2].as_u64()?))
 }

@@ -170,11 +170,6 @@ impl SimLog {
         self.store(commit);
     }
 
-    /// Loses everything behind this sequence, as a machine that lost its disk's cache does.
-    pub fn cut(&mut self, head: Sequence) {
-        self.entries.truncate(usize::try_from(head).expect("a log in memory"));
-    }
-
     /// Appends; its answer is an [`Answer::Appended`].
     pub fn append(&mut self, now: Timestamp, token: Token, commit: EncodedCommit) {
         if self.rng.chance(self.faults.lost) {

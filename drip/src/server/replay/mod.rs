@@ -10,7 +10,7 @@ use std::time::Instant;
 use event_log::EventLog;
 use judge::Position;
 use ledger_core::{PartitionId, Timestamp};
-use projector::{Folded, Goal, ProjectorError, SqliteViews, ViewStore, fold_to};
+use projector::{Applied, Folded, Goal, SqliteViews, ViewStore, fold_to};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::report::{Report, Table};
@@ -182,7 +182,10 @@ impl<'a> Work<'a> {
                 *folded = folded.and(more);
                 progress.advance(more.messages, folded.events);
             };
-            fold_to(*log, *store, goal, tell).await.map_err(anyhow::Error::from)?;
+            let applied = fold_to(*log, *store, goal, tell).await.map_err(anyhow::Error::from)?;
+            if applied == Applied::Elsewhere {
+                return Err(failed(projector::Error::TwoRebuilds));
+            }
         }
         Ok(())
     }
@@ -198,10 +201,10 @@ async fn fold_on(log: &dyn EventLog, live: &dyn ViewStore) -> Result<Option<Fold
     let mut all = Folded::default();
     for (partition, to) in heads(log).await? {
         let goal = Goal { partition, to, until: None };
-        match fold_to(log, live, goal, |more| all = all.and(more)).await {
-            Ok(_) => {}
-            Err(ProjectorError::Views(projector::Error::TwoRebuilds)) => return Ok(None),
-            Err(error) => return Err(anyhow::Error::from(error).into()),
+        let applied =
+            fold_to(log, live, goal, |more| all = all.and(more)).await.map_err(anyhow::Error::from)?;
+        if applied == Applied::Elsewhere {
+            return Ok(None);
         }
     }
     Ok(Some(all))

@@ -5,18 +5,16 @@ use std::cmp::Ordering;
 use projector::frozen::Table;
 use serde::Serialize;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::Receiver;
 
-use crate::server::digest::TableDigest;
+use crate::server::digest::{Digesting, TableDigest};
 
 /// The rows of the views, table after table.
 pub(super) struct Rows {
     from: Receiver<(&'static Table, Vec<String>)>,
     table: Option<&'static Table>,
     batch: std::vec::IntoIter<String>,
-    digest: Sha256,
-    count: u64,
+    digest: Digesting,
 }
 
 /// A row that is not as the log tells it.
@@ -43,7 +41,7 @@ pub(super) struct Difference {
 
 impl Rows {
     pub(super) fn new(from: Receiver<(&'static Table, Vec<String>)>) -> Self {
-        Self { from, table: None, batch: Vec::new().into_iter(), digest: Sha256::new(), count: 0 }
+        Self { from, table: None, batch: Vec::new().into_iter(), digest: Digesting::default() }
     }
 
     /// The next row of a table. None: it has no more.
@@ -53,9 +51,7 @@ impl Rows {
                 return None;
             }
             if let Some(line) = self.batch.next() {
-                self.digest.update(&line);
-                self.digest.update("\n");
-                self.count += 1;
+                self.digest.line(&line);
                 return Some(line);
             }
             let (table, batch) = self.from.blocking_recv()?;
@@ -68,8 +64,7 @@ impl Rows {
         if self.table == Some(table) {
             self.table = None;
         }
-        let sha256 = hex::encode(std::mem::take(&mut self.digest).finalize());
-        TableDigest { table: table.name, rows: std::mem::take(&mut self.count), sha256 }
+        std::mem::take(&mut self.digest).finish(table)
     }
 
     /// Compares the next row with this one; `None` stands for the end of the table.

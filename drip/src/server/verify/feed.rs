@@ -11,6 +11,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::partition;
 use crate::failure::{Exit, Failure};
+use crate::server::digest::chain_position;
 
 /// So many commits, of at most a quarter of a megabyte each, travel together: a hand-over costs a change of threads.
 const ENTRIES: usize = 32;
@@ -115,15 +116,10 @@ async fn positions(frozen: &mut FrozenViews, log: &str) -> Result<Vec<(u16, u64)
     let lines: Vec<String> =
         frozen.lines(&CHAIN_POSITIONS).try_collect().await.map_err(anyhow::Error::from)?;
     let position = |line: &String| {
-        let (of, partition, read): (String, u16, u64) = first_three(line)?;
+        let (of, partition, read) = chain_position(line)?;
         (of == log).then_some((partition, read))
     };
     Ok(lines.iter().filter_map(position).collect())
-}
-
-fn first_three(line: &str) -> Option<(String, u16, u64)> {
-    let row: Vec<serde_json::Value> = serde_json::from_str(line).ok()?;
-    Some((row[0].as_str()?.to_owned(), row[1].as_u64()?.try_into().ok()?, row[2].as_u64()?))
 }
 
 /// The commit of a position, which is taken for granted.
