@@ -5,7 +5,7 @@
 //! this crate deliberately does not do: it decides nothing, has no side effects, and never writes to the log.
 //!
 //! In reading order: [`rows`] and [`delta`] (what the views hold, and what changes them), [`fold`] (commits in, a
-//! delta out), [`store`] (the port to the views), `columns`, `writes` and `words` (a delta as SQL), [`postgres`] and
+//! delta out), [`store`] (the port to the views), `columns`, `writes`, `journal` and `words` (a delta as SQL), `copy` (the journal as Postgres takes it fastest), [`postgres`] and
 //! [`sqlite`] (the two stores, each with its `schema`), `check` (is this the log the views were folded from?), `anchors`
 //! (and does it stay so?), [`projector`] (the task that follows the log; `outage` outlasts what it lacks), [`query`] and
 //! `record` (reading the views), [`frozen`] (all of them at one moment), [`rebuild`] (all of them anew, beside the live ones).
@@ -13,11 +13,15 @@
 mod anchors;
 mod check;
 mod columns;
+mod copy;
 pub mod delta;
 mod error;
 pub mod fold;
 pub mod frozen;
+mod journal;
 mod outage;
+#[cfg(test)]
+mod plans;
 pub mod positions;
 pub mod postgres;
 pub mod projector;
