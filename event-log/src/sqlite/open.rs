@@ -88,7 +88,9 @@ fn options(file: &Path) -> SqliteConnectOptions {
 }
 
 fn writing(file: &Path) -> SqliteConnectOptions {
-    options(file).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+    let lax = planted::on(Bug::LaxSqlite);
+    let synchronous = if lax { SqliteSynchronous::Off } else { SqliteSynchronous::Full };
+    options(file).journal_mode(SqliteJournalMode::Wal).synchronous(synchronous)
 }
 
 fn reading(file: &Path) -> SqliteConnectOptions {
