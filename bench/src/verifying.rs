@@ -102,7 +102,8 @@ async fn audit(program: &Path, engines: Vec<String>) -> Result<(u64, u64)> {
     let report: Value = serde_json::from_slice(&output.stdout)?;
     ensure!(report["views"]["store"].is_string(), "drip verify did not compare the views: {report}");
     let events = report["totals"]["events"].as_u64().context("the report counts events")?;
-    let seconds: f64 = report["seconds"].as_str().and_then(|text| text.parse().ok()).context("it took time")?;
+    let seconds: f64 =
+        report["seconds"].as_str().and_then(|text| text.parse().ok()).context("it took time")?;
     let millis = Duration::try_from_secs_f64(seconds)?.as_millis();
     Ok((events, u64::try_from(millis)?))
 }

@@ -18,13 +18,20 @@ pub(super) fn on_sealed(flight: &mut Flight, out: &mut Vec<Output>) {
 }
 
 /// What a replay takes in instead of the commit.
-pub(super) fn replayed(mut commit: Commit) -> Commit {
+pub(super) fn replayed(commit: Commit) -> Commit {
     if planted::on(Bug::RedecideOnReplay) {
-        commit.events.iter_mut().for_each(redecide);
+        return changed(commit, redecide);
     }
     if planted::on(Bug::KeysForgotten) {
-        commit.events.iter_mut().for_each(forget_key);
+        return changed(commit, forget_key);
     }
+    commit
+}
+
+fn changed(mut commit: Commit, change: fn(&mut Event)) -> Commit {
+    let mut events = commit.events.to_vec();
+    events.iter_mut().for_each(change);
+    commit.events = events.into();
     commit
 }
 

@@ -15,12 +15,12 @@
 //!   fences the owner before. Until then nothing is decided.
 //! - While it is in doubt whether the log still holds what was acknowledged, nothing is appended.
 
+mod bugs;
 mod decide;
 mod declines;
 mod doubt;
 mod draft;
 mod opening;
-mod bugs;
 mod renumber;
 mod resolve;
 mod snapshots;

@@ -76,7 +76,9 @@ impl Writer {
             Ok(Some(Entry::Commit(stored))) if stored.bytes == flight.commit().bytes => {
                 self.on_stored(now, out)
             }
-            Ok(Some(Entry::Commit(_))) if planted::on(Bug::StaleOwnerKeepsAnswering) => self.on_stored(now, out),
+            Ok(Some(Entry::Commit(_))) if planted::on(Bug::StaleOwnerKeepsAnswering) => {
+                self.on_stored(now, out)
+            }
             Ok(Some(Entry::Commit(stored))) => self.on_other(stored.prefix.sequence, out),
             Ok(Some(Entry::Foreign { sequence, .. })) => self.on_foreign(now, sequence, out),
             Ok(None) => flight.resend_after_backoff(now),

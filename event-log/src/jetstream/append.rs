@@ -36,9 +36,11 @@ fn message(commit: &EncodedCommit) -> OutboundMessage {
         true => message,
         false => message.expected_last_sequence(commit.prefix.sequence - 1),
     };
-    message
-        .expected_stream(stream_name(partition))
-        .outbound_message(format!("drip.ledger.{:02}.{}", partition.0, class_name(commit.class)))
+    message.expected_stream(stream_name(partition)).outbound_message(format!(
+        "drip.ledger.{:02}.{}",
+        partition.0,
+        class_name(commit.class)
+    ))
 }
 
 /// A duplicate is as good as a first one: its id is the hash of these very bytes.

@@ -231,7 +231,8 @@ impl SimLog {
             let outcome = AppendOutcome::Refused(Refusal::Unavailable, "no responders".to_owned());
             return self.acknowledge(now, token, arrival, outcome);
         }
-        if self.rng.chance(self.faults.foreign) {
+        // Behind what is being replicated it would have to wait for that.
+        if self.proposed.is_none() && self.rng.chance(self.faults.foreign) {
             self.counts.foreign += 1;
             let sequence = self.entries.len() as u64 + 1;
             self.entries.push(Entry::Foreign { sequence, reason: "it has no Drip-Prefix header".to_owned() });

@@ -35,7 +35,6 @@ pub fn hunts() -> Vec<Hunt> {
     let simulation = |bug, caught_by| Hunt { bug, ground: Ground::Simulation, caught_by };
     let torture =
         |bug, faults, caught_by| Hunt { bug, ground: Ground::Torture(Engines::R1, faults), caught_by };
-    let asleep = Fault::Takeover { asleep: true };
     let views = [Target::Projector(0), Target::Projector(1)].map(|target| Fault::Kill(target, 0));
     vec![
         simulation(Bug::AnswerBeforeAck, &["I1", "I3"]),
@@ -49,7 +48,6 @@ pub fn hunts() -> Vec<Hunt> {
         simulation(Bug::NotRenumbered, &["I1", "I11"]),
         simulation(Bug::ShorterLogBelieved, &["I15"]),
         torture(Bug::AnswerBeforeAck, vec![Fault::KillUnheard(1_000); 2], &["I1"]),
-        torture(Bug::SkipExpectedSequence, vec![asleep; 2], &["I7"]),
         torture(Bug::PositionApart, [views; 4].concat(), &["I10"]),
         torture(Bug::AnyReplySubject, vec![Fault::ReplyIntoLog(0); 2], &["I16"]),
         Hunt { bug: Bug::LaxSqlite, ground: Ground::PowerCut(Engines::Embedded), caught_by: &["I1"] },

@@ -1,7 +1,6 @@
 //! Which fault comes when: data, drawn from the seed.
 
 use std::fmt;
-use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
@@ -306,6 +305,8 @@ fn once_each(engines: Engines) -> Vec<Fault> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn drawn(seed: u64, engines: Engines) -> Vec<Step> {

@@ -41,7 +41,14 @@ impl Role {
     pub(crate) fn new(name: impl Into<String>, arguments: Vec<String>, http: Option<u16>) -> Self {
         let process = Process::new("drip", End::Kill, &std::env::temp_dir());
         let state = State { process, wanted: false, paused: false, next_start: Instant::now() };
-        Self { name: name.into(), arguments, http, planted: None, state: state.into(), ends: Mutex::default() }
+        Self {
+            name: name.into(),
+            arguments,
+            http,
+            planted: None,
+            state: state.into(),
+            ends: Mutex::default(),
+        }
     }
 
     /// With a bug on purpose.
