@@ -9,8 +9,8 @@ use std::time::Duration;
 use event_log::{Anchor, AnchorError, EventLog, Keeper, anchors};
 use ledger_core::{Sequence, Timestamp};
 
+use crate::config::Config;
 use crate::error::ProjectorError;
-use crate::projector::Config;
 use crate::rows::ChainPosition;
 use crate::store::ViewStore;
 

@@ -1,13 +1,14 @@
 //! Whether the log is the one the views were folded from.
 
-use event_log::{Entry, EventLog};
+use event_log::anchors::{self, Difference};
+use event_log::{EventLog, ReadError};
 use futures::future::try_join_all;
-use ledger_core::LogId;
-use tokio::time::Instant;
+use ledger_core::{LogId, Timestamp};
+use service_kit::clock;
 
+use crate::config::Config;
 use crate::error::ProjectorError;
 use crate::outage::Outage;
-use crate::projector::Config;
 use crate::rows::ChainPosition;
 use crate::store::ViewStore;
 
@@ -30,37 +31,53 @@ pub(crate) fn require_log(log: LogId, positions: &[ChainPosition]) -> Result<(),
 }
 
 /// The log still holds what one partition was folded from. What says otherwise must say so for a while.
-pub(crate) async fn check_position(
+async fn check_position(
     config: &Config,
     log: &dyn EventLog,
     position: &ChainPosition,
 ) -> Result<(), ProjectorError> {
     let mut reading = Outage::new("reading the log", config.longest_pause);
-    let mut since = None;
-    while let Some(found) = reading.outlast(|| difference(log, position)).await? {
-        let (partition, folded) = (position.partition, position.read);
-        if since.get_or_insert_with(Instant::now).elapsed() >= config.patience {
-            return Err(ProjectorError::LogDiffers { partition, folded, found });
+    loop {
+        let tell = |found| warn_of(position, found);
+        match anchors::settled(config.patience, || difference(log, position), tell).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(found)) => return Err(differs(position, found)),
+            Err(error) => {
+                let now = Timestamp(clock::now());
+                tokio::time::sleep(reading.pause(now, ProjectorError::Log(error))?).await;
+            }
         }
-        tracing::warn!(%partition, folded, "the log differs from the views ({found}); looking again");
-        tokio::time::sleep(config.patience / 10).await;
     }
-    Ok(())
 }
 
-/// How the log differs from what the views were folded from, as the end of a sentence.
-async fn difference(log: &dyn EventLog, position: &ChainPosition) -> Result<Option<String>, ProjectorError> {
-    let head = log.head(position.partition).await.map_err(ProjectorError::Log)?;
-    if head < position.read {
-        return Ok(Some(format!("the log ends at {head}")));
+/// How the log differs from what the views were folded from, as it answers now.
+///
+/// Errors: it can not be read now, or is damaged there.
+pub(crate) async fn difference(
+    log: &dyn EventLog,
+    position: &ChainPosition,
+) -> Result<Option<Difference>, ReadError> {
+    // Foreign messages behind the last commit have no hash to be known by; that they are gone shows all the same.
+    if position.read > position.sequence {
+        let head = log.head(position.partition).await?;
+        if head < position.read {
+            return Ok(Some(Difference::EndsAt(head)));
+        }
     }
-    if position.sequence == 0 {
-        return Ok(None);
+    match position.anchor() {
+        Some(anchor) => anchors::difference(log, &anchor).await,
+        None => Ok(None),
     }
-    let entry = log.read(position.partition, position.sequence).await.map_err(ProjectorError::Log)?;
-    Ok(match entry {
-        Some(Entry::Commit(commit)) if commit.hash == position.hash => None,
-        Some(_) => Some(format!("another one stands at {}", position.sequence)),
-        None => Some(format!("nothing stands at {}", position.sequence)),
-    })
+}
+
+/// Said while it is not believed yet.
+pub(crate) fn warn_of(position: &ChainPosition, found: Difference) {
+    let (partition, folded) = (position.partition, position.read);
+    tracing::warn!(%partition, folded, "the log differs from the views ({found}); looking again");
+}
+
+/// It is believed.
+pub(crate) fn differs(position: &ChainPosition, found: Difference) -> ProjectorError {
+    let (partition, folded) = (position.partition, position.read);
+    ProjectorError::LogDiffers { partition, folded, found: found.to_string() }
 }

@@ -13,7 +13,7 @@ pub enum Error {
         /// What was tried.
         doing: &'static str,
         /// Why it failed.
-        source: sqlx::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The store answered that this can never work: its tables are not as they were made, or a bug of ours.
     #[error(
@@ -97,7 +97,10 @@ pub enum Error {
 impl Error {
     /// Sorts a failure of a running store: can it work again by itself?
     pub(crate) fn of(doing: &'static str, source: sqlx::Error) -> Self {
-        if is_final(&source) { Self::Refused { doing, source } } else { Self::Unavailable { doing, source } }
+        match is_final(&source) {
+            true => Self::Refused { doing, source },
+            false => Self::Unavailable { doing, source: source.into() },
+        }
     }
 
     /// It may work again later, without anybody's help.

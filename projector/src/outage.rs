@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use service_kit::{Backoff, clock};
+use ledger_core::Timestamp;
+use service_kit::Backoff;
 
 use crate::error::ProjectorError;
 
 /// Something the projector needs and sometimes lacks.
+#[derive(Debug)]
 pub(crate) struct Outage {
     doing: &'static str,
     backoff: Backoff,
@@ -20,8 +22,12 @@ impl Outage {
         Self { doing, backoff, is_down: false }
     }
 
-    /// Waits before the next try. Error: it can not work again by itself.
-    pub(crate) async fn wait(&mut self, error: ProjectorError) -> Result<(), ProjectorError> {
+    /// How long to wait before the next try. Error: it can not work again by itself.
+    pub(crate) fn pause(
+        &mut self,
+        now: Timestamp,
+        error: ProjectorError,
+    ) -> Result<Duration, ProjectorError> {
         if !error.is_transient() {
             return Err(error);
         }
@@ -30,8 +36,7 @@ impl Outage {
             tracing::warn!(error, "{} fails; trying again until it works", self.doing);
         }
         self.is_down = true;
-        tokio::time::sleep(self.backoff.next_delay(clock::now().unsigned_abs())).await;
-        Ok(())
+        Ok(self.backoff.next_delay(now.0.unsigned_abs()))
     }
 
     /// It worked.
@@ -41,22 +46,5 @@ impl Outage {
         }
         self.is_down = false;
         self.backoff.reset();
-    }
-
-    /// Tries until it works.
-    pub(crate) async fn outlast<T, E, F>(&mut self, attempt: impl Fn() -> F) -> Result<T, ProjectorError>
-    where
-        E: Into<ProjectorError>,
-        F: Future<Output = Result<T, E>>,
-    {
-        loop {
-            match attempt().await {
-                Ok(done) => {
-                    self.over();
-                    return Ok(done);
-                }
-                Err(error) => self.wait(error.into()).await?,
-            }
-        }
     }
 }

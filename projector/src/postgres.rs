@@ -11,12 +11,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use ledger_core::Timestamp;
+use planted::Bug;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::query::Query;
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, PgPool, Postgres, Row as _,
-    TypeInfo as _, ValueRef as _,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, PgPool, Postgres,
+    Row as _, TypeInfo as _, ValueRef as _,
 };
 
 use crate::columns::{Column, Rows};
@@ -218,6 +219,10 @@ async fn apply(connection: &mut PgConnection, delta: &Delta) -> Result<Applied, 
     if execute(&mut transaction, guard(delta)).await? != 1 {
         transaction.rollback().await?;
         return Ok(Applied::Elsewhere);
+    }
+    if planted::on(Bug::PositionApart) {
+        transaction.execute("COMMIT; BEGIN").await?;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     for write in writes(delta) {
         execute(&mut transaction, write).await?;

@@ -1,61 +1,27 @@
-//! The task that keeps the views up to the log.
+//! The tasks that keep the views up to the log: the shell of the [machines](crate::machine), one a partition.
 //!
-//! For each partition: read the position from the store, check that the log still holds that commit, follow the
-//! log from there, fold what is ready, apply it. Whenever the store does not stand where it was expected, all of
-//! that begins anew; so a lost answer, a restart of Postgres and a second projector are one and the same case.
+//! Each partition is a task, and what its machine asks of the store is another, so that a transaction goes on while
+//! the entries for the next one are folded. All of them end with [`run`].
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::time::Duration;
 
-use event_log::{Entry, EventLog, ReadError, StoredCommit};
-use futures::future::try_join_all;
-use futures::stream::BoxStream;
-use futures::{FutureExt as _, StreamExt as _};
-use ledger_core::commit::Commit;
-use ledger_core::{PartitionId, Sequence};
+use event_log::{Entry, EventLog, ReadError};
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
+use ledger_core::{PartitionId, Timestamp};
 use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::anchors::{self, Guard};
-use crate::check::{check_position, require_log};
-use crate::delta::Delta;
+use crate::check::difference;
+use crate::config::Config;
 use crate::error::ProjectorError;
-use crate::fold::Fold;
-use crate::outage::Outage;
+use crate::machine::{Input, Machine, Output};
 use crate::positions::Positions;
-use crate::rows::ChainPosition;
-use crate::store::{Applied, ViewStore};
-
-/// How a projector works. The default is for production.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The most entries of the log in one transaction.
-    pub batch_entries: usize,
-    /// No more entries once the commits in a transaction have so many bytes.
-    pub batch_bytes: usize,
-    /// For how long the log must look other than the views remember it before that is believed: a replicated log
-    /// can answer from the past for a moment.
-    pub patience: Duration,
-    /// How long to stand by after somebody else has moved the views.
-    pub standby: Duration,
-    /// The longest pause between two tries while the store or the log is out of reach.
-    pub longest_pause: Duration,
-    /// How often what is folded is kept as an anchor, and the log is compared with all anchors.
-    pub look_every: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            batch_entries: 256,
-            batch_bytes: 1024 * 1024,
-            patience: Duration::from_secs(30),
-            standby: Duration::from_millis(250),
-            longest_pause: Duration::from_secs(2),
-            look_every: Duration::from_secs(10),
-        }
-    }
-}
+use crate::store::ViewStore;
 
 /// Keeps the views up to the log until `shutdown`, and publishes how far they are. An unreachable store or log is
 /// waited for, however long it takes.
@@ -68,20 +34,15 @@ pub async fn run(
     shutdown: CancellationToken,
     positions: watch::Sender<Positions>,
 ) -> Result<(), ProjectorError> {
-    let projector = |partition| Projector {
-        config: config.clone(),
-        log: log.clone(),
-        store: store.clone(),
-        positions: positions.clone(),
-        partition,
-    };
-    let partitions: Vec<_> =
-        log.identity().partitions().map(|partition| projector(partition).work()).collect();
     let mut guard = Guard::new(&config, &*log, &*store);
     let work = async {
         anchors::compare(&config, &*log).await?;
+        let partitions = log.identity().partitions();
+        let mut tasks: JoinSet<ProjectorError> = partitions
+            .map(|partition| Projector::new(&config, &log, &store, &positions, partition).work())
+            .collect();
         tokio::select! {
-            ended = try_join_all(partitions) => ended.map(|_| ()),
+            Some(ended) = tasks.join_next() => Err(ended.unwrap_or_else(resume)),
             alarm = guard.watch() => Err(alarm),
         }
     };
@@ -96,119 +57,101 @@ pub async fn run(
 
 /// The work on one partition.
 struct Projector {
-    config: Config,
+    machine: Machine,
     log: Arc<dyn EventLog>,
     store: Arc<dyn ViewStore>,
     positions: watch::Sender<Positions>,
     partition: PartitionId,
+    /// What is followed.
+    entries: BoxStream<'static, Result<Entry, ReadError>>,
+    /// What is asked of the store or of the log: one thing at a time.
+    asked: JoinSet<Input>,
+    begun: Instant,
 }
 
 impl Projector {
-    async fn work(self) -> Result<(), ProjectorError> {
-        let mut views = self.outage("working on the views");
-        let mut following = self.outage("following the log");
+    fn new(
+        config: &Config,
+        log: &Arc<dyn EventLog>,
+        store: &Arc<dyn ViewStore>,
+        positions: &watch::Sender<Positions>,
+        partition: PartitionId,
+    ) -> Self {
+        Self {
+            machine: Machine::new(config, log.identity().log, partition),
+            log: Arc::clone(log),
+            store: Arc::clone(store),
+            positions: positions.clone(),
+            partition,
+            entries: stream::pending().boxed(),
+            asked: JoinSet::new(),
+            begun: Instant::now(),
+        }
+    }
+
+    /// Only ever ends by an error.
+    async fn work(mut self) -> ProjectorError {
+        let mut out = Vec::new();
         loop {
-            let position = self.position(&mut views).await?;
-            check_position(&self.config, &*self.log, &position).await?;
-            self.publish(position.read);
-            match self.follow(position, &mut views, &mut following).await {
-                Ok(()) => tokio::time::sleep(self.config.standby).await,
-                Err(error) => following.wait(error).await?,
-            }
-        }
-    }
-
-    fn outage(&self, doing: &'static str) -> Outage {
-        Outage::new(doing, self.config.longest_pause)
-    }
-
-    fn publish(&self, read: Sequence) {
-        self.positions.send_if_modified(|positions| positions.advance(self.partition, read));
-    }
-
-    /// Where the views stand.
-    async fn position(&self, views: &mut Outage) -> Result<ChainPosition, ProjectorError> {
-        let log = self.log.identity().log;
-        let positions = views.outlast(|| self.store.positions()).await?;
-        require_log(log, &positions)?;
-        let here = positions.into_iter().find(|position| position.partition == self.partition);
-        Ok(here.unwrap_or_else(|| ChainPosition::start(log, self.partition)))
-    }
-
-    /// Applies what comes, until the views stand elsewhere than expected or the log ends the stream.
-    async fn follow(
-        &self,
-        mut position: ChainPosition,
-        views: &mut Outage,
-        following: &mut Outage,
-    ) -> Result<(), ProjectorError> {
-        let entries = self.log.follow(self.partition, position.read);
-        let mut feed = Feed { entries, failed: None };
-        while let Some(delta) = feed.next(&self.config, position).await? {
-            following.over();
-            match views.outlast(|| self.store.apply(&delta)).await? {
-                Applied::Here => position = delta.to,
-                Applied::Elsewhere => return Ok(()),
-            }
-            self.publish(position.read);
-        }
-        Ok(())
-    }
-}
-
-/// The entries of a partition, folded in batches.
-struct Feed {
-    entries: BoxStream<'static, Result<Entry, ReadError>>,
-    /// What stopped the batch before: it is told after what had come before it is applied.
-    failed: Option<ProjectorError>,
-}
-
-impl Feed {
-    /// Waits for an entry, and takes with it all that are ready, up to the limits.
-    async fn next(&mut self, config: &Config, from: ChainPosition) -> Result<Option<Delta>, ProjectorError> {
-        if let Some(error) = self.failed.take() {
-            return Err(error);
-        }
-        let mut fold = Fold::new(from);
-        let (mut count, mut bytes) = (0, 0);
-        let mut next = self.entries.next().await;
-        while let Some(entry) = next {
-            match take(&mut fold, entry) {
-                Ok(more) => bytes += more,
-                Err(error) if count == 0 => return Err(error),
-                Err(error) => {
-                    self.failed = Some(error);
-                    break;
+            let input = self.next().await;
+            self.machine.step(self.now(), input, &mut out);
+            for output in out.drain(..) {
+                if let Some(error) = self.carry_out(output) {
+                    return error;
                 }
             }
-            count += 1;
-            if count >= config.batch_entries || bytes >= config.batch_bytes {
-                break;
+        }
+    }
+
+    /// What happens next. Answers come before entries, so that the store is never kept waiting for more.
+    async fn next(&mut self) -> Input {
+        let Self { machine, entries, asked, begun, .. } = self;
+        let wake = machine.wake_at().map(|at| *begun + Duration::from_micros(at.0.max(0).unsigned_abs()));
+        tokio::select! {
+            biased;
+            Some(answer) = asked.join_next() => answer.unwrap_or_else(resume),
+            entry = entries.next(), if machine.takes_entries() => input_of(entry),
+            () = std::future::ready(()), if machine.holds_back() => Input::Idle,
+            () = tokio::time::sleep_until(wake.unwrap_or(*begun)), if wake.is_some() => Input::Tick,
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp(i64::try_from(self.begun.elapsed().as_micros()).unwrap_or(i64::MAX))
+    }
+
+    /// Does what the machine wants; the error it stops with.
+    fn carry_out(&mut self, output: Output) -> Option<ProjectorError> {
+        let (log, store) = (Arc::clone(&self.log), Arc::clone(&self.store));
+        match output {
+            Output::ReadPositions => {
+                self.asked.spawn(async move { Input::Positions(store.positions().await) });
             }
-            next = self.entries.next().now_or_never().flatten();
+            Output::Compare(position) => {
+                self.asked.spawn(async move { Input::Compared(difference(&*log, &position).await) });
+            }
+            Output::Apply(delta) => {
+                self.asked.spawn(async move { Input::Applied(store.apply(&delta).await) });
+            }
+            Output::Follow(after) => self.entries = log.follow(self.partition, after),
+            Output::Publish(read) => {
+                self.positions.send_if_modified(|positions| positions.advance(self.partition, read));
+            }
+            Output::Stop(error) => return Some(error),
         }
-        Ok((count > 0).then(|| fold.finish()))
+        None
     }
 }
 
-/// Folds one entry; how many bytes it had.
-fn take(fold: &mut Fold, entry: Result<Entry, ReadError>) -> Result<usize, ProjectorError> {
-    match entry.map_err(ProjectorError::Log)? {
-        Entry::Commit(stored) => {
-            fold.commit(&decode(&stored)?)?;
-            Ok(stored.bytes.len())
-        }
-        Entry::Foreign { sequence, reason } => {
-            let partition = fold.position().partition;
-            tracing::warn!(%partition, sequence, "stepped over a foreign message in the log: {reason}");
-            fold.step_over(sequence)?;
-            Ok(0)
-        }
+fn input_of(entry: Option<Result<Entry, ReadError>>) -> Input {
+    match entry {
+        Some(Ok(entry)) => Input::Entry(entry),
+        Some(Err(error)) => Input::Failed(error),
+        None => Input::Failed(ReadError::Unavailable { doing: "following it", source: "it ended".into() }),
     }
 }
 
-/// A commit of the log, read.
-pub(crate) fn decode(stored: &StoredCommit) -> Result<Commit, ProjectorError> {
-    let (partition, sequence) = (stored.prefix.partition, stored.prefix.sequence);
-    Commit::decode(&stored.bytes).map_err(|source| ProjectorError::Commit { partition, sequence, source })
+/// A task of ours ends only by itself or by a panic, which goes on here.
+fn resume<T>(ended: JoinError) -> T {
+    resume_unwind(ended.into_panic())
 }

@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ledger_core::Timestamp;
+use planted::Bug;
 use sqlx::migrate::Migrator;
 use sqlx::query::Query;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{
-    Arguments as _, AssertSqlSafe, ConnectOptions as _, Encode, Row as _, Sqlite, SqliteConnection, SqlitePool, Type,
-    TypeInfo as _, ValueRef as _,
+    Arguments as _, AssertSqlSafe, ConnectOptions as _, Encode, Executor as _, Row as _, Sqlite,
+    SqliteConnection, SqlitePool, Type, TypeInfo as _, ValueRef as _,
 };
 
 use crate::columns::{Column, Rows};
@@ -218,6 +219,10 @@ async fn apply(pool: &SqlitePool, delta: &Delta) -> Result<Applied, sqlx::Error>
         transaction.rollback().await?;
         return Ok(Applied::Elsewhere);
     }
+    if planted::on(Bug::PositionApart) {
+        transaction.execute("COMMIT; BEGIN IMMEDIATE").await?;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     for write in writes(delta) {
         execute(&mut transaction, statements(&write)).await?;
     }
@@ -269,7 +274,8 @@ fn by_size(sql: impl Fn(usize) -> String) -> impl FnMut(usize) -> Arc<str> {
 
 fn statements<'a>(write: &'a Write<'_>) -> impl Iterator<Item = Statement> + use<'a> {
     let mut sql = by_size(|count| format!("{} {}", with(&write.rows, count), or_fail(&write.sql)));
-    ranges(write.rows.len).map(move |range| Statement { sql: sql(range.len()), values: values(&write.rows, range) })
+    ranges(write.rows.len)
+        .map(move |range| Statement { sql: sql(range.len()), values: values(&write.rows, range) })
 }
 
 /// By itself SQLite could undo a single statement, and for that it keeps a copy of every page the statement touches: more
