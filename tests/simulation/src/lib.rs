@@ -8,6 +8,8 @@
 mod client;
 mod owner;
 mod verdict;
+mod views;
 mod world;
 
+pub use views::Seen;
 pub use world::{Bug, Outcome, run};

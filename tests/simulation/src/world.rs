@@ -14,12 +14,15 @@ use ledger_core::{LogId, PartitionId, Snapshot, TermNonce, Timestamp};
 use crate::client::{self, Client};
 use crate::owner::{self, Owner};
 use crate::verdict;
+use crate::views::{Seen, Views};
 
 const LOG: LogId = LogId([7; 16]);
 const START: Timestamp = Timestamp(1_800_000_000 * SECOND);
 const STORM: i64 = 120 * SECOND;
 const HEAL: i64 = 90 * SECOND;
 const STEPS_KEPT: usize = 50;
+/// What makes another seed of it.
+const VIEWS: u64 = 0x5649_4557_5300_0000;
 
 /// A bug on purpose, to see that the judge catches it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,16 @@ pub enum Bug {
     SkipExpectedSequence,
     /// A start takes the state of an older snapshot for that of the newest.
     StateOfAnotherMoment,
+    /// Rows of the views are changed in one transaction, and the position in the next.
+    PositionAfterRows,
+    /// The position of the views is moved in one transaction, and the rows are changed in the next.
+    PositionBeforeRows,
+    /// A projector takes no heed that somebody else has moved the views.
+    ElsewhereIsHere,
+    /// What was folded ahead is applied after a delta of which nobody knows whether it was.
+    AheadKept,
+    /// What is brought again is folded again.
+    FoldedTwice,
 }
 
 /// What a seed that went well has seen.
@@ -57,6 +70,8 @@ pub struct Outcome {
     pub restored_old: u64,
     /// What the log did.
     pub log: Counts,
+    /// What the projectors have seen.
+    pub views: Seen,
 }
 
 enum Event {
@@ -73,6 +88,7 @@ struct World {
     now: Timestamp,
     rng: Rng,
     log: SimLog,
+    views: Views,
     bug: Option<Bug>,
     key_budget: u32,
     crash: u64,
@@ -109,7 +125,7 @@ pub fn run(seed: u64, bug: Option<Bug>) -> Result<Outcome, String> {
         let steps: Vec<String> = world.trace.iter().cloned().collect();
         format!("{}\n\nseed {seed}: {wrong}\nagain: drip-sim --seed {seed}", steps.join("\n"))
     })?;
-    world.seen.log = world.log.counts();
+    (world.seen.log, world.seen.views) = (world.log.counts(), world.views.seen());
     Ok(world.seen)
 }
 
@@ -140,6 +156,7 @@ impl World {
             now: START,
             rng,
             log,
+            views: Views::new(LOG, seed ^ VIEWS, bug, START),
             bug,
             key_budget,
             crash,
@@ -178,6 +195,7 @@ impl World {
         self.note("the faults stop");
         (self.healing, self.crash, self.pause) = (true, 0, 0);
         self.log.faults = Faults::default();
+        self.views.heal();
     }
 
     fn end(&mut self) -> Result<(), String> {
@@ -189,6 +207,9 @@ impl World {
         let mut fresh = Owner::new(self.key_budget);
         self.snapshots_are_replays(&mut fresh)?;
         fresh.replay(self.log.entries())?;
+        let views = self.views.end(self.log.entries());
+        self.views_note();
+        views?;
         verdict::judge(self.log.entries(), &self.history, fresh.writer.ledger(), self.one_owner)
     }
 
@@ -210,7 +231,8 @@ impl World {
     fn advance(&mut self) -> Result<(), String> {
         let log = self.log.next_at();
         let first = self.agenda.keys().next().map(|(at, _)| *at);
-        let at = log.into_iter().chain(first).min().ok_or("nothing happens any more")?;
+        let views = self.views.next_at();
+        let at = log.into_iter().chain(first).chain(views).min().ok_or("nothing happens any more")?;
         // Strictly later than what was before, so that before and after are never in doubt.
         self.now = at.max(self.now.plus(1));
         if log == Some(at) {
@@ -218,6 +240,11 @@ impl World {
                 self.log_answers(token, answer);
             }
             return Ok(());
+        }
+        if views == Some(at) {
+            let stepped = self.views.step(self.now, self.log.entries());
+            self.views_note();
+            return stepped;
         }
         match self.agenda.pop_first().expect("it was there").1 {
             Event::Client(client) => self.client_asks(client),
@@ -231,6 +258,12 @@ impl World {
             Event::Start => self.start()?,
         }
         Ok(())
+    }
+
+    fn views_note(&mut self) {
+        for what in self.views.notes() {
+            self.note(&what);
+        }
     }
 
     fn plan(&mut self, most: i64, event: Event) {
