@@ -7,6 +7,11 @@ use ledger_core::{AccountId, AppId, Meter, Position, SourceName, Timestamp, Usdc
 use projector::delta::{AccountChange, Opened, SourceChange, UsageChange};
 use projector::{AccountRow, Applied, ChainPosition, Delta, JournalRow, LotRow};
 
+/// Usage of an account and meter in the hour that begins then.
+pub(super) type UsageKey = (AccountId, Meter, Timestamp);
+/// A source of an app.
+pub(super) type SourceKey = (AppId, SourceName);
+
 /// What a source is at: its mark, and what became of its items.
 #[derive(Debug)]
 pub(super) struct Source {
@@ -24,8 +29,8 @@ pub(super) struct Database {
     pub(super) accounts: BTreeMap<AccountId, AccountRow>,
     pub(super) lots: BTreeMap<(AccountId, u32), LotRow>,
     pub(super) journal: BTreeMap<Position, JournalRow>,
-    pub(super) usage: BTreeMap<(AccountId, Meter, Timestamp), UsageChange>,
-    pub(super) sources: BTreeMap<(AppId, SourceName), Source>,
+    pub(super) usage: BTreeMap<UsageKey, UsageChange>,
+    pub(super) sources: BTreeMap<SourceKey, Source>,
 }
 
 impl Database {

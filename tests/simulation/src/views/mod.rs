@@ -4,10 +4,11 @@
 //! whose transactions fail before they are committed, or lose their answer, or are slow; the log is read by streams
 //! that lie. All of it has its own agenda and its own seed, so that it changes nothing for the writers beside it. In
 //! reading order: this page (what happens when), `shell` (carrying out what projectors want), `database`, `audit` (the
-//! judge's fold against the rows).
+//! judge's fold against the rows, as `lines`).
 
 mod audit;
 mod database;
+mod lines;
 mod shell;
 
 use std::collections::BTreeMap;
@@ -128,8 +129,8 @@ impl Views {
             crash: often(20),
             pause: often(20),
             fails: often(100),
-            answer_lost: often(100),
-            late: often(60),
+            answer_lost: often(200),
+            late: often(200),
             slow: often(200),
             down: often(20),
             unreadable: often(100),
@@ -189,6 +190,7 @@ impl Views {
     ///
     /// Errors: what is wrong.
     pub(crate) fn step(&mut self, now: Timestamp, log: &[Entry]) -> Result<(), String> {
+        let before = self.database.read();
         self.now = now;
         match self.agenda.pop_first().expect("somebody knew that there is something").1 {
             Event::Start => self.start(),
@@ -203,6 +205,9 @@ impl Views {
                 self.compare(log, false)?;
                 self.plan(5 * SECOND, Event::Audit);
             }
+        }
+        if self.database.read() < before {
+            return Err(format!("I10: the position went back from {before} to {}", self.database.read()));
         }
         self.wrong.take().map_or(Ok(()), Err)
     }

@@ -271,8 +271,8 @@ impl Views {
         let fate = self.fate();
         let most = match fate {
             Fate::Late => {
-                self.plan(2 * SECOND, Event::Answers(id, Input::Applied(Err(lost()))));
-                10 * SECOND
+                self.plan(SECOND, Event::Answers(id, Input::Applied(Err(lost()))));
+                2 * SECOND
             }
             _ if self.rng.chance(self.faults.slow) => 3 * SECOND,
             _ => 20_000,
