@@ -223,6 +223,13 @@ impl Views {
         if read != head {
             return Err(format!("I13: long after the faults have stopped the views are at {read} of {head}"));
         }
+        if let Some((id, behind)) = self.projectors.iter().find(|(_, projector)| projector.published != head)
+        {
+            let published = behind.published;
+            return Err(format!(
+                "I13: the views are at {head}, projector {id} has told of {published} alone"
+            ));
+        }
         self.compare(log, true)?;
         self.refuse(log)
     }

@@ -28,6 +28,8 @@ pub(super) struct Projector {
     brought: u64,
     /// How many entries in a row were lost on their way.
     lost: u64,
+    /// How far the views are, as it has let it be known.
+    pub(super) published: u64,
     /// A delta is with the database, and so many entries came since.
     ahead: Option<u64>,
     /// Asleep with all its memory until then, and what came meanwhile.
@@ -58,6 +60,7 @@ impl Views {
             stream: 0,
             brought: 0,
             lost: 0,
+            published: 0,
             ahead: None,
             paused_until: self.now,
             asleep: Vec::new(),
@@ -118,6 +121,7 @@ impl Views {
             let here = self.database.read();
             self.wrong = Some(format!("I10: projector {id} publishes {read}, the views are at {here}"));
         }
+        self.projectors.get_mut(&id).expect("it is alive").published = read;
     }
 
     fn stopped(&mut self, id: u64, error: &ProjectorError) {
