@@ -11,8 +11,12 @@ use toml::{Table, Value};
 
 /// Which of our crates each of our crates may depend on, apart from its tests (design: the layout, no circles).
 const ARROWS: &[(&str, &[&str])] = &[
-    ("bench", &["command-api", "event-log", "ledger-core", "projector", "service-kit", "test-servers"]),
-    ("command-api", &["event-log", "ledger-core", "projector", "service-kit"]),
+    (
+        "bench",
+        &["command-api", "event-log", "judge", "ledger-core", "projector", "service-kit", "test-servers"],
+    ),
+    ("caught", &["planted", "simulation", "torture"]),
+    ("command-api", &["event-log", "ledger-core", "planted", "projector", "service-kit"]),
     ("counting", &["ledger-core"]),
     (
         "drip",
@@ -28,16 +32,17 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("drip-client", &[]),
-    ("event-log", &["ledger-core"]),
+    ("event-log", &["ledger-core", "planted"]),
     ("fuzzing", &["command-api", "ledger-core"]),
     ("judge", &[]),
     ("ledger-core", &[]),
-    ("projector", &["event-log", "ledger-core", "service-kit"]),
+    ("planted", &[]),
+    ("projector", &["event-log", "ledger-core", "planted", "service-kit"]),
     ("service-kit", &[]),
     ("simulation", &["command-api", "event-log", "judge", "ledger-core", "projector"]),
     ("test-servers", &[]),
     ("tests", &[]),
-    ("torture", &["drip-client", "event-log", "judge", "service-kit", "test-servers"]),
+    ("torture", &["drip-client", "event-log", "judge", "planted", "service-kit", "test-servers"]),
 ];
 
 /// Where wall time may be read: services ask service-kit, and the client stands alone.

@@ -16,6 +16,7 @@ use crate::ratio::{Ratio, median};
 use crate::report::{Row, grouped};
 use crate::svg::{self, Point};
 use crate::target::Format;
+use crate::verifying::{self, Verifying};
 
 /// How thorough it is.
 #[derive(Debug, Clone)]
@@ -195,6 +196,9 @@ async fn without_load(thorough: &Thorough, batches: &Report, say: Say<'_>) -> Re
         speeds.push(core::measure(size, Timestamp(service_kit::clock::now()))?);
     }
     rows.extend(core_rows(&speeds));
+    say("drip verify under load");
+    let audited = Size { accounts: thorough.accounts.min(100_000), ..size };
+    rows.push(verify_row(&verifying::measure(thorough.program.clone(), audited).await?));
     say("opening a partition");
     rows.push(open_row(&opening::measure(Size { accounts: thorough.events, ..size }).await?));
     say("memory");
@@ -232,7 +236,34 @@ fn core_rows(speeds: &[CoreSpeed]) -> Vec<Row> {
         free("decide, evolve and encode, in memory", middle(|speed| speed.decided)),
         free("decode and hash", middle(|speed| speed.decoded)),
         free("replay: decode, check the chain, evolve", middle(|speed| speed.replayed)),
+        plain(
+            "audit: chain and fold by the judge, in memory",
+            "≥ 1,000,000 events/s",
+            middle(|speed| speed.judged),
+            1_000_000,
+        ),
     ]
+}
+
+fn verify_row(verifying: &Verifying) -> Row {
+    let Verifying { events, ms, asked, paid, p99, under_load } = *verifying;
+    let beside = format!(
+        "{} debits a second asked and {} paid meanwhile, p99 {} µs",
+        grouped(asked),
+        grouped(paid),
+        grouped(p99)
+    );
+    Row {
+        work: format!(
+            "drip verify of {} events, against the views in Postgres, while serving a tenth of full load",
+            grouped(events)
+        ),
+        goal: "< 20 s for a million".to_owned(),
+        figure: format!("{} ms", grouped(ms)),
+        ratio: None,
+        reached: Some(under_load && ms < 20 * events / 1_000),
+        note: if under_load { beside } else { format!("{beside}; the load ended before the audit") },
+    }
 }
 
 fn open_row(opening: &Opening) -> Row {

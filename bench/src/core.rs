@@ -168,6 +168,8 @@ pub struct CoreSpeed {
     pub evolved: u64,
     /// Events decoded, their chain checked, and taken in: a replay.
     pub replayed: u64,
+    /// Events read and folded by the judge, each commit's hash and predecessor checked: an audit without its IO.
+    pub judged: u64,
     /// Bytes of a commit a debit.
     pub bytes_a_debit: Option<Ratio>,
 }
@@ -211,13 +213,27 @@ pub fn measure(size: Size, now: Timestamp) -> Result<CoreSpeed> {
     let begin = Instant::now();
     debits.iter().try_for_each(|bytes| take(&mut ledger, &mut chain, bytes))?;
     let replaying = begin.elapsed();
+    drop((ledger, chain));
+    let judging = judge(&before, &debits)?;
     Ok(CoreSpeed {
         decided: per_second(count, deciding),
         decoded: per_second(count, decoding),
         evolved: per_second(count, evolving),
         replayed: per_second(count, replaying),
+        judged: per_second(count, judging),
         bytes_a_debit: Ratio::of(bytes, count),
     })
+}
+
+/// How long the judge takes for the debits.
+fn judge(before: &[Bytes], debits: &[Bytes]) -> Result<Duration> {
+    let (mut fold, mut sequences) = (judge::Fold::new(0), 1..);
+    let mut take = |bytes: &Bytes| fold.commit(sequences.next().expect("endless"), bytes);
+    before.iter().try_for_each(&mut take)?;
+    let begin = Instant::now();
+    debits.iter().try_for_each(&mut take)?;
+    fold.check_sums()?;
+    Ok(begin.elapsed())
 }
 
 fn replay(commits: &[Bytes]) -> Result<(Ledger, Chain)> {

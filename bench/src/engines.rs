@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use event_log::{EventLog, JetStreamLog, JetStreamOptions, SqliteLog};
-use test_servers::{End, NatsServer, Process, free_port};
+use test_servers::{End, NatsServer, Postgres, Process, free_port};
 
 /// How long Drip may take to be ready.
 const BOUND: Duration = Duration::from_secs(60);
@@ -25,6 +25,15 @@ pub enum LogKind {
     Sqlite,
 }
 
+/// Where a Drip keeps its views.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Views {
+    /// In its data folder.
+    Folder,
+    /// In a Postgres of its own.
+    Postgres,
+}
+
 /// How a Drip is started.
 #[derive(Debug, Clone)]
 pub struct Wanted {
@@ -36,6 +45,8 @@ pub struct Wanted {
     pub partitions: u16,
     /// With a projector (`drip up`), or the writers alone (`drip run command-api`).
     pub projector: bool,
+    /// Where its views are.
+    pub views: Views,
 }
 
 /// A Drip that was started, with its nats-server.
@@ -43,6 +54,7 @@ pub struct Wanted {
 pub struct Drip {
     process: Process,
     nats: Option<NatsServer>,
+    postgres: Option<Postgres>,
     http: u16,
 }
 
@@ -64,8 +76,12 @@ impl Drip {
             }
             LogKind::Sqlite => None,
         };
+        let postgres = match wanted.views {
+            Views::Postgres => Some(Postgres::start_measured(&[]).await),
+            Views::Folder => None,
+        };
         let process = Process::new("drip", End::Kill, &std::env::temp_dir());
-        let mut drip = Self { process, nats, http: free_port() };
+        let mut drip = Self { process, nats, postgres, http: free_port() };
         drip.init(wanted)?;
         drip.spawn(wanted);
         drip.ready().await?;
@@ -140,11 +156,13 @@ impl Drip {
         self.process.spawn(command);
     }
 
-    fn engines(&self) -> Vec<String> {
+    /// The flags that say where log and views are.
+    pub fn engines(&self) -> Vec<String> {
         let mut flags = vec!["--data-dir".to_owned(), self.data().display().to_string()];
         if let Some(nats) = &self.nats {
             flags.extend(["--nats".to_owned(), nats.url(), "--nats-monitor".to_owned(), nats.monitor_url()]);
         }
+        flags.extend(self.postgres.iter().flat_map(|server| ["--database-url".to_owned(), server.url()]));
         flags
     }
 

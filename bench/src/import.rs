@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 
 use crate::drive::per_second;
-use crate::engines::{Drip, LogKind, Wanted, clean};
+use crate::engines::{Drip, LogKind, Views, Wanted, clean};
 
 /// How a file is imported: as the README shows it.
 const FLAGS: &[&str] = &[
@@ -39,7 +39,8 @@ pub async fn measure(program: PathBuf, trace: &Path, rows: u64) -> Result<Import
     let dir = tempfile::Builder::new().prefix("drip-bench-").tempdir()?;
     let file = dir.path().join("usage.csv");
     repeat(trace, rows, &file)?;
-    let wanted = Wanted { program: program.clone(), log: LogKind::Sqlite, partitions: 1, projector: true };
+    let (log, views) = (LogKind::Sqlite, Views::Folder);
+    let wanted = Wanted { program: program.clone(), log, partitions: 1, projector: true, views };
     let drip = Drip::start(&wanted).await?;
     let mut import = clean(&program);
     import.arg("import-usage").arg(&file).args(FLAGS).arg("--json");

@@ -15,7 +15,7 @@ use crate::audit::{self, Books};
 use crate::check::{Tally, charges};
 use crate::cpu::{Used, Watched};
 use crate::drive::{Seen, drive, open_accounts};
-use crate::engines::{APP, Drip, LogKind, Wanted, require_servers};
+use crate::engines::{APP, Drip, LogKind, Views, Wanted, require_servers};
 use crate::latency::Latency;
 use crate::load::{Load, Rhythm};
 use crate::ratio::{Ratio, median};
@@ -337,5 +337,5 @@ pub fn this_program() -> Result<PathBuf> {
 /// A Drip on JetStream with two partitions: each has one commit in flight, so that one is on its way to the disk while
 /// the other gathers.
 pub fn usual(program: PathBuf) -> Wanted {
-    Wanted { program, log: LogKind::JetStream, partitions: 2, projector: false }
+    Wanted { program, log: LogKind::JetStream, partitions: 2, projector: false, views: Views::Folder }
 }

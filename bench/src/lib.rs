@@ -29,3 +29,4 @@ pub mod ratio;
 pub mod report;
 pub mod svg;
 pub mod target;
+pub mod verifying;

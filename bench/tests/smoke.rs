@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bench::all::points;
-use bench::engines::{LogKind, Wanted};
+use bench::engines::{LogKind, Views, Wanted};
 use bench::ledger::{Plan, Via, run};
 use bench::load::{Load, Rhythm};
 use bench::target::Format;
@@ -15,7 +15,13 @@ fn plan(batch: usize, rhythms: Vec<Rhythm>) -> Plan {
     Plan {
         via: Via::Embedded,
         running: None,
-        wanted: Wanted { program: PathBuf::new(), log: LogKind::Sqlite, partitions: 2, projector: false },
+        wanted: Wanted {
+            program: PathBuf::new(),
+            log: LogKind::Sqlite,
+            partitions: 2,
+            projector: false,
+            views: Views::Folder,
+        },
         load: Load { accounts: 200, batch, rhythm: rhythms[0], warm_up, time },
         rhythms,
         rounds: 1,

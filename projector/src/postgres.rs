@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use ledger_core::Timestamp;
+use planted::Bug;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::query::Query;
@@ -182,6 +183,10 @@ async fn apply(pool: &PgPool, delta: &Delta) -> Result<Applied, sqlx::Error> {
     if execute(&mut transaction, guard(delta)).await? != 1 {
         transaction.rollback().await?;
         return Ok(Applied::Elsewhere);
+    }
+    if planted::on(Bug::PositionApart) {
+        transaction.execute("COMMIT; BEGIN").await?;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     for write in writes(delta) {
         execute(&mut transaction, write).await?;

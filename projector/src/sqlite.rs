@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use planted::Bug;
 use sqlx::migrate::Migrator;
 use sqlx::query::Query;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Row as _, Sqlite, SqliteConnection, SqlitePool, TypeInfo as _,
-    ValueRef as _,
+    AssertSqlSafe, ConnectOptions as _, Executor as _, Row as _, Sqlite, SqliteConnection, SqlitePool,
+    TypeInfo as _, ValueRef as _,
 };
 
 use crate::columns::{Column, Rows};
@@ -213,6 +214,10 @@ async fn apply(pool: &SqlitePool, delta: &Delta) -> Result<Applied, sqlx::Error>
     if execute(&mut transaction, &guard(delta)).await? != 1 {
         transaction.rollback().await?;
         return Ok(Applied::Elsewhere);
+    }
+    if planted::on(Bug::PositionApart) {
+        transaction.execute("COMMIT; BEGIN IMMEDIATE").await?;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     for write in writes(delta) {
         execute(&mut transaction, &write).await?;

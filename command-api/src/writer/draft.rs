@@ -146,8 +146,8 @@ impl Flight {
         self.draft.hold(ticket, answer);
     }
 
-    pub(super) fn into_held(self) -> Vec<(Ticket, Answer)> {
-        self.draft.into_held()
+    pub(super) fn take_held(&mut self) -> Vec<(Ticket, Answer)> {
+        std::mem::take(&mut self.draft.held)
     }
 
     /// The log takes longer than it should: callers had better ask elsewhere or later.

@@ -15,6 +15,7 @@
 //!   fences the owner before. Until then nothing is decided.
 //! - While it is in doubt whether the log still holds what was acknowledged, nothing is appended.
 
+mod bugs;
 mod decide;
 mod declines;
 mod doubt;
@@ -251,6 +252,7 @@ impl Writer {
     fn send_draft(&mut self, now: Timestamp, out: &mut Vec<Output>) {
         let mut flight = std::mem::take(&mut self.draft).seal(now, &self.chain);
         self.on_sealed(&mut flight);
+        bugs::on_sealed(&mut flight, out);
         out.push(Output::Append(flight.commit().clone()));
         self.flight = Some(flight);
     }
@@ -298,7 +300,7 @@ impl Writer {
         // A newer owner's commit stands in the place of ours, so ours never will: nothing was done. Otherwise the
         // bytes that were sent may still land.
         let fenced = matches!(stop, Stop::Fenced { .. });
-        let flight = self.flight.take().map(Flight::into_held).unwrap_or_default();
+        let flight = self.flight.take().map(|mut flight| flight.take_held()).unwrap_or_default();
         out.extend(
             flight
                 .into_iter()

@@ -3,6 +3,7 @@
 use event_log::{AppendOutcome, Entry, ReadError, Refusal};
 use ledger_core::time::SECOND;
 use ledger_core::{Position, Timestamp};
+use planted::Bug;
 
 use super::draft::{Flight, Waiting};
 use super::{Output, Phase, Stop, Writer};
@@ -20,6 +21,7 @@ impl Writer {
         let Some(flight) = &mut self.flight else { return };
         match outcome {
             AppendOutcome::Stored => self.on_stored(now, out),
+            AppendOutcome::Conflict if planted::on(Bug::ConflictIsNotStored) => self.planted_not_stored(out),
             AppendOutcome::Conflict => {
                 flight.wait(Waiting::ReadBack);
                 out.push(Output::ReadBack(flight.commit().prefix.sequence));
@@ -46,7 +48,7 @@ impl Writer {
             self.on_opened(&flight);
             out.push(Output::Opened);
         }
-        out.extend(flight.into_held().into_iter().map(|(ticket, answer)| Output::Answer(ticket, answer)));
+        out.extend(flight.take_held().into_iter().map(|(ticket, answer)| Output::Answer(ticket, answer)));
         out.extend(snapshot.map(Output::Snapshot));
         self.flush(now, out);
     }
@@ -72,6 +74,9 @@ impl Writer {
         let Some(flight) = &mut self.flight else { return };
         match found {
             Ok(Some(Entry::Commit(stored))) if stored.bytes == flight.commit().bytes => {
+                self.on_stored(now, out)
+            }
+            Ok(Some(Entry::Commit(_))) if planted::on(Bug::StaleOwnerKeepsAnswering) => {
                 self.on_stored(now, out)
             }
             Ok(Some(Entry::Commit(stored))) => self.on_other(stored.prefix.sequence, out),
@@ -101,7 +106,9 @@ impl Writer {
     fn on_foreign(&mut self, now: Timestamp, sequence: u64, out: &mut Vec<Output>) {
         tracing::error!(partition = %self.chain.partition, sequence, "foreign message in the log: somebody else can publish to it");
         self.chain.read = sequence;
-        self.renumber(sequence);
+        if !planted::on(Bug::NotRenumbered) {
+            self.renumber(sequence);
+        }
         let flight = self.flight.as_mut().expect("what was read back belongs to a flight");
         flight.reseal();
         self.send_flight(now, out);

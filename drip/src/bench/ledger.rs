@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bench::all::points;
-use bench::engines::{APP, LogKind, Wanted};
+use bench::engines::{APP, LogKind, Views, Wanted};
 use bench::ledger::{Plan, Report, Run, Running, Via, run, this_program, times};
 use bench::load::{Load, Rhythm};
 use bench::report::grouped;
@@ -135,6 +135,7 @@ impl LedgerArgs {
                 log,
                 partitions: self.drip.partitions.unwrap_or(if log == LogKind::Sqlite { 1 } else { 2 }),
                 projector: self.drip.projector,
+                views: Views::Folder,
             },
             load: Load { accounts, batch: self.batch.into(), rhythm: rhythms[0], warm_up, time },
             rhythms,

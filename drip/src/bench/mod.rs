@@ -22,6 +22,7 @@ enum Part {
     Memory(parts::MemoryArgs),
     Open(parts::OpenArgs),
     Projector(parts::ProjectorArgs),
+    Verify(parts::VerifyArgs),
     Import(parts::ImportArgs),
     All(parts::AllArgs),
 }
@@ -35,6 +36,7 @@ impl BenchArgs {
             Part::Memory(args) => args.run(output)?,
             Part::Open(args) => args.run(output).await?,
             Part::Projector(args) => args.run(output).await?,
+            Part::Verify(args) => args.run(output).await?,
             Part::Import(args) => args.run(output).await?,
             Part::All(args) => args.run(output).await?,
         }

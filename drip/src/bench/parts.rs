@@ -8,7 +8,7 @@ use bench::ledger::this_program;
 use bench::machine::Machine;
 use bench::ratio::Ratio;
 use bench::report::{Row, grouped, markdown};
-use bench::{core, import, memory, opening, projection};
+use bench::{core, import, memory, opening, projection, verifying};
 use ledger_core::Timestamp;
 
 use super::say;
@@ -57,6 +57,13 @@ pub(crate) struct MemoryArgs {
 /// How long a writer takes to open a partition: by replay, and from its snapshot.
 #[derive(Debug, clap::Args)]
 pub(crate) struct OpenArgs {
+    #[command(flatten)]
+    size: SizeArgs,
+}
+
+/// `drip verify` of a log on NATS with its views in Postgres, while a tenth of full load is served.
+#[derive(Debug, clap::Args)]
+pub(crate) struct VerifyArgs {
     #[command(flatten)]
     size: SizeArgs,
 }
@@ -110,6 +117,7 @@ impl CoreArgs {
                 ("events decoded and hashed /s", grouped(speed.decoded)),
                 ("events evolved /s", grouped(speed.evolved)),
                 ("events replayed /s", grouped(speed.replayed)),
+                ("events judged /s", grouped(speed.judged)),
                 ("bytes a debit", bytes(speed.bytes_a_debit)),
             ]
         })
@@ -153,6 +161,21 @@ impl ProjectorArgs {
                 vec![("events", grouped(speed.events)), ("into SQLite /s", grouped(speed.sqlite))];
             pairs.extend(speed.postgres.map(|speed| ("into Postgres /s", grouped(speed))));
             pairs
+        })
+    }
+}
+
+impl VerifyArgs {
+    pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
+        let verifying = verifying::measure(this_program()?, self.size.size()).await?;
+        output.object(&verifying, |verifying| {
+            vec![
+                ("events", grouped(verifying.events)),
+                ("audit, ms", grouped(verifying.ms)),
+                ("debits asked meanwhile /s", grouped(verifying.asked)),
+                ("debits paid meanwhile /s", grouped(verifying.paid)),
+                ("their p99, µs", grouped(verifying.p99)),
+            ]
         })
     }
 }

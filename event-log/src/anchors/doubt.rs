@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ledger_core::Timestamp;
+use planted::Bug;
 
 use super::Difference;
 
@@ -38,6 +39,7 @@ impl Doubt {
     /// Takes an answer. Another one than the last begins the wait anew: a log that is catching up says something else
     /// each time.
     pub fn hear(&mut self, now: Timestamp, found: Option<Difference>) -> Verdict {
+        let found = found.filter(|_| !planted::on(Bug::ShorterLogBelieved));
         if found != self.found {
             self.since = None;
         }

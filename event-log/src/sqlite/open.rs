@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledger_core::LogId;
+use planted::Bug;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, SqliteConnection};
 use tokio::sync::{Mutex, watch};
@@ -88,7 +89,9 @@ fn options(file: &Path) -> SqliteConnectOptions {
 }
 
 fn writing(file: &Path) -> SqliteConnectOptions {
-    options(file).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+    let lax = planted::on(Bug::LaxSqlite);
+    let synchronous = if lax { SqliteSynchronous::Off } else { SqliteSynchronous::Full };
+    options(file).journal_mode(SqliteJournalMode::Wal).synchronous(synchronous)
 }
 
 fn reading(file: &Path) -> SqliteConnectOptions {

@@ -14,7 +14,7 @@ use crate::world::{HEAL_BOUND, Setup, World};
 
 /// Runs it. Error: the harness could not do its work; what is wrong with Drip stands in the report.
 pub async fn run(plan: &Plan) -> Result<Report> {
-    let world = Arc::new(Setup::new(plan.engines).start().await?);
+    let world = Arc::new(Setup::new(plan).start().await?);
     judged(plan, &world, async |nemesis| nemesis.storm(plan).await).await
 }
 
@@ -93,16 +93,26 @@ async fn conclude(world: &World, load: &Load, record: &Record, report: &mut Repo
     let history = load.history.read()?;
     report.violations.extend(judged.contradictions(&history, world.standby().is_none()));
     (report.left_stored, report.left_not_stored) = judged.left_open(&history);
-    let hidden = record.foreign.iter().filter(|foreign| !judged.foreign.contains(foreign));
-    report.violations.extend(hidden.map(|(partition, sequence)| {
-        format!("I16: the foreign message at {partition}-{sequence} was not told from a commit")
-    }));
+    report.violations.extend(strangers(&record.foreign, &judged.foreign));
     of_processes(world, report).await;
     match owners_and_views(world, &judged, report).await {
         // Drip may be away for good, which was said already.
         Err(_) if !report.violations.is_empty() => Ok(()),
         ended => ended,
     }
+}
+
+/// I16: what nobody's messages are, is known, and there are no others.
+fn strangers(sent: &[(u16, u64)], found: &[(u16, u64)]) -> Vec<String> {
+    let hidden = sent.iter().filter(|place| !found.contains(place));
+    let hidden = hidden.map(|(partition, sequence)| {
+        format!("I16: the foreign message at {partition}-{sequence} was not told from a commit")
+    });
+    let strange = found.iter().filter(|place| !sent.contains(place));
+    let strange = strange.map(|(partition, sequence)| {
+        format!("I16: nobody sent the foreign message at {partition}-{sequence}")
+    });
+    hidden.chain(strange).collect()
 }
 
 /// What the owners answer and the views hold is what the log says.

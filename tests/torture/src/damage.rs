@@ -55,7 +55,7 @@ pub struct Found {
 /// its work.
 pub async fn one_copy(plan: &Plan, damage: Damage) -> Result<Found> {
     ensure!(plan.engines != Engines::R3, "three copies heal each other");
-    let world = Arc::new(Setup::new(plan.engines).start().await?);
+    let world = Arc::new(Setup::new(plan).start().await?);
     let loaded = campaign::judged(plan, &world, async |_| {
         tokio::time::sleep(plan.time).await;
         Ok(())
@@ -132,7 +132,7 @@ async fn refusal(role: &Role) -> Result<String> {
 /// judges. Error: the harness could not do its work.
 pub async fn three_copies(plan: &Plan, damage: Damage) -> Result<Report> {
     ensure!(plan.engines == Engines::R3, "only three copies heal each other");
-    let world = Arc::new(Setup::new(plan.engines).start().await?);
+    let world = Arc::new(Setup::new(plan).start().await?);
     campaign::judged(plan, &world, async |nemesis| {
         tokio::time::sleep(plan.time / 2).await;
         nemesis.damage_leader(damage).await?;

@@ -16,7 +16,7 @@ pub mod damage;
 
 mod history;
 mod load;
-mod nemesis;
+pub mod nemesis;
 pub mod plan;
 pub mod power;
 

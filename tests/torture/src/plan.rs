@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::nemesis::Fault;
+
 /// Where log and views are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -59,6 +61,10 @@ pub struct Plan {
     pub rate: u32,
     /// Pauses and outages last so long at most.
     pub longest_fault: Duration,
+    /// What is broken first, in an order drawn from the seed. Empty: everything that these engines have, once each.
+    pub first: Vec<Fault>,
+    /// The bug on purpose that Drip's processes have, by its name; they must be built with such bugs.
+    pub planted: Option<&'static str>,
     /// A folder in which everything is left for a look; none: nothing is left.
     pub keep: Option<PathBuf>,
 }
@@ -67,6 +73,15 @@ impl Plan {
     /// The usual plan for these engines.
     #[must_use]
     pub fn new(engines: Engines, time: Duration, seed: u64) -> Self {
-        Self { engines, time, seed, rate: 150, longest_fault: Duration::from_secs(20), keep: None }
+        Self {
+            engines,
+            time,
+            seed,
+            rate: 150,
+            longest_fault: Duration::from_secs(20),
+            first: Vec::new(),
+            planted: None,
+            keep: None,
+        }
     }
 }

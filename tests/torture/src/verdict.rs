@@ -156,14 +156,14 @@ pub(crate) async fn differences(world: &World, judged: &Judged) -> Result<Vec<St
     for (user, balance) in &balances {
         let owner = client.account(user, false).await?.balance.credits();
         if owner != *balance {
-            found.push(format!("{user}: the owner says {owner}, the log {balance}"));
+            found.push(format!("I11: of {user} the owner says {owner}, the log {balance}"));
         }
     }
     let views = views(&client).await?;
     if views != balances {
         let differs = |user: &&String| views.get(*user) != balances.get(*user);
         let users: Vec<_> = views.keys().chain(balances.keys()).filter(differs).collect();
-        found.push(format!("the views hold other balances than the log: {users:?}"));
+        found.push(format!("I10: the views hold other balances than the log: {users:?}"));
     }
     Ok(found)
 }

@@ -9,12 +9,16 @@ use tokio::sync::Mutex;
 
 use super::schedule::{Fault, Target};
 use super::{Nemesis, RECOVERY_BOUND};
+use crate::load::APP;
 use crate::world::proxy::Wire;
 use crate::world::role::Role;
 use crate::world::{HEAL_BOUND, until};
 
 /// How long an owner may live on after another one has taken over.
 const FENCED_WITHIN: Duration = Duration::from_secs(30);
+
+/// So often an answer is wanted into the log, for an owner may be away for a moment.
+const INTRUSIONS: usize = 5;
 
 /// A time that counts as a figure, and of what.
 pub(super) type Recovery = Option<(&'static str, Duration)>;
@@ -36,6 +40,7 @@ impl Nemesis<'_> {
                 self.bad_wire(wire, how, millis(time), reset).await;
             }
             Fault::Foreign(partition) => self.foreign(partition).await?,
+            Fault::ReplyIntoLog(partition) => self.reply_into_log(partition).await?,
         }
         Ok(None)
     }
@@ -245,6 +250,17 @@ impl Nemesis<'_> {
         let sequence = sequence.with_context(|| format!("the stream did not take it: {answer}"))?;
         self.lock().foreign.push((partition, sequence));
         Ok(())
+    }
+
+    /// Whoever may ask may choose where the answer goes: it must not go there.
+    async fn reply_into_log(&self, partition: u16) -> Result<()> {
+        let nats = self.world.connect().await?;
+        let reply = format!("drip.ledger.{partition:02}.usage");
+        for _ in 0..INTRUSIONS {
+            let question = r#"{"user_id":"nobody"}"#.into();
+            nats.publish_with_reply(format!("drip.cmd.{APP}.get"), reply.clone(), question).await?;
+        }
+        Ok(nats.flush().await?)
     }
 
     /// The nats-server that is meant.

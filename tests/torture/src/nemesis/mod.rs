@@ -12,7 +12,9 @@ use futures::future::join_all;
 use crate::load::Load;
 use crate::plan::Plan;
 use crate::world::World;
-use schedule::{Fault, Schedule};
+use schedule::Schedule;
+
+pub use schedule::{Fault, Target};
 
 /// After a fault is healed, work goes on within this time.
 const RECOVERY_BOUND: Duration = Duration::from_secs(60);
@@ -69,7 +71,7 @@ impl<'a> Nemesis<'a> {
     /// Breaks one thing after the other until the plan's time is over, and everything that every run must break is
     /// broken.
     pub(crate) async fn storm(&self, plan: &Plan) -> Result<()> {
-        let mut schedule = Schedule::new(plan.seed, plan.engines, plan.longest_fault);
+        let mut schedule = Schedule::new(plan);
         let began = Instant::now();
         loop {
             let must = schedule.first_steps() > 0 && began.elapsed() < plan.time + OVERTIME;

@@ -1,19 +1,18 @@
 //! Which fault comes when: data, drawn from the seed.
 
 use std::fmt;
-use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::plan::Engines;
+use crate::plan::{Engines, Plan};
 use crate::world::proxy::Wire;
 
 /// Who is hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Target {
+pub enum Target {
     /// A nats-server, by number.
     Nats(usize),
     /// The nats-server that leads the stream of this partition.
@@ -31,7 +30,7 @@ pub(crate) enum Target {
 /// What happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Fault {
+pub enum Fault {
     /// SIGKILL; started again after so many milliseconds.
     Kill(Target, u64),
     /// SIGTERM; started again after so many milliseconds.
@@ -72,6 +71,8 @@ pub(crate) enum Fault {
     },
     /// A message of nobody's in the stream of this partition.
     Foreign(u16),
+    /// A caller who wants the answer to a request published into the stream of this partition.
+    ReplyIntoLog(u16),
 }
 
 impl Fault {
@@ -92,6 +93,7 @@ impl Fault {
             Self::RollingRestart => "rolling restart".to_owned(),
             Self::BadWire { how, .. } => format!("wire {}", wire(*how)),
             Self::Foreign(_) => "foreign message".to_owned(),
+            Self::ReplyIntoLog(_) => "reply wanted into the log".to_owned(),
         }
     }
 }
@@ -138,13 +140,14 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    /// The same seed draws the same steps. `longest`: of a pause or an outage.
-    pub(crate) fn new(seed: u64, engines: Engines, longest: Duration) -> Self {
+    /// The same plan draws the same steps.
+    pub(crate) fn new(plan: &Plan) -> Self {
         // Another stream of numbers than the load's.
-        let mut rng = StdRng::seed_from_u64(seed ^ 0x6661_756c_7473);
-        let mut first = once_each(engines);
+        let mut rng = StdRng::seed_from_u64(plan.seed ^ 0x6661_756c_7473);
+        let engines = plan.engines;
+        let mut first = if plan.first.is_empty() { once_each(engines) } else { plan.first.clone() };
         first.shuffle(&mut rng);
-        let longest = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX).max(1_001);
+        let longest = u64::try_from(plan.longest_fault.as_millis()).unwrap_or(u64::MAX).max(1_001);
         Self { rng, engines, longest, first }
     }
 
@@ -182,7 +185,8 @@ impl Schedule {
             (_, 40..54) => Fault::Takeover { asleep: self.rng.random() },
             (_, 54..60) => Fault::KillUnheard(self.rng.random_range(200..2_000)),
             (_, 60..64) => Fault::RollingRestart,
-            (_, 64..68) => Fault::Foreign(partition),
+            (_, 64..66) => Fault::Foreign(partition),
+            (_, 66..68) => Fault::ReplyIntoLog(partition),
             (_, 68..72) => Fault::KillBackend,
             _ => {
                 let wires = [
@@ -237,7 +241,9 @@ impl Fault {
                 Target::Projector(_) => Place::Projector,
             },
             Self::KillBackend => Place::Views,
-            Self::TwoOfThree { .. } | Self::StepDown(..) | Self::Foreign(_) => Place::Log,
+            Self::TwoOfThree { .. } | Self::StepDown(..) | Self::Foreign(_) | Self::ReplyIntoLog(_) => {
+                Place::Log
+            }
             Self::Takeover { .. } | Self::RollingRestart | Self::KillUnheard(_) => Place::All,
             Self::BadWire { .. } => Place::Wires,
         }
@@ -278,6 +284,7 @@ fn once_each(engines: Engines) -> Vec<Fault> {
         Fault::Takeover { asleep: false },
         Fault::Takeover { asleep: true },
         Fault::Foreign(0),
+        Fault::ReplyIntoLog(0),
         Fault::KillUnheard(1_000),
         Fault::BadWire { wire: 0, how: Wire::StalledToClient, millis: ACK_LOST, reset: true },
     ];
@@ -298,10 +305,12 @@ fn once_each(engines: Engines) -> Vec<Fault> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn drawn(seed: u64, engines: Engines) -> Vec<Step> {
-        let mut schedule = Schedule::new(seed, engines, Duration::from_secs(20));
+        let mut schedule = Schedule::new(&Plan::new(engines, Duration::from_secs(20), seed));
         (0..400).map(|_| schedule.draw()).collect()
     }
 

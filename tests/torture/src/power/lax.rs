@@ -36,7 +36,7 @@ pub async fn jetstream(plan: &Plan) -> Result<Losses> {
         bail!("the embedded log has no setting for this: see the SQLite program");
     }
     let disks = disks(plan.engines).await?;
-    let mut setup = Setup::new(plan.engines);
+    let mut setup = Setup::new(plan);
     setup.disks = disks.iter().map(Disk::path).collect();
     setup.durable = false;
     let world = Arc::new(setup.start().await?);

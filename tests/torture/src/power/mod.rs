@@ -40,7 +40,7 @@ pub async fn missing() -> Option<String> {
 /// Cuts the power so many times under load. Error: the harness could not do its work.
 pub async fn run(plan: &Plan, cuts: u32) -> Result<Report> {
     let disks = disks(plan.engines).await?;
-    let mut setup = Setup::new(plan.engines);
+    let mut setup = Setup::new(plan);
     setup.disks = disks.iter().map(Disk::path).collect();
     let world = Arc::new(setup.start().await?);
     campaign::judged(plan, &world, async |nemesis| {

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 /// How the wire is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Wire {
+pub enum Wire {
     /// As it should be.
     Good,
     /// Connections are closed, and new ones too.

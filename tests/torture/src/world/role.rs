@@ -22,6 +22,7 @@ pub(crate) struct Role {
     name: String,
     arguments: Vec<String>,
     http: Option<u16>,
+    planted: Option<&'static str>,
     state: tokio::sync::Mutex<State>,
     ends: Mutex<Vec<String>>,
 }
@@ -40,7 +41,19 @@ impl Role {
     pub(crate) fn new(name: impl Into<String>, arguments: Vec<String>, http: Option<u16>) -> Self {
         let process = Process::new("drip", End::Kill, &std::env::temp_dir());
         let state = State { process, wanted: false, paused: false, next_start: Instant::now() };
-        Self { name: name.into(), arguments, http, state: state.into(), ends: Mutex::default() }
+        Self {
+            name: name.into(),
+            arguments,
+            http,
+            planted: None,
+            state: state.into(),
+            ends: Mutex::default(),
+        }
+    }
+
+    /// With a bug on purpose.
+    pub(crate) fn planted(self, planted: Option<&'static str>) -> Self {
+        Self { planted, ..self }
     }
 
     /// What it is called.
@@ -160,7 +173,7 @@ impl Role {
 
     fn spawn(&self, state: &mut MutexGuard<'_, State>) -> Result<()> {
         let mut command: Command = drip()?;
-        command.args(&self.arguments);
+        command.args(&self.arguments).envs(self.planted.map(|bug| (planted::VARIABLE, bug)));
         if let Some(port) = self.http {
             command.arg("--http").arg(format!("127.0.0.1:{port}"));
         }

@@ -9,7 +9,7 @@ use test_servers::{End, NatsServer, Postgres, Process, free_port};
 use super::proxy::Proxy;
 use super::role::Role;
 use super::{Addresses, HEAL_BOUND, NamedWire, World, program};
-use crate::plan::Engines;
+use crate::plan::{Engines, Plan};
 
 /// What a world should be like.
 #[derive(Debug, Clone)]
@@ -21,12 +21,14 @@ pub(crate) struct Setup {
     pub(crate) disks: Vec<PathBuf>,
     /// Acknowledged means on the disk. Without it the log's servers keep their own default, and Drip does not ask.
     pub(crate) durable: bool,
+    /// The bug on purpose that Drip's processes have.
+    pub(crate) planted: Option<&'static str>,
 }
 
 impl Setup {
     /// The usual world.
-    pub(crate) fn new(engines: Engines) -> Self {
-        Self { engines, disks: Vec::new(), durable: true }
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Self { engines: plan.engines, disks: Vec::new(), durable: true, planted: plan.planted }
     }
 
     /// Starts it, and waits until commands are taken.
@@ -50,7 +52,7 @@ impl Setup {
         let data = self.disks.first().map_or_else(|| world.folder().join("data"), |disk| disk.join("data"));
         world.flags = vec!["--data-dir".to_owned(), data.display().to_string()];
         let arguments = [&["up".to_owned()][..], &snapshots(), &world.flags].concat();
-        world.apis.push(Role::new("drip up", arguments, Some(free_port())));
+        world.apis.push(Role::new("drip up", arguments, Some(free_port())).planted(self.planted));
         Ok(world)
     }
 
@@ -123,7 +125,8 @@ impl Setup {
         if role == "command-api" {
             run.extend(snapshots());
         }
-        Ok(Role::new(name, [&run[..], &self.flags(&data, &addresses)].concat(), http))
+        let arguments = [&run[..], &self.flags(&data, &addresses)].concat();
+        Ok(Role::new(name, arguments, http).planted(self.planted))
     }
 
     fn flags(&self, data: &Path, addresses: &Addresses) -> Vec<String> {
