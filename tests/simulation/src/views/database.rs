@@ -66,13 +66,13 @@ impl Database {
             }
         }
         for (key, row) in &delta.lots {
-            unique(self.lots.insert(key.clone(), row.clone()), "lots", key)?;
+            unique(self.lots.insert(key.clone(), row.clone()).is_none(), "lots", key)?;
         }
         for (key, burned) in &delta.burned {
             self.lots.get_mut(key).into_iter().for_each(|row| row.left -= *burned);
         }
         for row in &delta.journal {
-            unique(self.journal.insert(row.position, row.clone()), "journal", &row.position)?;
+            unique(self.journal.insert(row.position, row.clone()).is_none(), "journal", &row.position)?;
         }
         for (key, used) in &delta.usage {
             add_usage(self.usage.entry(key.clone()).or_default(), used);
@@ -103,7 +103,7 @@ impl Database {
             opened: opened.position,
             last: change.last,
         };
-        unique(self.accounts.insert(id.clone(), row), "accounts", id)
+        unique(self.accounts.insert(id.clone(), row).is_none(), "accounts", id)
     }
 }
 
@@ -145,9 +145,9 @@ fn add_usage(row: &mut UsageChange, used: &UsageChange) {
 }
 
 /// A key is there once.
-fn unique<T>(before: Option<T>, table: &str, key: &impl std::fmt::Debug) -> Result<(), String> {
-    match before {
-        None => Ok(()),
-        Some(_) => Err(format!("I10: {table} has a row {key:?} already, and another one is added")),
+fn unique(is_new: bool, table: &str, key: &impl std::fmt::Debug) -> Result<(), String> {
+    match is_new {
+        true => Ok(()),
+        false => Err(format!("I10: {table} has a row {key:?} already, and another one is added")),
     }
 }

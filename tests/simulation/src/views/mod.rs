@@ -3,13 +3,16 @@
 //! The projectors are the real machines, carried by a small shell that crashes and is paused; the database is a fake
 //! whose transactions fail before they are committed, or lose their answer, or are slow; the log is read by streams
 //! that lie. All of it has its own agenda and its own seed, so that it changes nothing for the writers beside it. In
-//! reading order: this page (what happens when), `shell` (carrying out what projectors want), `database`, `audit` (the
+//! reading order: this page (what happens when), `shell` (carrying out what projectors want), `streams` (the log as it is
+//! brought to them), `transactions`, `database`, `audit` (the
 //! judge's fold against the rows, as `lines`).
 
 mod audit;
 mod database;
 mod lines;
 mod shell;
+mod streams;
+mod transactions;
 
 use std::collections::BTreeMap;
 
@@ -17,13 +20,14 @@ use event_log::sim::Rng;
 use event_log::{Entry, ReadError};
 use ledger_core::time::SECOND;
 use ledger_core::{LogId, PartitionId, Timestamp};
-use projector::machine::{Input, Machine};
-use projector::{ChainPosition, Config, Delta, Error, Fold, ProjectorError};
+use projector::machine::Input;
+use projector::{ChainPosition, Config, Delta, Error};
 
 use crate::Bug;
 use audit::Audit;
 use database::Database;
-use shell::{Fate, Projector};
+use shell::Projector;
+use transactions::Fate;
 
 /// How long the views may take to reach the head when all faults have stopped.
 const CATCH_UP: i64 = 60 * SECOND;
@@ -198,7 +202,7 @@ impl Views {
             Event::Brings(id, stream) => self.bring(id, stream, log),
             Event::Asks(id) => self.tell_position(id),
             Event::Compares(id, position) => self.tell_difference(id, &position, log),
-            Event::Transaction(id, delta, fate) => self.transaction(id, delta, fate)?,
+            Event::Transaction(id, delta, fate) => self.transaction(id, &delta, fate)?,
             Event::Second(delta) => self.second(&delta)?,
             Event::Answers(id, input) => self.answer(id, input),
             Event::Audit => {
