@@ -14,15 +14,13 @@ use ledger_core::{LogId, PartitionId, Snapshot, TermNonce, Timestamp};
 use crate::client::{self, Client};
 use crate::owner::{self, Owner};
 use crate::verdict;
-use crate::views::{Seen, Views};
+use crate::views::{self, Seen};
 
 const LOG: LogId = LogId([7; 16]);
 const START: Timestamp = Timestamp(1_800_000_000 * SECOND);
 const STORM: i64 = 120 * SECOND;
 const HEAL: i64 = 90 * SECOND;
 const STEPS_KEPT: usize = 50;
-/// What makes another seed of it.
-const VIEWS: u64 = 0x5649_4557_5300_0000;
 
 /// A bug on purpose, to see that the judge catches it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +86,6 @@ struct World {
     now: Timestamp,
     rng: Rng,
     log: SimLog,
-    views: Views,
     bug: Option<Bug>,
     key_budget: u32,
     crash: u64,
@@ -125,7 +122,9 @@ pub fn run(seed: u64, bug: Option<Bug>) -> Result<Outcome, String> {
         let steps: Vec<String> = world.trace.iter().cloned().collect();
         format!("{}\n\nseed {seed}: {wrong}\nagain: drip-sim --seed {seed}", steps.join("\n"))
     })?;
-    (world.seen.log, world.seen.views) = (world.log.counts(), world.views.seen());
+    world.seen.log = world.log.counts();
+    let moments = [START, START.plus(STORM), START.plus(STORM + HEAL)];
+    world.seen.views = views::play(LOG, seed, bug, world.log.entries(), moments)?;
     Ok(world.seen)
 }
 
@@ -156,7 +155,6 @@ impl World {
             now: START,
             rng,
             log,
-            views: Views::new(LOG, seed ^ VIEWS, bug, START),
             bug,
             key_budget,
             crash,
@@ -195,7 +193,6 @@ impl World {
         self.note("the faults stop");
         (self.healing, self.crash, self.pause) = (true, 0, 0);
         self.log.faults = Faults::default();
-        self.views.heal();
     }
 
     fn end(&mut self) -> Result<(), String> {
@@ -207,9 +204,6 @@ impl World {
         let mut fresh = Owner::new(self.key_budget);
         self.snapshots_are_replays(&mut fresh)?;
         fresh.replay(self.log.entries())?;
-        let views = self.views.end(self.log.entries());
-        self.views_note();
-        views?;
         verdict::judge(self.log.entries(), &self.history, fresh.writer.ledger(), self.one_owner)
     }
 
@@ -231,8 +225,7 @@ impl World {
     fn advance(&mut self) -> Result<(), String> {
         let log = self.log.next_at();
         let first = self.agenda.keys().next().map(|(at, _)| *at);
-        let views = self.views.next_at();
-        let at = log.into_iter().chain(first).chain(views).min().ok_or("nothing happens any more")?;
+        let at = log.into_iter().chain(first).min().ok_or("nothing happens any more")?;
         // Strictly later than what was before, so that before and after are never in doubt.
         self.now = at.max(self.now.plus(1));
         if log == Some(at) {
@@ -240,11 +233,6 @@ impl World {
                 self.log_answers(token, answer);
             }
             return Ok(());
-        }
-        if views == Some(at) {
-            let stepped = self.views.step(self.now, self.log.entries());
-            self.views_note();
-            return stepped;
         }
         match self.agenda.pop_first().expect("it was there").1 {
             Event::Client(client) => self.client_asks(client),
@@ -258,12 +246,6 @@ impl World {
             Event::Start => self.start()?,
         }
         Ok(())
-    }
-
-    fn views_note(&mut self) {
-        for what in self.views.notes() {
-            self.note(&what);
-        }
     }
 
     fn plan(&mut self, most: i64, event: Event) {

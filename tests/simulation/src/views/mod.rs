@@ -2,7 +2,8 @@
 //!
 //! The projectors are the real machines, carried by a small shell that crashes and is paused; the database is a fake
 //! whose transactions fail before they are committed, or lose their answer, or are slow; the log is read by streams
-//! that lie. All of it has its own agenda and its own seed, so that it changes nothing for the writers beside it. In
+//! that lie. Nobody who writes to the log depends on them, so they are played when it is whole, as it came to be: each
+//! commit is there from its own time on. In
 //! reading order: this page (what happens when), `shell` (carrying out what projectors want), `streams` (the log as it is
 //! brought to them), `transactions`, `database`, `audit` (the
 //! judge's fold against the rows, as `lines`).
@@ -14,10 +15,11 @@ mod shell;
 mod streams;
 mod transactions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use event_log::sim::Rng;
 use event_log::{Entry, ReadError};
+use ledger_core::commit::Commit;
 use ledger_core::time::SECOND;
 use ledger_core::{LogId, PartitionId, Timestamp};
 use projector::machine::Input;
@@ -33,6 +35,7 @@ use transactions::Fate;
 const CATCH_UP: i64 = 60 * SECOND;
 /// How long a log must be cut until it is believed, and some more.
 const BELIEVED: i64 = 90 * SECOND;
+const STEPS_KEPT: usize = 50;
 
 /// What a seed that went well has seen of projectors.
 #[derive(Debug, Clone, Copy, Default)]
@@ -101,8 +104,26 @@ enum Event {
     Audit,
 }
 
+/// Plays the projectors of one seed. The moments: the beginning, when the faults stop, the end.
+///
+/// Errors: what is wrong, and the last steps as readable lines.
+pub(crate) fn play(
+    log: LogId,
+    seed: u64,
+    bug: Option<Bug>,
+    entries: &[Entry],
+    moments: [Timestamp; 3],
+) -> Result<Seen, String> {
+    let mut views = Views::new(log, seed, bug, moments[0]);
+    views.all(entries, moments).map_err(|wrong| {
+        let steps: Vec<String> = views.trace.iter().cloned().collect();
+        format!("{}\n\nseed {seed}: {wrong}\nagain: drip-sim --seed {seed}", steps.join("\n"))
+    })?;
+    Ok(views.seen)
+}
+
 /// Projectors, their database, and what is wrong with both.
-pub(crate) struct Views {
+struct Views {
     log: LogId,
     rng: Rng,
     bug: Option<Bug>,
@@ -121,13 +142,15 @@ pub(crate) struct Views {
     wrong: Option<String>,
     /// A log that was cut or replaced: now every projector must refuse it.
     refusing: bool,
-    notes: Vec<String>,
+    begun: Timestamp,
+    trace: VecDeque<String>,
     seen: Seen,
 }
 
 impl Views {
-    pub(crate) fn new(log: LogId, seed: u64, bug: Option<Bug>, now: Timestamp) -> Self {
-        let mut rng = Rng::new(seed);
+    fn new(log: LogId, seed: u64, bug: Option<Bug>, now: Timestamp) -> Self {
+        // Another row of numbers than that of the writers.
+        let mut rng = Rng::new(!seed);
         let mut often = |most: u64| if rng.chance(500) { 1 + rng.below(most) } else { 0 };
         let faults = Faults {
             crash: often(20),
@@ -163,7 +186,8 @@ impl Views {
             now,
             wrong: None,
             refusing: false,
-            notes: Vec::new(),
+            begun: now,
+            trace: VecDeque::new(),
             seen: Seen::default(),
         };
         (0..wanted).for_each(|_| views.plan(SECOND, Event::Start));
@@ -171,29 +195,29 @@ impl Views {
         views
     }
 
+    /// First with faults, then without.
+    fn all(&mut self, log: &[Entry], [_, healed, end]: [Timestamp; 3]) -> Result<(), String> {
+        let times = times(log);
+        for until in [healed, end] {
+            while let Some(at) = self.next_at().filter(|at| *at < until) {
+                let there = times.partition_point(|time| *time <= at);
+                self.step(at, &log[..there])?;
+            }
+            self.faults = Faults::default();
+        }
+        self.now = end;
+        self.end(log)
+    }
+
     /// When something happens next.
-    pub(crate) fn next_at(&self) -> Option<Timestamp> {
+    fn next_at(&self) -> Option<Timestamp> {
         self.agenda.keys().next().map(|(at, _)| *at)
-    }
-
-    /// What happened, in words.
-    pub(crate) fn notes(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.notes)
-    }
-
-    pub(crate) fn seen(&self) -> Seen {
-        self.seen
-    }
-
-    /// All faults stop.
-    pub(crate) fn heal(&mut self) {
-        self.faults = Faults::default();
     }
 
     /// The next thing that happens.
     ///
     /// Errors: what is wrong.
-    pub(crate) fn step(&mut self, now: Timestamp, log: &[Entry]) -> Result<(), String> {
+    fn step(&mut self, now: Timestamp, log: &[Entry]) -> Result<(), String> {
         let before = self.database.read();
         self.now = now;
         match self.agenda.pop_first().expect("somebody knew that there is something").1 {
@@ -220,7 +244,7 @@ impl Views {
     /// is cut or replaced, and every projector refuses it.
     ///
     /// Errors: what is wrong.
-    pub(crate) fn end(&mut self, log: &[Entry]) -> Result<(), String> {
+    fn end(&mut self, log: &[Entry]) -> Result<(), String> {
         let until = self.now.plus(CATCH_UP);
         self.play(until, log)?;
         let (read, head) = (self.database.read(), log.len() as u64);
@@ -298,7 +322,22 @@ impl Views {
         self.agenda.insert((at, self.next), event);
     }
 
-    fn note(&mut self, what: String) {
-        self.notes.push(what);
+    fn note(&mut self, what: &str) {
+        self.trace.push_back(format!("{:>12} {what}", self.now.since(self.begun)));
+        if self.trace.len() > STEPS_KEPT {
+            self.trace.pop_front();
+        }
     }
+}
+
+/// From when on each entry is there: a commit from its own time, somebody else's message with the commit before it.
+fn times(log: &[Entry]) -> Vec<Timestamp> {
+    let mut last = Timestamp(i64::MIN);
+    let time = |entry: &Entry| {
+        if let Entry::Commit(stored) = entry {
+            last = Commit::decode(&stored.bytes).expect("what was stored can be read").time;
+        }
+        last
+    };
+    log.iter().map(time).collect()
 }

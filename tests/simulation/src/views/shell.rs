@@ -40,7 +40,7 @@ impl Views {
         }
         self.next += 1;
         let id = self.next;
-        self.note(format!("projector {id} starts"));
+        self.note(&format!("projector {id} starts"));
         let projector = Projector {
             machine: Machine::new(&self.config, self.log, PartitionId(0)),
             stream: 0,
@@ -57,7 +57,7 @@ impl Views {
     }
 
     fn crash(&mut self, id: u64) {
-        self.note(format!("projector {id} crashes"));
+        self.note(&format!("projector {id} crashes"));
         self.seen.crashes += 1;
         self.projectors.remove(&id);
         self.plan(5 * SECOND, Event::Start);
@@ -112,7 +112,7 @@ impl Views {
 
     fn stopped(&mut self, id: u64, error: &ProjectorError) {
         self.projectors.remove(&id);
-        self.note(format!("projector {id} stops: {error}"));
+        self.note(&format!("projector {id} stops: {error}"));
         match error {
             ProjectorError::LogDiffers { .. } if self.refusing => self.seen.refused += 1,
             error => self.wrong = Some(format!("I13: projector {id} stops: {error}")),
@@ -127,7 +127,7 @@ impl Views {
         let until = self.now.plus(self.rng.micros(0, 30 * SECOND));
         projector.paused_until = until;
         self.seen.pauses += 1;
-        self.note(format!("projector {id} falls asleep"));
+        self.note(&format!("projector {id} falls asleep"));
         self.plan_at(until, Event::Wake(id));
     }
 
@@ -179,7 +179,8 @@ impl Views {
             let dropped = !matches!(answer, Ok(Applied::Here)) && ahead.is_some_and(|entries| entries > 0);
             self.seen.dropped += u64::from(dropped);
         }
-        self.note(format!("projector {id} hears: {input:?}").chars().take(160).collect());
+        let heard: String = format!("{input:?}").chars().take(120).collect();
+        self.note(&format!("projector {id} hears: {heard}"));
         self.input(id, input);
     }
 }

@@ -12,7 +12,7 @@ impl Views {
         let stream = self.next;
         let projector = self.projectors.get_mut(&id).expect("it is alive");
         (projector.stream, projector.brought, projector.ahead) = (stream, after, None);
-        self.note(format!("projector {id} follows from {after}"));
+        self.note(&format!("projector {id} follows from {after}"));
         self.plan(5_000, Event::Brings(id, stream));
     }
 
@@ -95,7 +95,7 @@ impl Views {
 fn take(fold: &mut Fold, entry: &Entry) {
     let took = match entry {
         Entry::Commit(stored) => {
-            let commit = ledger_core::commit::Commit::decode(&stored.bytes);
+            let commit = Commit::decode(&stored.bytes);
             fold.commit(&commit.expect("what was stored can be read"))
         }
         Entry::Foreign { sequence, .. } => fold.step_over(*sequence),

@@ -29,7 +29,7 @@ impl Views {
         if std::mem::take(&mut projector.rebased) {
             delta.from = self.database.position.unwrap_or(delta.from);
         }
-        self.note(format!("projector {id} applies {}..{}", delta.from.read, delta.to.read));
+        self.note(&format!("projector {id} applies {}..{}", delta.from.read, delta.to.read));
         if self.rng.chance(self.faults.down) {
             self.down_until = self.now.plus(self.rng.micros(0, 10 * SECOND));
         }
@@ -71,7 +71,7 @@ impl Views {
         } else {
             self.database.apply(delta)?
         };
-        self.note(format!("the database takes {from}..{to} of projector {id}: {applied:?}, {fate:?}"));
+        self.note(&format!("the database takes {from}..{to} of projector {id}: {applied:?}, {fate:?}"));
         self.count(applied, fate);
         match fate {
             Fate::Answered => self.plan(5_000, Event::Answers(id, Input::Applied(Ok(applied)))),
