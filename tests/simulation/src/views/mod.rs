@@ -13,6 +13,8 @@ mod database;
 mod lines;
 mod shell;
 mod streams;
+#[cfg(test)]
+mod tests;
 mod transactions;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -114,8 +116,9 @@ pub(crate) fn play(
     entries: &[Entry],
     moments: [Timestamp; 3],
 ) -> Result<Seen, String> {
-    let mut views = Views::new(log, seed, bug, moments[0]);
-    views.all(entries, moments).map_err(|wrong| {
+    let [begin, healed, end] = moments;
+    let mut views = Views::new(log, seed, bug, begin);
+    views.all(entries, &times(entries), [healed, end]).map_err(|wrong| {
         let steps: Vec<String> = views.trace.iter().cloned().collect();
         format!("{}\n\nseed {seed}: {wrong}\nagain: drip-sim --seed {seed}", steps.join("\n"))
     })?;
@@ -195,9 +198,13 @@ impl Views {
         views
     }
 
-    /// First with faults, then without.
-    fn all(&mut self, log: &[Entry], [_, healed, end]: [Timestamp; 3]) -> Result<(), String> {
-        let times = times(log);
+    /// First with faults, then without. Each entry is there from its time on.
+    fn all(
+        &mut self,
+        log: &[Entry],
+        times: &[Timestamp],
+        [healed, end]: [Timestamp; 2],
+    ) -> Result<(), String> {
         for until in [healed, end] {
             while let Some(at) = self.next_at().filter(|at| *at < until) {
                 let there = times.partition_point(|time| *time <= at);
