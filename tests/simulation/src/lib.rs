@@ -2,14 +2,13 @@
 //!
 //! [`run`] plays one seed: owners (the real writers, carried by a small shell that crashes and is paused), clients that
 //! try again, and [`event_log::sim::SimLog`]. At the end the faults stop, a last deposit must get through, and the judge
-//! holds the log and what clients were told against each other. Then the projectors of that seed fold the log, as it came
-//! to be, into a database that fails. In reading order: `world` (the agenda), `owner`, `client`, `verdict`, `views`.
+//! holds the log and what clients were told against each other. [`views::play`] does the same with projectors, over any
+//! log and a database that fails. In reading order: `world` (the agenda), `owner`, `client`, `verdict`, [`views`].
 
 mod client;
 mod owner;
 mod verdict;
-mod views;
+pub mod views;
 mod world;
 
-pub use views::Seen;
 pub use world::{Bug, Outcome, run};

@@ -14,7 +14,6 @@ use ledger_core::{LogId, PartitionId, Snapshot, TermNonce, Timestamp};
 use crate::client::{self, Client};
 use crate::owner::{self, Owner};
 use crate::verdict;
-use crate::views::{self, Seen};
 
 const LOG: LogId = LogId([7; 16]);
 const START: Timestamp = Timestamp(1_800_000_000 * SECOND);
@@ -35,16 +34,6 @@ pub enum Bug {
     SkipExpectedSequence,
     /// A start takes the state of an older snapshot for that of the newest.
     StateOfAnotherMoment,
-    /// Rows of the views are changed in one transaction, and the position in the next.
-    PositionAfterRows,
-    /// The position of the views is moved in one transaction, and the rows are changed in the next.
-    PositionBeforeRows,
-    /// A projector takes no heed that somebody else has moved the views.
-    ElsewhereIsHere,
-    /// What was folded ahead is applied after a delta of which nobody knows whether it was.
-    AheadKept,
-    /// What is brought again is folded again.
-    FoldedTwice,
 }
 
 /// What a seed that went well has seen.
@@ -68,8 +57,6 @@ pub struct Outcome {
     pub restored_old: u64,
     /// What the log did.
     pub log: Counts,
-    /// What the projectors have seen.
-    pub views: Seen,
 }
 
 enum Event {
@@ -123,8 +110,6 @@ pub fn run(seed: u64, bug: Option<Bug>) -> Result<Outcome, String> {
         format!("{}\n\nseed {seed}: {wrong}\nagain: drip-sim --seed {seed}", steps.join("\n"))
     })?;
     world.seen.log = world.log.counts();
-    let moments = [START, START.plus(STORM), START.plus(STORM + HEAL)];
-    world.seen.views = views::play(LOG, seed, bug, world.log.entries(), moments)?;
     Ok(world.seen)
 }
 
