@@ -1,6 +1,7 @@
 //! The backends, on real files, a real nats-server and in memory: the contract, and what only one of them promises.
 
 mod anchors;
+mod answers;
 mod faults;
 mod jetstream;
 mod opening;

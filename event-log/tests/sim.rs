@@ -16,7 +16,7 @@ impl Fresh {
     }
 
     fn log(&self) -> Arc<dyn EventLog> {
-        Arc::new(self.0.clone())
+        Arc::new(self.0.connect())
     }
 }
 

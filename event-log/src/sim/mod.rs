@@ -196,13 +196,23 @@ impl SimLog {
             return self.times_out(now, token);
         }
         if self.rng.chance(self.faults.late) {
-            self.counts.late += 1;
-            self.times_out(now, token);
+            self.wait_in_client(now, token);
             let delay = self.rng.micros(ACK_TIMEOUT, 4 * ACK_TIMEOUT);
-            return self.plan(now.plus(delay), Event::Arrives(token, commit, Arrival::Late));
+            return self.arrive_late(now.plus(delay), token, commit);
         }
         let at = self.soon(now);
         self.plan(at, Event::Arrives(token, commit, Arrival::InTime));
+    }
+
+    /// An append waits in a client whose connection is lost: its sender is told that the time is over.
+    pub fn wait_in_client(&mut self, now: Timestamp, token: Token) {
+        self.counts.late += 1;
+        self.times_out(now, token);
+    }
+
+    /// What has waited in a client arrives then.
+    pub fn arrive_late(&mut self, at: Timestamp, token: Token, commit: EncodedCommit) {
+        self.plan(at, Event::Arrives(token, commit, Arrival::Late));
     }
 
     /// Reads; its answer is an [`Answer::Read`]. `from_leader`: never from the past.

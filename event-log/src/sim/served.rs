@@ -17,12 +17,14 @@ use tokio::sync::watch;
 use super::{Answer, Faults, Replicas, SimLog, Token};
 use crate::{Anchor, AppendOutcome, Entry, EventLog, Keeper, LogIdentity, ReadError};
 
-/// A log in memory, one [`SimLog`] a partition. A clone is another connection to the same log.
+/// A log in memory, one [`SimLog`] a partition. A clone shares its connection, as clones of a client do.
 #[derive(Debug, Clone)]
 pub struct ServedSim {
     identity: LogIdentity,
     partitions: Arc<[Partition]>,
     anchors: Arc<Mutex<BTreeMap<(PartitionId, &'static str), Anchor>>>,
+    /// What waits in this client, while its connection is cut.
+    waiting: Arc<Mutex<Option<Vec<EncodedCommit>>>>,
 }
 
 #[derive(Debug)]
@@ -53,7 +55,26 @@ impl ServedSim {
             }),
             grown: watch::Sender::new(()),
         };
-        Self { identity, partitions: identity.partitions().map(partition).collect(), anchors: Arc::default() }
+        let partitions = identity.partitions().map(partition).collect();
+        Self { identity, partitions, anchors: Arc::default(), waiting: Arc::default() }
+    }
+
+    /// Another connection to the same log.
+    pub fn connect(&self) -> Self {
+        Self { waiting: Arc::default(), ..self.clone() }
+    }
+
+    /// Cuts this connection: what is appended through it waits in the client until it is mended.
+    pub fn cut(&self) {
+        self.waiting().get_or_insert_default();
+    }
+
+    /// Mends this connection: what has waited arrives now, in order.
+    pub fn mend(&self) {
+        for commit in self.waiting().take().unwrap_or_default() {
+            let partition = self.partition(commit.prefix.partition).expect("it is one of this log's");
+            partition.request(|sim, now, token| sim.arrive_late(now, token, commit));
+        }
     }
 
     /// What it does wrong from now on.
@@ -88,6 +109,10 @@ impl ServedSim {
             served.now = until;
             partition.grown.send_replace(());
         }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Option<Vec<EncodedCommit>>> {
+        self.waiting.lock().expect("nobody panics while it is held")
     }
 
     fn partition(&self, partition: PartitionId) -> Result<&Partition, ReadError> {
@@ -161,7 +186,12 @@ impl EventLog for ServedSim {
             return AppendOutcome::Fatal(reason);
         }
         let partition = self.partition(commit.prefix.partition).expect("it is one of this log's");
-        match partition.ask(|sim, now, token| sim.append(now, token, commit.clone())).await {
+        let cut_off = self.waiting().as_mut().map(|waiting| waiting.push(commit.clone())).is_some();
+        let append = |sim: &mut SimLog, now, token| match cut_off {
+            true => sim.wait_in_client(now, token),
+            false => sim.append(now, token, commit.clone()),
+        };
+        match partition.ask(append).await {
             Answer::Appended(outcome) => outcome,
             other => panic!("an append was answered by {other:?}"),
         }
