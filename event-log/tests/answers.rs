@@ -7,6 +7,7 @@
 mod line;
 mod world;
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use event_log::sim::Replicas;
@@ -266,11 +267,12 @@ async fn insist(log: &dyn EventLog, sequence: Sequence, sent: &str) {
         loop {
             match log.append(&commit(sequence, sent)).await {
                 AppendOutcome::Stored => return,
-                AppendOutcome::Conflict => match payload(log, sequence).await {
-                    Ok(Some(found)) => return assert_eq!(found, sent, "it conflicts with itself alone"),
-                    // Late ones are still before it, or it can not be read yet.
-                    Ok(None) | Err(_) => {}
-                },
+                // Where nothing can be read, late ones are still before it, or it is on its way.
+                AppendOutcome::Conflict => {
+                    if let Ok(Some(found)) = payload(log, sequence).await {
+                        return assert_eq!(found, sent, "it conflicts with itself alone");
+                    }
+                }
                 AppendOutcome::Unknown(_) | AppendOutcome::Refused(..) => {}
                 AppendOutcome::Fatal(reason) => panic!("{reason}"),
             }
@@ -324,14 +326,24 @@ async fn take(world: &mut impl World, clients: &Clients, step: &Step) {
     }
 }
 
+/// Says where the table was broken, when a step has failed.
+struct At(Replicas, &'static str, usize);
+
+impl Drop for At {
+    fn drop(&mut self) {
+        let Self(replicas, case, step) = *self;
+        if std::thread::panicking() {
+            writeln!(std::io::stderr(), "{replicas:?}, {case:?}, step {step}").expect("stderr is open");
+        }
+    }
+}
+
 /// Every case, each on a fresh log.
 async fn answers_as_the_table_says(world: &mut impl World) {
     for case in CASES {
-        // Shown when a step fails.
-        println!("{:?}: {}", world.replicas(), case.name);
         let clients = world.fresh().await;
         for (place, step) in case.steps.iter().enumerate() {
-            println!("  step {}", place + 1);
+            let _at = At(world.replicas(), case.name, place + 1);
             take(world, &clients, step).await;
         }
     }
