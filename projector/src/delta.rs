@@ -32,7 +32,7 @@ impl Delta {
     }
 
     /// The accounts that it changes, by their ids.
-    pub(crate) fn sorted_accounts(&self) -> Vec<(&AccountId, &AccountChange)> {
+    pub fn sorted_accounts(&self) -> Vec<(&AccountId, &AccountChange)> {
         let mut accounts: Vec<_> = self.accounts.iter().collect();
         accounts.sort_unstable_by_key(|(id, _)| *id);
         accounts

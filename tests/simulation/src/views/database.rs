@@ -59,26 +59,33 @@ impl Database {
     ///
     /// Errors: a row that is added is there already.
     pub(super) fn change(&mut self, delta: &Delta) -> Result<(), String> {
-        for (id, change) in &delta.accounts {
+        for (id, change) in delta.sorted_accounts() {
             match &change.opened {
                 Some(opened) => self.open(id, change, opened)?,
                 None => self.accounts.get_mut(id).into_iter().for_each(|row| update(row, change)),
             }
-        }
-        for (key, row) in &delta.lots {
-            unique(self.lots.insert(key.clone(), row.clone()).is_none(), "lots", key)?;
-        }
-        for (key, burned) in &delta.burned {
-            self.lots.get_mut(key).into_iter().for_each(|row| row.left -= *burned);
+            self.money(id, change)?;
         }
         for row in &delta.journal {
             unique(self.journal.insert(row.position, row.clone()).is_none(), "journal", &row.position)?;
         }
-        for (key, used) in &delta.usage {
-            add_usage(self.usage.entry(key.clone()).or_default(), used);
-        }
         for (key, change) in &delta.sources {
             self.sources.entry(key.clone()).or_insert_with(Source::new).change(change);
+        }
+        Ok(())
+    }
+
+    fn money(&mut self, id: &AccountId, change: &AccountChange) -> Result<(), String> {
+        for (lot, row) in &change.lots {
+            let key = (id.clone(), *lot);
+            unique(self.lots.insert(key.clone(), row.clone()).is_none(), "lots", &key)?;
+        }
+        for (lot, burned) in &change.burned {
+            self.lots.get_mut(&(id.clone(), *lot)).into_iter().for_each(|row| row.left -= *burned);
+        }
+        for ((hour, meter), used) in &change.usage {
+            let key = (id.clone(), meter.clone(), *hour);
+            add_usage(self.usage.entry(key).or_default(), used);
         }
         Ok(())
     }

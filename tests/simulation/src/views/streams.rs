@@ -85,8 +85,10 @@ impl Views {
         take(&mut once_more, entry);
         let mut delta = once_more.finish();
         // What must be unique is noticed by every database: this is what is not.
-        delta.accounts.values_mut().for_each(|change| change.opened = None);
-        delta.lots.clear();
+        for change in delta.accounts.values_mut() {
+            change.opened = None;
+            change.lots.clear();
+        }
         delta.journal.clear();
         self.database.change(&delta).expect("nothing in it is new");
     }
