@@ -5,8 +5,8 @@
 //! this crate deliberately does not do: it decides nothing, has no side effects, and never writes to the log.
 //!
 //! In reading order: [`rows`] and [`delta`] (what the views hold, and what changes them), [`fold`] (commits in, a
-//! delta out), [`store`] (the port to the views), `columns`, `writes` and `words` (a delta as SQL), [`postgres`] and
-//! [`sqlite`] (the two stores, each with its `schema`), `check` (is this the log the views were folded from?), `anchors`
+//! delta out), [`store`] (the port to the views), `columns`, `writes`, `journal` and `words` (a delta as rows), [`postgres`] (with
+//! `copy`: the journal as Postgres takes it fastest) and [`sqlite`] (the two stores, each with its `schema`), `check` (is this the log the views were folded from?), `anchors`
 //! (and does it stay so?), [`machine`] (what a projector does when, without IO; `outage` is what it lacks for a while),
 //! [`projector`] (the tasks that carry it out, as a [`Config`] says), [`query`] and `record` (reading the views), [`frozen`]
 //! (all of them at one moment), [`rebuild`] (all of them anew, beside the live ones).
@@ -15,12 +15,16 @@ mod anchors;
 mod check;
 mod columns;
 mod config;
+mod copy;
 pub mod delta;
 mod error;
 pub mod fold;
 pub mod frozen;
+mod journal;
 pub mod machine;
 mod outage;
+#[cfg(test)]
+mod plans;
 pub mod positions;
 pub mod postgres;
 pub mod projector;

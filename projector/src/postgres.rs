@@ -1,6 +1,11 @@
-//! The views in Postgres. Rows travel as arrays, one a column, so a statement is one round trip whatever its size.
+//! The views in Postgres. Rows of the journal are copied in; all others travel as arrays, one a column, so that a statement is
+//! one round trip whatever its size.
+//!
+//! Writers have connections of their own. An `apply` that is dropped half way, in the middle of a COPY, would leave its
+//! connection in a state that no pool can tell, so a connection is kept for the next one only after a commit.
 
 use std::str::FromStr as _;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,17 +16,18 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::query::Query;
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Executor as _, PgConnection, PgPool, Postgres, Row as _,
-    TypeInfo as _, ValueRef as _,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, PgPool, Postgres,
+    Row as _, TypeInfo as _, ValueRef as _,
 };
 
 use crate::columns::{Column, Rows};
+use crate::copy::Copy;
 use crate::delta::Delta;
 use crate::error::Error;
 use crate::frozen::FrozenViews;
 use crate::query::positions;
 use crate::rebuild::HeldViews;
-use crate::rows::ChainPosition;
+use crate::rows::{ChainPosition, JournalRow};
 use crate::schema;
 use crate::store::{Applied, Record, Select, Value, ViewStore};
 use crate::writes::{Write, guard, writes};
@@ -31,10 +37,15 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 /// How long a caller waits for a free connection, a new one included.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Bytes of the journal that are sent at once: while the server works on them, the next are made.
+const MESSAGE: usize = 64 * 1024;
+
 /// Views in a Postgres database.
 #[derive(Debug, Clone)]
 pub struct PostgresViews {
     pool: PgPool,
+    /// Connections whose last word was a commit, each with its prepared statements. No more than ever wrote at once.
+    writers: Arc<Mutex<Vec<PgConnection>>>,
 }
 
 impl PostgresViews {
@@ -57,7 +68,11 @@ impl PostgresViews {
             .fetch_one(&pool)
             .await;
         schema::check(place, &MIGRATIONS, found)?;
-        Ok(Self { pool })
+        Ok(Self::of(pool))
+    }
+
+    fn of(pool: PgPool) -> Self {
+        Self { pool, writers: Arc::default() }
     }
 }
 
@@ -109,7 +124,7 @@ impl PostgresRebuild {
         right.execute(AssertSqlSafe(make)).await.map_err(unmade)?;
         let (pool, place) = connect_in(url, Some(&next_schema)).await?;
         MIGRATIONS.run(&pool).await.map_err(|source| schema::migration(place, &MIGRATIONS, source))?;
-        Ok(Self { live, next: PostgresViews { pool }, live_schema, next_schema, right })
+        Ok(Self { live, next: PostgresViews::of(pool), live_schema, next_schema, right })
     }
 
     pub(crate) async fn hold(&self) -> Result<HeldViews, Error> {
@@ -162,7 +177,7 @@ async fn connect_in(url: &str, schema: Option<&str>) -> Result<(PgPool, String),
 #[async_trait]
 impl ViewStore for PostgresViews {
     async fn apply(&self, delta: &Delta) -> Result<Applied, Error> {
-        apply(&self.pool, delta).await.map_err(|source| Error::of("writing to Postgres", source))
+        self.write(delta).await.map_err(|source| Error::of("writing to Postgres", source))
     }
 
     async fn positions(&self) -> Result<Vec<ChainPosition>, Error> {
@@ -178,8 +193,29 @@ impl ViewStore for PostgresViews {
     }
 }
 
-async fn apply(pool: &PgPool, delta: &Delta) -> Result<Applied, sqlx::Error> {
-    let mut transaction = pool.begin().await?;
+impl PostgresViews {
+    async fn write(&self, delta: &Delta) -> Result<Applied, sqlx::Error> {
+        let kept = self.kept().pop();
+        let mut writer = match kept {
+            Some(writer) => writer,
+            None => self.pool.acquire().await?.detach(),
+        };
+        let applied = apply(&mut writer, delta).await;
+        match &applied {
+            Ok(_) => self.kept().push(writer),
+            // What broke this one may have broken the others.
+            Err(_) => self.kept().clear(),
+        }
+        applied
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<PgConnection>> {
+        self.writers.lock().expect("nobody panics while holding it")
+    }
+}
+
+async fn apply(connection: &mut PgConnection, delta: &Delta) -> Result<Applied, sqlx::Error> {
+    let mut transaction = connection.begin().await?;
     if execute(&mut transaction, guard(delta)).await? != 1 {
         transaction.rollback().await?;
         return Ok(Applied::Elsewhere);
@@ -191,8 +227,28 @@ async fn apply(pool: &PgPool, delta: &Delta) -> Result<Applied, sqlx::Error> {
     for write in writes(delta) {
         execute(&mut transaction, write).await?;
     }
+    copy_journal(&mut transaction, &delta.journal).await?;
     transaction.commit().await?;
     Ok(Applied::Here)
+}
+
+async fn copy_journal(connection: &mut PgConnection, rows: &[JournalRow]) -> Result<(), sqlx::Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut stream = connection.copy_in_raw(&Copy::into_journal()).await?;
+    let mut copy = Copy::begin();
+    for row in rows {
+        copy.row(row);
+        if copy.bytes.len() >= MESSAGE {
+            stream.send(copy.bytes.as_slice()).await?;
+            copy.bytes.clear();
+        }
+    }
+    copy.end();
+    stream.send(copy.bytes.as_slice()).await?;
+    stream.finish().await?;
+    Ok(())
 }
 
 /// Runs one statement; how many rows it touched.

@@ -1,10 +1,13 @@
 //! The views in SQLite: the file `views.db` of a data folder.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use ledger_core::Timestamp;
 use planted::Bug;
 use sqlx::migrate::Migrator;
 use sqlx::query::Query;
@@ -12,17 +15,18 @@ use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Executor as _, Row as _, Sqlite, SqliteConnection, SqlitePool,
-    TypeInfo as _, ValueRef as _,
+    Arguments as _, AssertSqlSafe, ConnectOptions as _, Encode, Executor as _, Row as _, Sqlite,
+    SqliteConnection, SqlitePool, Type, TypeInfo as _, ValueRef as _,
 };
 
 use crate::columns::{Column, Rows};
 use crate::delta::Delta;
 use crate::error::Error;
 use crate::frozen::FrozenViews;
+use crate::journal::{self, Cells};
 use crate::query::positions;
 use crate::rebuild::HeldViews;
-use crate::rows::ChainPosition;
+use crate::rows::{ChainPosition, JournalRow};
 use crate::schema;
 use crate::store::{Applied, Record, Select, Value, ViewStore};
 use crate::writes::{Write, guard, writes};
@@ -211,7 +215,7 @@ impl ViewStore for SqliteViews {
 /// The transaction takes the right to write at once: one that began by reading could be refused it half way.
 async fn apply(pool: &SqlitePool, delta: &Delta) -> Result<Applied, sqlx::Error> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-    if execute(&mut transaction, &guard(delta)).await? != 1 {
+    if execute(&mut transaction, statements(&guard(delta))).await? != 1 {
         transaction.rollback().await?;
         return Ok(Applied::Elsewhere);
     }
@@ -220,46 +224,130 @@ async fn apply(pool: &SqlitePool, delta: &Delta) -> Result<Applied, sqlx::Error>
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     for write in writes(delta) {
-        execute(&mut transaction, &write).await?;
+        execute(&mut transaction, statements(&write)).await?;
     }
+    execute(&mut transaction, journal_statements(&delta.journal)).await?;
     transaction.commit().await?;
     Ok(Applied::Here)
 }
 
-/// Runs one statement on all its rows; how many it touched.
-async fn execute(connection: &mut SqliteConnection, write: &Write<'_>) -> Result<u64, sqlx::Error> {
-    let (mut first, mut touched) = (0, 0);
-    for count in ROWS {
-        while write.rows.len - first >= count {
-            let sql = format!("{} {}", with(&write.rows, count), write.sql);
-            let query = bind_rows(sqlx::query(AssertSqlSafe(sql)), &write.rows, first..first + count);
-            touched += query.execute(&mut *connection).await?.rows_affected();
-            first += count;
-        }
+/// A statement and the values it runs on.
+struct Statement {
+    sql: Arc<str>,
+    values: SqliteArguments,
+}
+
+/// Runs statements one after the other; how many rows they touched. SQLite works on a thread of its own, so the next one is
+/// made meanwhile.
+async fn execute(
+    connection: &mut SqliteConnection,
+    mut statements: impl Iterator<Item = Statement>,
+) -> Result<u64, sqlx::Error> {
+    let (mut touched, mut next) = (0, statements.next());
+    while let Some(Statement { sql, values }) = next {
+        let query = sqlx::query_with(AssertSqlSafe(sql), values);
+        let (done, made) = tokio::join!(query.execute(&mut *connection), async { statements.next() });
+        touched += done?.rows_affected();
+        next = made;
     }
     Ok(touched)
+}
+
+/// Some rows by the sizes of the statements that carry them: each its range.
+fn ranges(len: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut first = 0;
+    std::iter::from_fn(move || {
+        let count = ROWS.into_iter().find(|count| len - first >= *count)?;
+        first += count;
+        Some(first - count..first)
+    })
+}
+
+/// `sql` for each size of statement, made when it is first asked for.
+fn by_size(sql: impl Fn(usize) -> String) -> impl FnMut(usize) -> Arc<str> {
+    let mut made: Option<(usize, Arc<str>)> = None;
+    move |count| match &made {
+        Some((size, sql)) if *size == count => Arc::clone(sql),
+        _ => Arc::clone(&made.insert((count, sql(count).into())).1),
+    }
+}
+
+fn statements<'a>(write: &'a Write<'_>) -> impl Iterator<Item = Statement> + use<'a> {
+    let mut sql = by_size(|count| format!("{} {}", with(&write.rows, count), or_fail(&write.sql)));
+    ranges(write.rows.len)
+        .map(move |range| Statement { sql: sql(range.len()), values: values(&write.rows, range) })
+}
+
+/// By itself SQLite could undo a single statement, and for that it keeps a copy of every page the statement touches: more
+/// work than the rows are. Here a statement that fails takes its whole transaction with it.
+fn or_fail(sql: &str) -> String {
+    let (verb, rest) = sql.split_once(' ').expect("a statement has more than a verb");
+    format!("{verb} OR FAIL {rest}")
 }
 
 /// So many rows as a table `d`.
 fn with(rows: &Rows<'_>, count: usize) -> String {
     let names: Vec<&str> = rows.columns.iter().map(|(name, _)| *name).collect();
-    let row = format!("({})", vec!["?"; names.len()].join(", "));
-    format!("WITH d ({}) AS (VALUES {})", names.join(", "), vec![row.as_str(); count].join(", "))
+    format!("WITH d ({}) AS ({})", names.join(", "), marks(names.len(), count))
 }
 
-fn bind_rows<'q>(
-    query: Query<'q, Sqlite, SqliteArguments>,
-    rows: &Rows<'_>,
-    range: std::ops::Range<usize>,
-) -> Query<'q, Sqlite, SqliteArguments> {
-    let columns = || rows.columns.iter().map(|(_, column)| column);
-    let cells = range.flat_map(|row| columns().map(move |column| (column, row)));
-    cells.fold(query, |query, (column, row)| match column {
-        Column::Text(texts) => query.bind(texts[row].as_deref()),
-        Column::Int(numbers) => query.bind(numbers[row]),
-        Column::Flag(flags) => query.bind(flags[row]),
-        Column::Time(times) => query.bind(times[row].map(|time| time.0)),
+/// The marks of so many rows of values.
+fn marks(columns: usize, rows: usize) -> String {
+    let row = format!("({})", vec!["?"; columns].join(", "));
+    format!("VALUES {}", vec![row.as_str(); rows].join(", "))
+}
+
+fn values(rows: &Rows<'_>, range: Range<usize>) -> SqliteArguments {
+    let mut values = Values::default();
+    for row in range {
+        for (_, column) in &rows.columns {
+            match column {
+                Column::Text(texts) => values.text(texts[row].as_deref()),
+                Column::Int(numbers) => values.int(numbers[row]),
+                Column::Flag(flags) => values.int(flags[row].map(i64::from)),
+                Column::Time(times) => values.time(times[row]),
+            }
+        }
+    }
+    values.0
+}
+
+fn journal_statements(rows: &[JournalRow]) -> impl Iterator<Item = Statement> {
+    let columns = journal::COLUMNS;
+    let into = format!("INSERT OR FAIL INTO journal ({})", columns.join(", "));
+    let mut sql = by_size(move |count| format!("{into} {}", marks(columns.len(), count)));
+    let mut json = String::new();
+    ranges(rows.len()).map(move |range| {
+        let mut values = Values::default();
+        values.0.reserve(range.len() * columns.len(), 0);
+        let sql = sql(range.len());
+        rows[range].iter().for_each(|row| journal::write(row, &mut json, &mut values));
+        Statement { sql, values: values.0 }
     })
+}
+
+/// Values in the order of their marks.
+#[derive(Default)]
+struct Values(SqliteArguments);
+
+impl Values {
+    fn add<'v>(&mut self, value: impl Encode<'v, Sqlite> + Type<Sqlite>) {
+        self.0.add(value).expect("texts and numbers are what SQLite holds");
+    }
+}
+
+impl Cells for Values {
+    fn text(&mut self, text: Option<&str>) {
+        self.add(text.map(Arc::<str>::from));
+    }
+
+    fn int(&mut self, number: Option<i64>) {
+        self.add(number);
+    }
+
+    fn time(&mut self, time: Option<Timestamp>) {
+        self.int(time.map(|time| time.0));
+    }
 }
 
 fn bind_value<'q>(

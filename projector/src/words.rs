@@ -4,10 +4,10 @@ use ledger_core::account::LotKind;
 use ledger_core::charge::Item;
 use ledger_core::event::Slice;
 use ledger_core::level::Line;
-use ledger_core::{Charge, Code, Level, Usdc};
-use serde::{Deserialize, Serialize};
+use ledger_core::{Code, Level, Usdc};
+use serde::Deserialize;
 
-use crate::rows::{JournalKind, JournalRow};
+use crate::rows::JournalKind;
 
 /// The word of each value, and back.
 macro_rules! words {
@@ -40,17 +40,10 @@ pub(crate) fn code_text(code: Code) -> &'static str {
 }
 
 /// A slice as it stands in JSON.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct JsonSlice {
     lot: u32,
     amount: Usdc,
-}
-
-/// `[{"lot", "amount"}]`; nothing for none.
-pub(crate) fn lots_json(lots: &[Slice]) -> Option<String> {
-    let lots: Vec<_> = lots.iter().map(|slice| JsonSlice { lot: slice.lot, amount: slice.amount }).collect();
-    let json = || serde_json::to_string(&lots).expect("numbers and texts are always JSON");
-    (!lots.is_empty()).then(json)
 }
 
 pub(crate) fn lots_of(json: &str) -> Option<Vec<Slice>> {
@@ -58,26 +51,11 @@ pub(crate) fn lots_of(json: &str) -> Option<Vec<Slice>> {
     Some(lots.into_iter().map(|JsonSlice { lot, amount }| Slice { lot, amount }).collect())
 }
 
-pub(crate) fn items_of(json: &str) -> Option<Vec<Item>> {
-    serde_json::from_str(json).ok()
+/// The items of a charge, as they stand in JSON.
+pub(crate) fn items_json(items: &[Item]) -> String {
+    serde_json::to_string(items).expect("numbers and texts are always JSON")
 }
 
-impl JournalRow {
-    /// The items of the charge, as JSON.
-    pub(crate) fn items_json(&self) -> Option<String> {
-        match &self.charge {
-            Some(Charge::Items(items)) => {
-                Some(serde_json::to_string(items).expect("numbers and texts are always JSON"))
-            }
-            Some(Charge::Amount(_)) | None => None,
-        }
-    }
-
-    /// The amount of the charge, when it has no items.
-    pub(crate) fn asked(&self) -> Option<Usdc> {
-        match &self.charge {
-            Some(Charge::Amount(amount)) => Some(*amount),
-            Some(Charge::Items(_)) | None => None,
-        }
-    }
+pub(crate) fn items_of(json: &str) -> Option<Vec<Item>> {
+    serde_json::from_str(json).ok()
 }

@@ -9,7 +9,7 @@ use crate::columns::{Rows, RowsOf};
 use crate::delta::Delta;
 use crate::rows::ChainPosition;
 use crate::store::big;
-use crate::words::{code_text, kind_text, level_text, line_text, lot_kind_text, lots_json};
+use crate::words::{level_text, lot_kind_text};
 
 /// One statement and its rows.
 pub(crate) struct Write<'a> {
@@ -51,14 +51,13 @@ const MOVE_POSITION: &str = "\
     term = d.term, foreign_count = d.foreign_count FROM d WHERE p.log = d.log \
     AND p.partition = d.partition AND p.read = d.from_read AND p.hash = d.from_hash";
 
-/// The rows of a delta, in the order of the tables and of their keys.
+/// The rows of a delta but those of the [journal](crate::journal), in the order of the tables and of their keys.
 pub(crate) fn writes(delta: &Delta) -> Vec<Write<'_>> {
     let writes = [
         new_accounts(delta),
         changed_accounts(delta),
         new_lots(delta),
         burned_lots(delta),
-        journal(delta),
         usage(delta),
         sources(delta),
     ];
@@ -143,33 +142,6 @@ fn burned_lots(delta: &Delta) -> Write<'_> {
     let sql = "UPDATE lots AS l SET \"left\" = l.\"left\" - d.burned \
                FROM d WHERE l.app = d.app AND l.user_id = d.user_id AND l.lot = d.lot";
     Write { sql: sql.into(), rows: rows.done() }
-}
-
-fn journal(delta: &Delta) -> Write<'_> {
-    let rows = RowsOf::new(&delta.journal)
-        .position(["partition", "sequence", "idx"], |row| row.position)
-        .text("app", |row| row.account.app.as_str())
-        .text("user_id", |row| row.account.user.as_str())
-        .text("kind", |row| kind_text(row.kind))
-        .opt_time("recorded_at", |row| Some(row.recorded_at))
-        .opt_time("occurred_at", |row| row.occurred_at)
-        .int("amount", |row| row.amount.credits())
-        .int("balance", |row| row.balance.credits())
-        .opt_text("level", |row| row.level.map(|level| level_text(level).into()))
-        .int("fee", |row| row.fee.credits())
-        .opt_text("meter", |row| row.meter.as_ref().map(|meter| meter.as_str().into()))
-        .opt_text("scope", |row| row.scope.as_ref().map(|scope| scope.as_str().into()))
-        .opt_text("key", |row| row.key.as_ref().map(|key| key.as_str().into()))
-        .opt_text("source", |row| row.item.as_ref().map(|item| item.source.as_str().into()))
-        .opt_int("number", |row| row.item.as_ref().map(|item| big(item.number)))
-        .opt_text("items", |row| row.items_json().map(Cow::Owned))
-        .opt_int("asked", |row| row.asked().map(|amount| amount.credits()))
-        .opt_text("code", |row| row.code.map(|code| code_text(code).into()))
-        .opt_text("line", |row| row.line.map(|line| line_text(line).into()))
-        .opt_text("lots", |row| lots_json(&row.lots).map(Cow::Owned))
-        .opt_text("actor", |row| row.actor.as_ref().map(|actor| actor.as_str().into()))
-        .opt_text("metadata", |row| row.metadata.as_deref().map(Cow::Borrowed));
-    insert("journal", rows.done())
 }
 
 fn usage(delta: &Delta) -> Write<'_> {

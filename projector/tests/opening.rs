@@ -6,12 +6,15 @@ use projector::{PostgresViews, SqliteViews};
 use sqlx::{Connection as _, Executor as _};
 use test_servers::Postgres;
 
+use crate::folding::{delta, start};
 use crate::on_both_stores;
 use crate::stores::{Place, dump};
+use crate::world::World;
 
 on_both_stores! {
     creating_again_changes_nothing
     tables_of_another_version_are_refused
+    older_tables_are_brought_up_to_date_with_what_is_in_them
 }
 
 async fn creating_again_changes_nothing(place: Place) {
@@ -44,14 +47,31 @@ async fn execute(place: &Place, sql: &'static str) {
 }
 
 async fn tables_of_another_version_are_refused(place: Place) {
-    execute(&place, "UPDATE _sqlx_migrations SET version = 999").await;
+    execute(&place, "UPDATE _sqlx_migrations SET version = 999 WHERE version > 1").await;
     assert!(refusal(&place).await.contains("made by a newer Drip (version 999"));
-    execute(&place, "UPDATE _sqlx_migrations SET version = 0").await;
-    assert!(refusal(&place).await.contains("of an older version (0"));
+    execute(&place, "DELETE FROM _sqlx_migrations WHERE version > 1").await;
+    assert!(refusal(&place).await.contains("of an older version (1"));
     execute(&place, "DELETE FROM _sqlx_migrations").await;
     assert!(refusal(&place).await.contains("Create them with `drip init`"));
     execute(&place, "DROP TABLE _sqlx_migrations").await;
     assert!(refusal(&place).await.contains("Create them with `drip init`"));
+}
+
+/// What the second migration changes, as the first one had it.
+const FIRST_VERSION: &str = "\
+    DROP INDEX journal_key; DROP INDEX journal_declined; \
+    CREATE INDEX journal_key ON journal (app, user_id, key) WHERE key IS NOT NULL; \
+    CREATE INDEX journal_source ON journal (app, source, number) WHERE source IS NOT NULL; \
+    DELETE FROM _sqlx_migrations WHERE version > 1";
+
+async fn older_tables_are_brought_up_to_date_with_what_is_in_them(place: Place) {
+    let (store, world) = (place.open().await, World::of(0, 31, 20));
+    store.apply(&delta(&world, start(0), world.entries.len())).await.expect("applied");
+    let before = dump(&store).await;
+    execute(&place, FIRST_VERSION).await;
+    assert!(refusal(&place).await.contains("of an older version (1"));
+    place.create().await;
+    assert_eq!(dump(&place.open().await).await, before);
 }
 
 #[tokio::test]
