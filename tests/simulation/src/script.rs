@@ -111,7 +111,8 @@ impl Script {
             let mut world = World::new(Rng::new(seed), Swarm::calm(self.replicas), None);
             world.script = Some(Running { steps: self.steps, ..Running::default() });
             let name = format!("\"{}\", {seed}", self.name);
-            reached += (self.reaches)(&world.run(&name, "cargo test -p simulation named")?);
+            let (seen, _) = world.run(&name, "cargo test -p simulation named")?;
+            reached += (self.reaches)(&seen);
         }
         match reached {
             0 => Err(format!("\"{}\" did not reach what it is for", self.name)),

@@ -20,7 +20,7 @@ use crate::outcome::{Bug, Outcome};
 use crate::owner::Owner;
 use crate::owners::Asked;
 use crate::script::Running;
-use crate::verdict;
+use crate::{verdict, views};
 
 pub(crate) const LOG: LogId = LogId([7; 16]);
 pub(crate) const START: Timestamp = Timestamp(1_800_000_000 * SECOND);
@@ -91,7 +91,11 @@ pub(crate) struct World {
 pub fn run(seed: u64, bug: Option<Bug>) -> Result<Outcome, String> {
     let mut rng = Rng::new(seed);
     let swarm = Swarm::draw(&mut rng);
-    World::new(rng, swarm, bug).run(&format!("seed {seed}"), &format!("drip-sim --seed {seed}"))
+    let world = World::new(rng, swarm, bug);
+    let (mut seen, entries) = world.run(&format!("seed {seed}"), &format!("drip-sim --seed {seed}"))?;
+    let moments = [START, START.plus(STORM), START.plus(STORM + HEAL)];
+    seen.views = views::play(LOG, seed, bug, &entries, moments)?;
+    Ok(seen)
 }
 
 impl World {
@@ -124,15 +128,15 @@ impl World {
         }
     }
 
-    /// To its end. `name` and `again`: which run this is, and how it is played again.
-    pub(crate) fn run(mut self, name: &str, again: &str) -> Result<Outcome, String> {
+    /// To its end: what was seen, and the log. `name` and `again`: which run this is, and how it is played again.
+    pub(crate) fn run(mut self, name: &str, again: &str) -> Result<(Outcome, Vec<Entry>), String> {
         self.play().map_err(|wrong| {
             let steps: Vec<String> = self.trace.iter().cloned().collect();
             format!("{}\n\n{name}: {wrong}\nagain: {again}", steps.join("\n"))
         })?;
         self.seen.log = self.log.counts();
         self.seen.seconds = (STORM + HEAL).unsigned_abs() / SECOND.unsigned_abs();
-        Ok(self.seen)
+        Ok((self.seen, self.log.entries().to_vec()))
     }
 
     fn play(&mut self) -> Result<(), String> {
