@@ -7,8 +7,9 @@
 
 mod damage;
 mod rng;
+mod served;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use ledger_core::commit::EncodedCommit;
 use ledger_core::time::SECOND;
@@ -16,6 +17,7 @@ use ledger_core::{LogId, PartitionId, Sequence, Timestamp};
 use planted::Bug;
 
 pub use rng::Rng;
+pub use served::ServedSim;
 
 use crate::anchors::Difference;
 use crate::{Anchor, AppendOutcome, Entry, ReadError, Refusal, StoredCommit};
@@ -128,8 +130,10 @@ pub struct SimLog {
     pub blind: bool,
     counts: Counts,
     entries: Vec<Entry>,
-    /// Of the commit that is being replicated.
-    proposed: Option<EncodedCommit>,
+    /// What is being replicated, in the order in which it will stand.
+    proposed: VecDeque<EncodedCommit>,
+    /// When the last of it will stand.
+    replicated_at: Timestamp,
     leaderless_until: Timestamp,
     /// By time and order of asking.
     agenda: BTreeMap<(Timestamp, u64), Event>,
@@ -147,7 +151,8 @@ impl SimLog {
             blind: false,
             counts: Counts::default(),
             entries: Vec::new(),
-            proposed: None,
+            proposed: VecDeque::new(),
+            replicated_at: Timestamp(0),
             leaderless_until: Timestamp(0),
             agenda: BTreeMap::new(),
             asked: 0,
@@ -174,6 +179,19 @@ impl SimLog {
         self.store(commit);
     }
 
+    /// Stores somebody else's message at once. Nothing may be on its way to being replicated.
+    pub fn stranger(&mut self) {
+        assert!(self.proposed.is_empty(), "behind what is being replicated it would have to wait");
+        self.counts.foreign += 1;
+        let sequence = self.entries.len() as u64 + 1;
+        self.entries.push(Entry::Foreign { sequence, reason: "it has no Drip-Prefix header".to_owned() });
+    }
+
+    /// Nobody leads until then.
+    pub fn lose_leader(&mut self, until: Timestamp) {
+        self.leaderless_until = self.leaderless_until.max(until);
+    }
+
     /// Appends; its answer is an [`Answer::Appended`].
     pub fn append(&mut self, now: Timestamp, token: Token, commit: EncodedCommit) {
         if self.rng.chance(self.faults.lost) {
@@ -181,13 +199,23 @@ impl SimLog {
             return self.times_out(now, token);
         }
         if self.rng.chance(self.faults.late) {
-            self.counts.late += 1;
-            self.times_out(now, token);
+            self.wait_in_client(now, token);
             let delay = self.rng.micros(ACK_TIMEOUT, 4 * ACK_TIMEOUT);
-            return self.plan(now.plus(delay), Event::Arrives(token, commit, Arrival::Late));
+            return self.arrive_late(now.plus(delay), token, commit);
         }
         let at = self.soon(now);
         self.plan(at, Event::Arrives(token, commit, Arrival::InTime));
+    }
+
+    /// An append waits in a client whose connection is lost: its sender is told that the time is over.
+    pub fn wait_in_client(&mut self, now: Timestamp, token: Token) {
+        self.counts.late += 1;
+        self.times_out(now, token);
+    }
+
+    /// What has waited in a client arrives then.
+    pub fn arrive_late(&mut self, at: Timestamp, token: Token, commit: EncodedCommit) {
+        self.plan(at, Event::Arrives(token, commit, Arrival::Late));
     }
 
     /// Reads; its answer is an [`Answer::Read`]. `from_leader`: never from the past.
@@ -242,19 +270,17 @@ impl SimLog {
             return self.acknowledge(now, token, arrival, outcome);
         }
         // Behind what is being replicated it would have to wait for that.
-        if self.proposed.is_none() && self.rng.chance(self.faults.foreign) {
-            self.counts.foreign += 1;
-            let sequence = self.entries.len() as u64 + 1;
-            self.entries.push(Entry::Foreign { sequence, reason: "it has no Drip-Prefix header".to_owned() });
+        if self.proposed.is_empty() && self.rng.chance(self.faults.foreign) {
+            self.stranger();
         }
         match self.admits(&commit, arrival) {
             Some(outcome) => self.acknowledge(now, token, arrival, outcome),
             None if self.rng.chance(self.faults.stepdown) => self.steps_down(now, token, &commit),
             None if self.replicas == Replicas::One => self.replicated(now, token, &commit),
             None => {
-                self.proposed = Some(commit.clone());
-                let at = self.soon(now);
-                self.plan(at, Event::Replicated(token, commit));
+                self.proposed.push_back(commit.clone());
+                self.replicated_at = self.soon(now).max(self.replicated_at);
+                self.plan(self.replicated_at, Event::Replicated(token, commit));
             }
         }
     }
@@ -266,12 +292,12 @@ impl SimLog {
                 self.counts.duplicates += 1;
                 return Some(AppendOutcome::Stored);
             }
-            if self.proposed.as_ref() == Some(commit) {
+            if self.proposed.contains(commit) {
                 self.counts.in_process += 1;
                 return Some(AppendOutcome::Unknown("10158, in process".to_owned()));
             }
         }
-        let next = self.entries.len() as u64 + 1 + u64::from(self.proposed.is_some());
+        let next = (self.entries.len() + self.proposed.len()) as u64 + 1;
         if commit.prefix.sequence != next && !self.blind && !planted::on(Bug::SkipExpectedSequence) {
             self.counts.conflicts += 1;
             self.counts.late_rejected += u64::from(arrival == Arrival::Late && !self.stored(commit));
@@ -287,7 +313,7 @@ impl SimLog {
     /// Stored or not, nobody says so.
     fn steps_down(&mut self, now: Timestamp, token: Token, commit: &EncodedCommit) {
         // What was being replicated survives, for its own answer has been promised by a majority.
-        if self.proposed.is_none() && self.rng.chance(500) {
+        if self.proposed.is_empty() && self.rng.chance(500) {
             self.counts.stepdown_stored += 1;
             self.store(commit);
         } else {
@@ -298,7 +324,7 @@ impl SimLog {
     }
 
     fn replicated(&mut self, now: Timestamp, token: Token, commit: &EncodedCommit) {
-        self.proposed = None;
+        self.proposed.pop_front();
         self.store(commit);
         self.acknowledge(now, token, Arrival::InTime, AppendOutcome::Stored);
     }
