@@ -9,7 +9,7 @@ impl SimLog {
     pub fn lose_tail(&mut self, kept: Sequence) {
         let kept = usize::try_from(kept).expect("a log in memory");
         self.entries.truncate(kept);
-        self.proposed = None;
+        self.proposed.clear();
         self.agenda.clear();
         self.counts.cuts += 1;
     }
