@@ -39,7 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("planted", &[]),
     ("projector", &["event-log", "ledger-core", "planted", "service-kit"]),
     ("service-kit", &[]),
-    ("simulation", &["command-api", "event-log", "judge", "ledger-core", "planted", "projector"]),
+    ("simulation", &["command-api", "event-log", "judge", "ledger-core", "projector"]),
     ("test-servers", &[]),
     ("tests", &[]),
     ("torture", &["drip-client", "event-log", "judge", "planted", "service-kit", "test-servers"]),

@@ -1,8 +1,8 @@
 //! The simulated log is pinned to the real server: one table of what is asked and what may be answered, held against
 //! the simulation and real nats-servers, one alone and a cluster of three.
 //!
-//! Where the table allows one answer, simulation and server give that one; where it allows several, the server was seen
-//! to be free, and the simulation may draw any of them.
+//! Where the table allows one answer, simulation and server give that one. Where it allows several, as while nobody
+//! leads, it depends on the moment which of them is heard, and only what becomes of the commit is pinned.
 
 mod line;
 mod world;

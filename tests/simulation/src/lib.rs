@@ -18,12 +18,11 @@ mod owners;
 mod report;
 mod script;
 mod verdict;
-mod views;
+pub mod views;
 mod world;
 
 pub use many::run_many;
 pub use outcome::{Bug, Outcome};
 pub use report::page;
 pub use script::run_named;
-pub use views::Seen;
 pub use world::run;

@@ -23,16 +23,6 @@ pub enum Bug {
     TailNotReplayed,
     /// What is resent carries other bytes.
     ResendIsAnother,
-    /// Rows of the views are changed in one transaction, and the position in the next.
-    PositionAfterRows,
-    /// The position of the views is moved in one transaction, and the rows are changed in the next.
-    PositionBeforeRows,
-    /// A projector takes no heed that somebody else has moved the views.
-    ElsewhereIsHere,
-    /// What was folded ahead is applied after a delta of which nobody knows whether it was.
-    AheadKept,
-    /// What is brought again is folded again.
-    FoldedTwice,
 }
 
 impl Bug {
@@ -46,11 +36,6 @@ impl Bug {
         (Self::AnchorsNotAsked, &["I15"]),
         (Self::TailNotReplayed, &["I2", "I7", "I11", "I13"]),
         (Self::ResendIsAnother, &["I1", "I2", "I7", "I14"]),
-        (Self::PositionAfterRows, &["I10"]),
-        (Self::PositionBeforeRows, &["I10"]),
-        (Self::ElsewhereIsHere, &["I10"]),
-        (Self::AheadKept, &["I10"]),
-        (Self::FoldedTwice, &["I10"]),
     ];
 }
 

@@ -10,6 +10,7 @@ use event_log::anchors::Doubt;
 use event_log::sim::{Rng, SimLog};
 use event_log::{Anchor, Entry};
 use judge::history::{Line, What};
+use ledger_core::commit::Commit;
 use ledger_core::time::SECOND;
 use ledger_core::{LogId, PartitionId, Snapshot, Timestamp};
 
@@ -93,9 +94,25 @@ pub fn run(seed: u64, bug: Option<Bug>) -> Result<Outcome, String> {
     let swarm = Swarm::draw(&mut rng);
     let world = World::new(rng, swarm, bug);
     let (mut seen, entries) = world.run(&format!("seed {seed}"), &format!("drip-sim --seed {seed}"))?;
-    let moments = [START, START.plus(STORM), START.plus(STORM + HEAL)];
-    seen.views = views::play(LOG, seed, bug, &entries, moments)?;
+    seen.views = views::play(&course(entries), seed, None)?;
     Ok(seen)
+}
+
+/// The log as it came to be, for the projectors.
+fn course(entries: Vec<Entry>) -> views::Course {
+    let moments = [START, START.plus(STORM), START.plus(STORM + HEAL)];
+    let mut last = START;
+    let mut time = |entry: &Entry| {
+        let commit = match entry {
+            Entry::Commit(stored) => Commit::decode(&stored.bytes).ok(),
+            Entry::Foreign { .. } => None,
+        };
+        // Some owners' clocks were ahead.
+        last = last.max(commit.map_or(last, |commit| commit.time)).min(moments[2]);
+        last
+    };
+    let times = entries.iter().map(&mut time).collect();
+    views::Course { log: LOG, entries, times, moments }
 }
 
 impl World {

@@ -2,8 +2,7 @@
 //!
 //! The projectors are the real machines, carried by a small shell that crashes and is paused; the database is a fake
 //! whose transactions fail before they are committed, or lose their answer, or are slow; the log is read by streams
-//! that lie. Nobody who writes to the log depends on them, so they are played when it is whole, as it came to be: each
-//! commit is there from its own time on. In
+//! that lie. Nobody who writes to the log depends on them, so they are played when it is whole, as it came to be. In
 //! reading order: this page (what happens when), `shell` (carrying out what projectors want), `streams` (the log as it is
 //! brought to them), `transactions`, `database`, `audit` (the
 //! judge's fold against the rows, as `lines`).
@@ -21,13 +20,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 use event_log::sim::Rng;
 use event_log::{Entry, ReadError};
-use ledger_core::commit::Commit;
 use ledger_core::time::SECOND;
 use ledger_core::{LogId, PartitionId, Timestamp};
 use projector::machine::Input;
 use projector::{ChainPosition, Config, Delta, Error};
 
-use crate::Bug;
 use audit::Audit;
 use database::Database;
 use shell::Projector;
@@ -38,6 +35,21 @@ const CATCH_UP: i64 = 60 * SECOND;
 /// How long a log must be cut until it is believed, and some more.
 const BELIEVED: i64 = 90 * SECOND;
 const STEPS_KEPT: usize = 50;
+
+/// A bug on purpose, to see that the judge catches it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// Rows are changed in one transaction, and the position in the next.
+    PositionAfterRows,
+    /// The position is moved in one transaction, and the rows are changed in the next.
+    PositionBeforeRows,
+    /// A projector takes no heed that somebody else has moved the views.
+    ElsewhereIsHere,
+    /// What was folded ahead is applied after a delta of which nobody knows whether it was.
+    AheadKept,
+    /// What is brought again is folded again.
+    FoldedTwice,
+}
 
 /// What a seed that went well has seen of projectors.
 #[derive(Debug, Clone, Copy, Default)]
@@ -106,21 +118,27 @@ enum Event {
     Audit,
 }
 
-/// Plays the projectors of one seed. The moments: the beginning, when the faults stop, the end.
+/// A log as it came to be.
+#[derive(Debug)]
+pub struct Course {
+    /// The log; its only partition is 0.
+    pub log: LogId,
+    /// All of it.
+    pub entries: Vec<Entry>,
+    /// From when on each entry is there.
+    pub times: Vec<Timestamp>,
+    /// The beginning, when the faults stop, the end.
+    pub moments: [Timestamp; 3],
+}
+
+/// Plays the projectors of one seed.
 ///
 /// Errors: what is wrong, and the last steps as readable lines.
-pub(crate) fn play(
-    log: LogId,
-    seed: u64,
-    bug: Option<Bug>,
-    entries: &[Entry],
-    moments: [Timestamp; 3],
-) -> Result<Seen, String> {
-    let [begin, healed, end] = moments;
-    let mut views = Views::new(log, seed, bug, begin);
-    views.all(entries, &times(entries), [healed, end]).map_err(|wrong| {
+pub fn play(course: &Course, seed: u64, bug: Option<Bug>) -> Result<Seen, String> {
+    let mut views = Views::new(course.log, seed, bug, course.moments[0]);
+    views.all(course).map_err(|wrong| {
         let steps: Vec<String> = views.trace.iter().cloned().collect();
-        format!("{}\n\nseed {seed}: {wrong}\nagain: drip-sim --seed {seed}", steps.join("\n"))
+        format!("{}\n\nseed {seed}: {wrong}", steps.join("\n"))
     })?;
     Ok(views.seen)
 }
@@ -198,22 +216,18 @@ impl Views {
         views
     }
 
-    /// First with faults, then without. Each entry is there from its time on.
-    fn all(
-        &mut self,
-        log: &[Entry],
-        times: &[Timestamp],
-        [healed, end]: [Timestamp; 2],
-    ) -> Result<(), String> {
-        for until in [healed, end] {
+    /// First with faults, then without.
+    fn all(&mut self, course: &Course) -> Result<(), String> {
+        let Course { entries, times, moments: [_, healed, end], .. } = course;
+        for until in [*healed, *end] {
             while let Some(at) = self.next_at().filter(|at| *at < until) {
                 let there = times.partition_point(|time| *time <= at);
-                self.step(at, &log[..there])?;
+                self.step(at, &entries[..there])?;
             }
             self.faults = Faults::default();
         }
-        self.now = end;
-        self.end(log)
+        self.now = *end;
+        self.end(entries)
     }
 
     /// When something happens next.
@@ -335,16 +349,4 @@ impl Views {
             self.trace.pop_front();
         }
     }
-}
-
-/// From when on each entry is there: a commit from its own time, somebody else's message with the commit before it.
-fn times(log: &[Entry]) -> Vec<Timestamp> {
-    let mut last = Timestamp(i64::MIN);
-    let time = |entry: &Entry| {
-        if let Entry::Commit(stored) = entry {
-            last = Commit::decode(&stored.bytes).expect("what was stored can be read").time;
-        }
-        last
-    };
-    log.iter().map(time).collect()
 }

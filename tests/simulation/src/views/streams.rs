@@ -95,7 +95,7 @@ impl Views {
 fn take(fold: &mut Fold, entry: &Entry) {
     let took = match entry {
         Entry::Commit(stored) => {
-            let commit = Commit::decode(&stored.bytes);
+            let commit = ledger_core::commit::Commit::decode(&stored.bytes);
             fold.commit(&commit.expect("what was stored can be read"))
         }
         Entry::Foreign { sequence, .. } => fold.step_over(*sequence),

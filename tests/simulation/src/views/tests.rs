@@ -1,6 +1,6 @@
-//! A log full of everything that can happen, also of what no client of the simulation asks for: sources and items.
+//! That a comparison sees what is wrong.
 
-use ledger_core::Timestamp;
+use ledger_core::time::SECOND;
 
 use super::*;
 use world::{LOG, World};
@@ -9,43 +9,29 @@ use world::{LOG, World};
 #[allow(dead_code, reason = "the projector's own tests use all of it")]
 mod world;
 
-/// A log that came to be within the first two minutes, at its end somebody else's message.
-fn log(seed: u64) -> (Vec<Entry>, Vec<Timestamp>) {
-    let mut world = World::of(0, seed, 120);
-    world.foreign();
-    let entries = world.entries;
-    let times = (0..).take(entries.len()).map(|place| Timestamp(place * SECOND)).collect();
-    (entries, times)
-}
+/// Makes a table wrong.
+type Spoil = fn(&mut Database);
 
 #[test]
-fn every_row_of_every_table_is_what_the_log_tells() {
-    let mut sources = 0;
-    for seed in 0..20 {
-        let (entries, times) = log(seed);
-        let mut views = Views::new(LOG, seed, None, Timestamp(0));
-        let played = views.all(&entries, &times, [Timestamp(150 * SECOND), Timestamp(180 * SECOND)]);
-        played.unwrap_or_else(|wrong| panic!("{seed}: {wrong}"));
-        sources += views.database.sources.len();
-        let carries = |row: &projector::AccountRow| row.carry > 0;
-        assert!(views.database.accounts.values().any(carries), "{seed}: items leave something to carry");
-    }
-    assert!(sources > 0, "no log has a source");
-}
-
-#[test]
-fn a_carry_and_a_mark_that_are_wrong_are_seen() {
-    let (entries, times) = log(3);
+fn each_table_that_is_wrong_in_one_place_is_seen() {
+    let entries = World::of(0, 3, 120).entries;
+    let times = vec![Timestamp(0); entries.len()];
+    let course = Course { log: LOG, entries, times, moments: [0, 30, 60].map(|at| Timestamp(at * SECOND)) };
     let mut views = Views::new(LOG, 3, None, Timestamp(0));
-    let moments = [Timestamp(150 * SECOND), Timestamp(180 * SECOND)];
-    views.all(&entries, &times, moments).expect("it goes well");
+    views.all(&course).expect("it goes well");
     views.refusing = false;
-    let mut wrong = |spoil: fn(&mut Database)| {
+    // From the table that is compared last to the first, for what is spoilt stays so.
+    let spoil: [(&str, Spoil); 6] = [
+        ("chain_positions", |rows| rows.position.iter_mut().for_each(|row| row.foreign += 1)),
+        ("sources", |rows| rows.sources.values_mut().for_each(|row| row.upto += 1)),
+        ("usage_hours", |rows| rows.usage.values_mut().for_each(|row| row.fees += 1)),
+        ("lots", |rows| rows.lots.values_mut().for_each(|row| row.priority += 1)),
+        ("accounts", |rows| rows.accounts.values_mut().for_each(|row| row.carry += 1)),
+        ("journal", |rows| drop(rows.journal.pop_last())),
+    ];
+    for (table, spoil) in spoil {
         spoil(&mut views.database);
-        views.compare(&entries, true).expect_err("it was spoilt")
-    };
-    let spoilt = wrong(|database| database.sources.values_mut().for_each(|row| row.upto += 1));
-    assert!(spoilt.starts_with("I10: sources holds "), "{spoilt}");
-    let spoilt = wrong(|database| database.accounts.values_mut().for_each(|row| row.carry += 1));
-    assert!(spoilt.starts_with("I10: accounts holds "), "{spoilt}");
+        let wrong = views.compare(&course.entries, true).expect_err("it was spoilt");
+        assert!(wrong.starts_with(&format!("I10: {table} holds ")), "{wrong}");
+    }
 }

@@ -116,6 +116,6 @@ impl Views {
     }
 
     fn position_first(&self) -> bool {
-        self.bug == Some(Bug::PositionBeforeRows) || planted::on(planted::Bug::PositionApart)
+        self.bug == Some(Bug::PositionBeforeRows)
     }
 }
