@@ -222,7 +222,7 @@ impl World {
     fn append(&mut self, id: u64, commit: EncodedCommit) {
         let token = self.token(id, Asked::Append);
         let commit = match self.bug == Some(Bug::ResendIsAnother) {
-            true => self.another(commit),
+            true => self.another(&commit),
             false => commit,
         };
         self.before_append();
@@ -332,7 +332,7 @@ impl World {
     }
 
     /// The same commit at another moment, for the bug that makes one of each resend.
-    fn another(&mut self, commit: EncodedCommit) -> EncodedCommit {
+    fn another(&self, commit: &EncodedCommit) -> EncodedCommit {
         let decoded = Commit::decode(&commit.bytes).expect("it was just encoded");
         let mut builder = CommitBuilder::default();
         decoded.events.iter().for_each(|event| builder.push(event));
