@@ -5,6 +5,7 @@
 //! drawn from its [`Faults`]; what it keeps to, whatever happens, is the contract of [`EventLog`](crate::EventLog).
 //! It deliberately knows nothing of owners: who asks is a [`Token`].
 
+mod damage;
 mod rng;
 mod served;
 
@@ -88,6 +89,8 @@ pub struct Counts {
     pub foreign: u64,
     /// Answers from the past.
     pub stale: u64,
+    /// Tails that were lost.
+    pub cuts: u64,
 }
 
 /// What is given out for a request.
@@ -223,8 +226,15 @@ impl SimLog {
 
     /// Compares; its answer is an [`Answer::Compared`].
     pub fn compare(&mut self, now: Timestamp, token: Token, anchor: Anchor) {
-        let found = self.head(now).and_then(|head| self.difference(now, &anchor, head));
+        let found = self.differs(now, &anchor);
         self.answer(now, token, Answer::Compared(anchor, found));
+    }
+
+    /// How it differs from an anchor, as it answers now.
+    ///
+    /// Errors: there is no leader now.
+    pub fn differs(&mut self, now: Timestamp, anchor: &Anchor) -> Result<Option<Difference>, ReadError> {
+        self.head(now).and_then(|head| self.difference(now, anchor, head))
     }
 
     /// The last sequence, perhaps of a moment ago.
