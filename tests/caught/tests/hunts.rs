@@ -35,13 +35,14 @@ mod hunting {
         let mut wrong = Vec::new();
         for hunt in hunts().into_iter().filter(|hunt| matches!(hunt.ground, Ground::Simulation)) {
             let planted = planted::plant(hunt.bug);
-            let found = (0..SEEDS).find_map(|seed| simulation::run(seed, None).err());
-            drop(planted);
-            let said = found.map_or_else(|| "nothing".to_owned(), |found| found.to_string());
+            let found = (0..SEEDS).filter_map(|seed| simulation::run(seed, None).err());
             // The last lines say what is wrong; those before are what happened.
-            let sentence = said.lines().rev().take(3).collect::<Vec<_>>().join(" ");
-            if !is_caught(&hunt, &[sentence.clone()]) {
-                wrong.push(format!("{}: wanted {:?}, found {sentence}", hunt.bug.name(), hunt.caught_by));
+            let mut said = found.map(|found| found.lines().rev().take(3).collect::<Vec<_>>().join(" "));
+            let first = said.next();
+            let caught = first.iter().cloned().chain(said).any(|said| is_caught(&hunt, &[said]));
+            drop(planted);
+            if !caught {
+                wrong.push(format!("{}: wanted {:?}, first {first:?}", hunt.bug.name(), hunt.caught_by));
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
