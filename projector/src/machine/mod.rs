@@ -15,6 +15,7 @@
 //! - What is wrong with an entry is told when everything before it is applied.
 
 mod batch;
+mod bugs;
 #[cfg(test)]
 mod tests;
 
@@ -320,7 +321,7 @@ impl Machine {
     ) -> Result<(), ProjectorError> {
         let Phase::Following(at) = &mut self.phase else { return Ok(()) };
         let Some(to) = at.in_flight.take() else { return Ok(()) };
-        match answer {
+        match bugs::heard(answer) {
             Ok(Applied::Here) => {
                 out.push(Output::Publish(to));
                 self.applying.over();

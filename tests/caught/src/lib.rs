@@ -47,6 +47,8 @@ pub fn hunts() -> Vec<Hunt> {
         simulation(Bug::KeysForgotten, &["I2", "I11"]),
         simulation(Bug::NotRenumbered, &["I1", "I11"]),
         simulation(Bug::ShorterLogBelieved, &["I15"]),
+        simulation(Bug::ElsewhereIsHere, &["I10"]),
+        simulation(Bug::LostAnswerIsHere, &["I10"]),
         torture(Bug::AnswerBeforeAck, vec![Fault::KillUnheard(1_000); 2], &["I1"]),
         torture(Bug::PositionApart, [views; 4].concat(), &["I10"]),
         torture(Bug::AnyReplySubject, vec![Fault::ReplyIntoLog(0); 2], &["I16"]),

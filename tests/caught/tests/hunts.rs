@@ -23,11 +23,7 @@ mod hunting {
 
     /// Somebody said one of the invariants that should catch it.
     fn is_caught(hunt: &Hunt, said: &[String]) -> bool {
-        let names = |sentence: &str, id: &str| {
-            let mut words = sentence.split(|letter: char| !letter.is_ascii_alphanumeric());
-            words.any(|word| word == id)
-        };
-        said.iter().any(|sentence| hunt.caught_by.iter().any(|id| names(sentence, id)))
+        said.iter().any(|sentence| hunt.caught_by.iter().any(|id| simulation::names(sentence, id)))
     }
 
     #[test]
@@ -36,7 +32,6 @@ mod hunting {
         for hunt in hunts().into_iter().filter(|hunt| matches!(hunt.ground, Ground::Simulation)) {
             let planted = planted::plant(hunt.bug);
             let found = (0..SEEDS).filter_map(|seed| simulation::run(seed, None).err());
-            // The last lines say what is wrong; those before are what happened.
             let mut said = found.map(|found| found.lines().rev().take(3).collect::<Vec<_>>().join(" "));
             let first = said.next();
             let caught = first.iter().cloned().chain(said).any(|said| is_caught(&hunt, &[said]));

@@ -56,6 +56,10 @@ bugs! {
     ShorterLogBelieved = "shorter-log-believed",
     /// The projector moves its position first, and writes the rows in a transaction of their own.
     PositionApart = "position-apart",
+    /// The projector takes no heed that somebody else has moved the views.
+    ElsewhereIsHere = "elsewhere-is-here",
+    /// The projector takes a transaction of which nobody knows for applied, and goes on with what it has folded ahead.
+    LostAnswerIsHere = "lost-answer-is-here",
     /// Requests are answered to whatever subject they name.
     AnyReplySubject = "any-reply-subject",
     /// SQLite's log is not synced before an append is answered.

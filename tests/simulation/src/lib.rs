@@ -22,7 +22,7 @@ pub mod views;
 mod world;
 
 pub use many::run_many;
-pub use outcome::{Bug, Outcome};
+pub use outcome::{Bug, Outcome, names};
 pub use report::page;
 pub use script::run_named;
 pub use world::run;

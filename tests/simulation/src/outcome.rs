@@ -95,3 +95,11 @@ pub struct Outcome {
     /// What the projectors have seen.
     pub views: Seen,
 }
+
+/// What went wrong in a run is said to be this invariant, "I1" and not "I11".
+pub fn names(wrong: &str, invariant: &str) -> bool {
+    // The last lines say what is wrong; those before are what happened.
+    let last = wrong.lines().rev().take(3);
+    let mut words = last.flat_map(|line| line.split(|letter: char| !letter.is_ascii_alphanumeric()));
+    words.any(|word| word == invariant)
+}

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::outcome::{Bug, Outcome};
+use crate::outcome::{Bug, Outcome, names};
 use crate::script::run_named;
 use crate::world::run;
 
@@ -89,8 +89,8 @@ fn named(text: &mut String) {
 
 fn bugs(text: &mut String) {
     let found = |bug, id: &str| {
-        let names = |wrong: &String| wrong.contains(&format!(": {id}"));
-        (0..SEEDS_FOR_BUGS).find(|seed| run(*seed, Some(bug)).err().is_some_and(|wrong| names(&wrong)))
+        let is_caught = |seed: &u64| run(*seed, Some(bug)).err().is_some_and(|wrong| names(&wrong, id));
+        (0..SEEDS_FOR_BUGS).find(is_caught)
     };
     text.push_str("| bug on purpose | caught by | first seed |\n|---|---|---:|\n");
     for (bug, caught_by) in Bug::ALL {

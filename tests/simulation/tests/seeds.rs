@@ -1,7 +1,7 @@
 //! The fixed seeds go well, and see all that they should; the named schedules reach what they are for; bugs on purpose
 //! are caught by the invariants that they break.
 
-use simulation::{Bug, Outcome, run, run_many, run_named};
+use simulation::{Bug, Outcome, names, run, run_many, run_named};
 
 /// How often a seed has seen something.
 type Count = fn(&Outcome) -> u64;
@@ -84,8 +84,8 @@ fn named_schedules_reach_what_they_are_for() {
 #[test]
 fn bugs_on_purpose_are_caught_by_what_they_break() {
     for (bug, caught_by) in Bug::ALL {
-        let names = |wrong: &String| caught_by.iter().any(|id| wrong.contains(&format!(": {id}")));
-        let caught = (0..SEEDS).find_map(|seed| run(seed, Some(*bug)).err().filter(names));
+        let is_caught = |wrong: &String| caught_by.iter().any(|id| names(wrong, id));
+        let caught = (0..SEEDS).find_map(|seed| run(seed, Some(*bug)).err().filter(is_caught));
         assert!(caught.is_some(), "{bug:?} was not caught by any of {caught_by:?}");
     }
 }
