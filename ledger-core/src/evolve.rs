@@ -32,7 +32,7 @@ impl Ledger {
     }
 
     /// Takes in one event of what was decided against this state, with the fingerprint that [`decide`] gave beside it:
-    /// hashing it again would cost a third of the whole debit. Replay has no such thing, and hashes for itself.
+    /// hashing it again would cost a fifth of the whole debit. Replay has no such thing, and hashes for itself.
     ///
     /// [`decide`]: crate::decide()
     pub fn evolve_decided(
