@@ -16,18 +16,28 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::{Script, Size};
+use crate::cpu::{Used, Watched};
 use crate::drive::per_second;
 use crate::engines::require_servers;
 
-/// Events a second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// How fast it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProjectorSpeed {
     /// How many events.
     pub events: u64,
     /// Into SQLite.
-    pub sqlite: u64,
+    pub sqlite: Folded,
     /// Into Postgres with its own settings.
-    pub postgres: Option<u64>,
+    pub postgres: Option<Folded>,
+}
+
+/// Into one store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Folded {
+    /// Events a second.
+    pub per_second: u64,
+    /// Processor time an event.
+    pub used: Used,
 }
 
 /// Measures; Postgres only if asked. Error: the log can not be written, or the views can not be made.
@@ -37,13 +47,16 @@ pub async fn measure(size: Size, postgres: bool) -> Result<ProjectorSpeed> {
     let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open_reader(dir.path()).await?);
     let events = u64::from(size.accounts) + u64::from(size.debits);
     SqliteViews::create(dir.path()).await?;
-    let sqlite = fold(&log, Arc::new(SqliteViews::open(dir.path()).await?), events).await?;
+    let store = Arc::new(SqliteViews::open(dir.path()).await?);
+    let sqlite = fold(&log, store, events, &Watched::client()).await?;
     let postgres = match postgres {
         true => {
             require_servers()?;
             let server = Postgres::start_measured(&[]).await;
             PostgresViews::create(&server.url()).await?;
-            Some(fold(&log, Arc::new(PostgresViews::open(&server.url()).await?), events).await?)
+            let store = Arc::new(PostgresViews::open(&server.url()).await?);
+            let watched = Watched::client().and("postgres", server.pid());
+            Some(fold(&log, store, events, &watched).await?)
         }
         false => None,
     };
@@ -79,12 +92,17 @@ async fn append(log: &SqliteLog, commit: &EncodedCommit) -> Result<()> {
     }
 }
 
-async fn fold(log: &Arc<dyn EventLog>, store: Arc<dyn ViewStore>, events: u64) -> Result<u64> {
+async fn fold(
+    log: &Arc<dyn EventLog>,
+    store: Arc<dyn ViewStore>,
+    events: u64,
+    watched: &Watched,
+) -> Result<Folded> {
     let partition = PartitionId(0);
     let head = log.head(partition).await?;
     let (positions, mut seen) = watch::channel(Positions::default());
     let stop = CancellationToken::new();
-    let begin = Instant::now();
+    let (count, begin) = (watched.begin(), Instant::now());
     let running = projector::run(Config::default(), Arc::clone(log), store, stop.clone(), positions);
     let caught_up = async {
         let there = seen.wait_for(|positions| positions.get(partition) >= head).await;
@@ -94,7 +112,7 @@ async fn fold(log: &Arc<dyn EventLog>, store: Arc<dyn ViewStore>, events: u64) -
     };
     let (ended, took) = tokio::join!(running, caught_up);
     ended?;
-    Ok(per_second(events, took?))
+    Ok(Folded { per_second: per_second(events, took?), used: watched.end(&count, events) })
 }
 
 #[cfg(test)]
@@ -106,6 +124,6 @@ mod tests {
         let size = Size { accounts: 20, debits: 30, a_commit: 8 };
         let speed = measure(size, false).await.unwrap();
         assert_eq!((speed.events, speed.postgres), (50, None));
-        assert!(speed.sqlite > 0);
+        assert!(speed.sqlite.per_second > 0);
     }
 }

@@ -8,7 +8,8 @@
 //! In reading order: this page (the port), [`error`] (what can go wrong outside of an append), `classify`
 //! (ours, foreign or damaged), `sqlite` (one file, one writer process), `jetstream` (NATS, production), [`anchors`]
 //! (is the log still what it was?), `sim` (feature `sim`: one that lies on purpose), and `contract` (feature
-//! `contract-tests`: the tests every backend must pass).
+//! `contract-tests`: the tests every backend must pass). What the simulated log answers is pinned to the real server:
+//! it passes the contract as they do, and `tests/answers.rs` asks it and a real nats-server the same questions.
 
 pub mod anchors;
 mod classify;

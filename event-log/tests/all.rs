@@ -1,10 +1,12 @@
-//! Both backends, on real files and a real nats-server: the contract, and what only one of them promises.
+//! The backends, on real files, a real nats-server and in memory: the contract, and what only one of them promises.
 
 mod anchors;
+mod answers;
 mod faults;
 mod jetstream;
 mod opening;
 mod setup;
+mod sim;
 mod sqlite;
 
 /// One test for each function of the contract that takes nothing but a fresh log.

@@ -23,8 +23,8 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            batch_entries: 256,
-            batch_bytes: 1024 * 1024,
+            batch_entries: 16 * 1024,
+            batch_bytes: 4 * 1024 * 1024,
             patience: Duration::from_secs(30),
             standby: Duration::from_millis(250),
             longest_pause: Duration::from_secs(2),

@@ -1,7 +1,8 @@
 //! What a row of commits does to the views.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use foldhash::fast::RandomState;
 use ledger_core::commit::Hash;
 use ledger_core::{AccountId, AppId, Level, Meter, Position, SourceName, Timestamp, Usdc};
 
@@ -15,16 +16,10 @@ pub struct Delta {
     pub from: ChainPosition,
     /// Where they stand after it.
     pub to: ChainPosition,
-    /// One change an account.
-    pub accounts: BTreeMap<AccountId, AccountChange>,
-    /// New lots, with what is left of them at the end of the delta.
-    pub lots: BTreeMap<(AccountId, u32), LotRow>,
-    /// What was taken from older lots.
-    pub burned: BTreeMap<(AccountId, u32), Usdc>,
+    /// One change an account, found once an event: hence all that happens to it stands in there. In no order.
+    pub accounts: HashMap<AccountId, AccountChange, RandomState>,
     /// New rows of the journal, in the order of the log.
     pub journal: Vec<JournalRow>,
-    /// What to add to the usage of an account and meter in the hour that begins then.
-    pub usage: BTreeMap<(AccountId, Meter, Timestamp), UsageChange>,
     /// What to change for a source in this partition.
     pub sources: BTreeMap<(AppId, SourceName), SourceChange>,
 }
@@ -32,19 +27,19 @@ pub struct Delta {
 impl Delta {
     /// No change yet.
     pub(crate) fn new(from: ChainPosition) -> Self {
-        let (accounts, lots, burned) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let (usage, sources, journal) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        Self { from, to: from, accounts, lots, burned, journal, usage, sources }
+        let (accounts, journal, sources) = (HashMap::default(), Vec::new(), BTreeMap::new());
+        Self { from, to: from, accounts, journal, sources }
     }
 
-    /// How many rows it adds or changes.
-    pub fn rows(&self) -> usize {
-        let money = self.accounts.len() + self.lots.len() + self.burned.len() + self.journal.len();
-        money + self.usage.len() + self.sources.len()
+    /// The accounts that it changes, by their ids.
+    pub fn sorted_accounts(&self) -> Vec<(&AccountId, &AccountChange)> {
+        let mut accounts: Vec<_> = self.accounts.iter().collect();
+        accounts.sort_unstable_by_key(|(id, _)| *id);
+        accounts
     }
 }
 
-/// What happens to the row of one account. What is `None` stays as it is.
+/// What happens to one account, its lots and its usage. What is `None` stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountChange {
     /// Its opening, when that is part of the delta: the row is new.
@@ -73,6 +68,12 @@ pub struct AccountChange {
     pub fees: i64,
     /// Its last event.
     pub last: Position,
+    /// New lots, with what is left of them at the end of the delta.
+    pub lots: BTreeMap<u32, LotRow>,
+    /// What was taken from older lots.
+    pub burned: BTreeMap<u32, Usdc>,
+    /// What to add to the usage of a meter in the hour that begins then.
+    pub usage: BTreeMap<(Timestamp, Meter), UsageChange>,
 }
 
 impl AccountChange {
@@ -91,6 +92,9 @@ impl AccountChange {
             charged: 0,
             fees: 0,
             last,
+            lots: BTreeMap::new(),
+            burned: BTreeMap::new(),
+            usage: BTreeMap::new(),
         }
     }
 }

@@ -99,7 +99,8 @@ impl Delta {
         change.granted = balance.credits();
         let lot = balance.is_positive().then_some(Slice { lot: 1, amount: balance });
         if let Some(slice) = lot {
-            self.new_lot(&event.account, position, slice, LotKind::Promo, LotKind::Promo.priority());
+            let priority = LotKind::Promo.priority();
+            change.lots.insert(1, lot_row(&event.account, position, slice, LotKind::Promo, priority));
         }
         self.journal.push(JournalRow {
             amount: balance,
@@ -123,7 +124,7 @@ impl Delta {
         };
         add(total, event.amount);
         let slice = Slice { lot: event.lot, amount: event.amount };
-        self.new_lot(&event.account, position, slice, lot, event.priority);
+        change.lots.insert(event.lot, lot_row(&event.account, position, slice, lot, event.priority));
         self.journal.push(JournalRow {
             amount: event.amount,
             level: Some(event.level),
@@ -143,8 +144,8 @@ impl Delta {
         change.carry += carry_change(&usage.charge, event.charged);
         add(&mut change.charged, event.charged);
         add(&mut change.fees, event.fee);
-        event.slices.iter().for_each(|slice| self.burn(&usage.account, *slice));
-        self.use_hour(time, event);
+        event.slices.iter().for_each(|slice| change.burn(*slice));
+        change.use_hour(time, event);
         if let Some(item) = &usage.item {
             let source = self.source(&usage.account.app, &item.source);
             source.debits += 1;
@@ -200,10 +201,7 @@ impl Delta {
     }
 
     fn account(&mut self, id: &AccountId, balance: Usdc, last: Position) -> &mut AccountChange {
-        if !self.accounts.contains_key(id) {
-            self.accounts.insert(id.clone(), AccountChange::new(balance, last));
-        }
-        let change = self.accounts.get_mut(id).expect("it was there or was just put there");
+        let change = self.accounts.entry(id.clone()).or_insert_with(|| AccountChange::new(balance, last));
         change.balance = balance;
         change.last = last;
         change
@@ -212,30 +210,29 @@ impl Delta {
     fn source(&mut self, app: &AppId, source: &SourceName) -> &mut SourceChange {
         self.sources.entry((app.clone(), source.clone())).or_default()
     }
+}
 
-    fn new_lot(&mut self, id: &AccountId, position: Position, made: Slice, kind: LotKind, priority: u8) {
-        let Slice { lot, amount } = made;
-        let row = LotRow { account: id.clone(), lot, kind, priority, position, amount, left: amount };
-        self.lots.insert((id.clone(), lot), row);
-    }
-
-    fn burn(&mut self, id: &AccountId, slice: Slice) {
-        let lot = (id.clone(), slice.lot);
-        match self.lots.get_mut(&lot) {
+impl AccountChange {
+    fn burn(&mut self, slice: Slice) {
+        match self.lots.get_mut(&slice.lot) {
             Some(row) => row.left -= slice.amount,
-            None => *self.burned.entry(lot).or_default() += slice.amount,
+            None => *self.burned.entry(slice.lot).or_default() += slice.amount,
         }
     }
 
     fn use_hour(&mut self, time: Timestamp, event: &Debited) {
         let at = event.usage.occurred_at.map_or(time, storable);
         let hour = Timestamp(at.hour() * HOUR);
-        let key = (event.usage.account.clone(), event.usage.meter.clone(), hour);
-        let used = self.usage.entry(key).or_default();
+        let used = self.usage.entry((hour, event.usage.meter.clone())).or_default();
         used.count += 1;
         add(&mut used.charged, event.charged);
         add(&mut used.fees, event.fee);
     }
+}
+
+fn lot_row(id: &AccountId, position: Position, made: Slice, kind: LotKind, priority: u8) -> LotRow {
+    let Slice { lot, amount } = made;
+    LotRow { account: id.clone(), lot, kind, priority, position, amount, left: amount }
 }
 
 /// A row with nothing in it but what every event of an account has.

@@ -42,7 +42,7 @@ pub async fn run(
             .map(|partition| Projector::new(&config, &log, &store, &positions, partition).work())
             .collect();
         tokio::select! {
-            Some(ended) = tasks.join_next() => Err(ended.unwrap_or_else(resume)),
+            Some(ended) = tasks.join_next() => Err(outcome(ended).await),
             alarm = guard.watch() => Err(alarm),
         }
     };
@@ -109,7 +109,7 @@ impl Projector {
         let wake = machine.wake_at().map(|at| *begun + Duration::from_micros(at.0.max(0).unsigned_abs()));
         tokio::select! {
             biased;
-            Some(answer) = asked.join_next() => answer.unwrap_or_else(resume),
+            Some(answer) = asked.join_next() => outcome(answer).await,
             entry = entries.next(), if machine.takes_entries() => input_of(entry),
             () = std::future::ready(()), if machine.holds_back() => Input::Idle,
             () = tokio::time::sleep_until(wake.unwrap_or(*begun)), if wake.is_some() => Input::Tick,
@@ -151,7 +151,11 @@ fn input_of(entry: Option<Result<Entry, ReadError>>) -> Input {
     }
 }
 
-/// A task of ours ends only by itself or by a panic, which goes on here.
-fn resume<T>(ended: JoinError) -> T {
-    resume_unwind(ended.into_panic())
+/// What a task of ours gave. Its panic goes on here. One that was cut off ended with the runtime, and so does this one.
+async fn outcome<T>(ended: Result<T, JoinError>) -> T {
+    match ended.map_err(JoinError::try_into_panic) {
+        Ok(given) => given,
+        Err(Ok(panic)) => resume_unwind(panic),
+        Err(Err(_cut_off)) => std::future::pending().await,
+    }
 }

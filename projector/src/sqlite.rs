@@ -37,6 +37,13 @@ const FILE: &str = "views.db";
 /// Where a rebuild folds to.
 const NEXT_FILE: &str = "views.next.db";
 
+/// Bytes of a page, of files that are made from now on.
+const PAGE: u32 = 16 * 1024;
+/// Bytes of pages that the writer keeps in memory, at most.
+const CACHE: u32 = 64 << 20;
+/// Bytes of the write-ahead log, before what it holds is written to its place.
+const WAL: u32 = 32 << 20;
+
 /// Statements carry this many rows, the largest number that still fits first: few texts, so that each is prepared
 /// once, and far below SQLite's limit of 32,766 values.
 const ROWS: [usize; 4] = [256, 32, 4, 1];
@@ -188,9 +195,19 @@ fn options(file: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// `synchronous=NORMAL`: a power cut may take the last deltas, rows and position together; they are folded again.
+/// What the writer asks of SQLite. A power cut may take the last deltas with `synchronous=NORMAL`, rows and position together:
+/// they are folded again.
+///
+/// The rest is for folding a long log, in which every transaction touches pages all over the indexes. The cache holds them
+/// from one transaction to the next; large pages are fewer to find, to split and to write; and the more the write-ahead
+/// log takes, the more often a page is changed before it is written to its place.
 fn writing(file: &Path) -> SqliteConnectOptions {
-    options(file).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Normal)
+    options(file)
+        .page_size(PAGE)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .pragma("cache_size", format!("-{}", CACHE / 1024))
+        .pragma("wal_autocheckpoint", (WAL / PAGE).to_string())
 }
 
 #[async_trait]

@@ -3,10 +3,11 @@
 
 use std::borrow::Cow;
 
+use ledger_core::AccountId;
 use ledger_core::commit::Hash;
 
 use crate::columns::{Rows, RowsOf};
-use crate::delta::Delta;
+use crate::delta::{AccountChange, Delta};
 use crate::rows::ChainPosition;
 use crate::store::big;
 use crate::words::{level_text, lot_kind_text};
@@ -51,25 +52,27 @@ const MOVE_POSITION: &str = "\
     term = d.term, foreign_count = d.foreign_count FROM d WHERE p.log = d.log \
     AND p.partition = d.partition AND p.read = d.from_read AND p.hash = d.from_hash";
 
+type Accounts<'a> = [(&'a AccountId, &'a AccountChange)];
+
 /// The rows of a delta but those of the [journal](crate::journal), in the order of the tables and of their keys.
 pub(crate) fn writes(delta: &Delta) -> Vec<Write<'_>> {
+    let accounts = delta.sorted_accounts();
     let writes = [
-        new_accounts(delta),
-        changed_accounts(delta),
-        new_lots(delta),
-        burned_lots(delta),
-        usage(delta),
+        new_accounts(&accounts),
+        changed_accounts(&accounts),
+        new_lots(&accounts),
+        burned_lots(&accounts),
+        usage(&accounts),
         sources(delta),
     ];
     writes.into_iter().filter(|write| write.rows.len > 0).collect()
 }
 
-fn new_accounts(delta: &Delta) -> Write<'_> {
-    let opened = |(id, change)| -> Option<_> {
-        let change: &crate::delta::AccountChange = change;
-        change.opened.as_ref().map(|opened| (id, change, opened))
+fn new_accounts<'a>(accounts: &Accounts<'a>) -> Write<'a> {
+    let opened = |(id, change): &(&'a AccountId, &'a AccountChange)| {
+        change.opened.as_ref().map(|opened| (*id, *change, opened))
     };
-    let rows = RowsOf::new(delta.accounts.iter().filter_map(opened))
+    let rows = RowsOf::new(accounts.iter().filter_map(opened))
         .text("app", |(id, ..)| id.app.as_str())
         .text("user_id", |(id, ..)| id.user.as_str())
         .int("balance", |(_, change, _)| change.balance.credits())
@@ -91,8 +94,8 @@ fn new_accounts(delta: &Delta) -> Write<'_> {
     insert("accounts", rows.done())
 }
 
-fn changed_accounts(delta: &Delta) -> Write<'_> {
-    let changed = delta.accounts.iter().filter(|(_, change)| change.opened.is_none());
+fn changed_accounts<'a>(accounts: &Accounts<'a>) -> Write<'a> {
+    let changed = accounts.iter().copied().filter(|(_, change)| change.opened.is_none());
     let rows = RowsOf::new(changed)
         .text("app", |(id, _)| id.app.as_str())
         .text("user_id", |(id, _)| id.user.as_str())
@@ -120,8 +123,8 @@ fn changed_accounts(delta: &Delta) -> Write<'_> {
     Write { sql: sql.into(), rows: rows.done() }
 }
 
-fn new_lots(delta: &Delta) -> Write<'_> {
-    let rows = RowsOf::new(delta.lots.values())
+fn new_lots<'a>(accounts: &Accounts<'a>) -> Write<'a> {
+    let rows = RowsOf::new(accounts.iter().flat_map(|(_, change)| change.lots.values()))
         .text("app", |row| row.account.app.as_str())
         .text("user_id", |row| row.account.user.as_str())
         .int("lot", |row| row.lot.into())
@@ -133,26 +136,29 @@ fn new_lots(delta: &Delta) -> Write<'_> {
     insert("lots", rows.done())
 }
 
-fn burned_lots(delta: &Delta) -> Write<'_> {
-    let rows = RowsOf::new(&delta.burned)
-        .text("app", |((id, _), _)| id.app.as_str())
-        .text("user_id", |((id, _), _)| id.user.as_str())
-        .int("lot", |((_, lot), _)| (*lot).into())
-        .int("burned", |(_, burned)| burned.credits());
+fn burned_lots<'a>(accounts: &Accounts<'a>) -> Write<'a> {
+    let burned =
+        accounts.iter().flat_map(|(id, change)| change.burned.iter().map(move |burned| (*id, burned)));
+    let rows = RowsOf::new(burned)
+        .text("app", |(id, _)| id.app.as_str())
+        .text("user_id", |(id, _)| id.user.as_str())
+        .int("lot", |(_, (lot, _))| (**lot).into())
+        .int("burned", |(_, (_, burned))| burned.credits());
     let sql = "UPDATE lots AS l SET \"left\" = l.\"left\" - d.burned \
                FROM d WHERE l.app = d.app AND l.user_id = d.user_id AND l.lot = d.lot";
     Write { sql: sql.into(), rows: rows.done() }
 }
 
-fn usage(delta: &Delta) -> Write<'_> {
-    let rows = RowsOf::new(&delta.usage)
-        .text("app", |((id, ..), _)| id.app.as_str())
-        .text("user_id", |((id, ..), _)| id.user.as_str())
-        .text("meter", |((_, meter, _), _)| meter.as_str())
-        .opt_time("hour", |((.., hour), _)| Some(*hour))
-        .int("count", |(_, used)| used.count)
-        .int("charged", |(_, used)| used.charged)
-        .int("fees", |(_, used)| used.fees);
+fn usage<'a>(accounts: &Accounts<'a>) -> Write<'a> {
+    let used = accounts.iter().flat_map(|(id, change)| change.usage.iter().map(move |used| (*id, used)));
+    let rows = RowsOf::new(used)
+        .text("app", |(id, _)| id.app.as_str())
+        .text("user_id", |(id, _)| id.user.as_str())
+        .text("meter", |(_, ((_, meter), _))| meter.as_str())
+        .opt_time("hour", |(_, ((hour, _), _))| Some(*hour))
+        .int("count", |(_, (_, used))| used.count)
+        .int("charged", |(_, (_, used))| used.charged)
+        .int("fees", |(_, (_, used))| used.fees);
     let sums = sums(&["count", "charged", "fees"], "usage_hours", "excluded");
     let tail = format!("ON CONFLICT (app, user_id, meter, hour) DO UPDATE SET {sums}");
     upsert("usage_hours", rows.done(), &tail)

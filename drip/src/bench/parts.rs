@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use bench::all::{Thorough, run};
+use bench::all::{Thorough, run, used};
 use bench::core::Size;
 use bench::ledger::this_program;
 use bench::machine::Machine;
+use bench::projection::Folded;
 use bench::ratio::Ratio;
 use bench::report::{Row, grouped, markdown};
 use bench::{core, import, memory, opening, projection, verifying};
@@ -157,9 +158,13 @@ impl ProjectorArgs {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         let speed = projection::measure(self.size.size(), !self.no_postgres).await?;
         output.object(&speed, |speed| {
-            let mut pairs =
-                vec![("events", grouped(speed.events)), ("into SQLite /s", grouped(speed.sqlite))];
-            pairs.extend(speed.postgres.map(|speed| ("into Postgres /s", grouped(speed))));
+            let mut pairs = vec![("events", grouped(speed.events))];
+            let mut add = |rate, folded: &Folded| {
+                pairs.push((rate, grouped(folded.per_second)));
+                pairs.push(("processor time an event", used(&folded.used)));
+            };
+            add("into SQLite /s", &speed.sqlite);
+            speed.postgres.iter().for_each(|folded| add("into Postgres /s", folded));
             pairs
         })
     }

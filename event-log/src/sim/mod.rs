@@ -5,9 +5,11 @@
 //! drawn from its [`Faults`]; what it keeps to, whatever happens, is the contract of [`EventLog`](crate::EventLog).
 //! It deliberately knows nothing of owners: who asks is a [`Token`].
 
+mod damage;
 mod rng;
+mod served;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use ledger_core::commit::EncodedCommit;
 use ledger_core::time::SECOND;
@@ -15,6 +17,7 @@ use ledger_core::{LogId, PartitionId, Sequence, Timestamp};
 use planted::Bug;
 
 pub use rng::Rng;
+pub use served::ServedSim;
 
 use crate::anchors::Difference;
 use crate::{Anchor, AppendOutcome, Entry, ReadError, Refusal, StoredCommit};
@@ -86,6 +89,8 @@ pub struct Counts {
     pub foreign: u64,
     /// Answers from the past.
     pub stale: u64,
+    /// Tails that were lost.
+    pub cuts: u64,
 }
 
 /// What is given out for a request.
@@ -125,8 +130,10 @@ pub struct SimLog {
     pub blind: bool,
     counts: Counts,
     entries: Vec<Entry>,
-    /// Of the commit that is being replicated.
-    proposed: Option<EncodedCommit>,
+    /// What is being replicated, in the order in which it will stand.
+    proposed: VecDeque<EncodedCommit>,
+    /// When the last of it will stand.
+    replicated_at: Timestamp,
     leaderless_until: Timestamp,
     /// By time and order of asking.
     agenda: BTreeMap<(Timestamp, u64), Event>,
@@ -144,7 +151,8 @@ impl SimLog {
             blind: false,
             counts: Counts::default(),
             entries: Vec::new(),
-            proposed: None,
+            proposed: VecDeque::new(),
+            replicated_at: Timestamp(0),
             leaderless_until: Timestamp(0),
             agenda: BTreeMap::new(),
             asked: 0,
@@ -171,6 +179,19 @@ impl SimLog {
         self.store(commit);
     }
 
+    /// Stores somebody else's message at once. Nothing may be on its way to being replicated.
+    pub fn stranger(&mut self) {
+        assert!(self.proposed.is_empty(), "behind what is being replicated it would have to wait");
+        self.counts.foreign += 1;
+        let sequence = self.entries.len() as u64 + 1;
+        self.entries.push(Entry::Foreign { sequence, reason: "it has no Drip-Prefix header".to_owned() });
+    }
+
+    /// Nobody leads until then.
+    pub fn lose_leader(&mut self, until: Timestamp) {
+        self.leaderless_until = self.leaderless_until.max(until);
+    }
+
     /// Appends; its answer is an [`Answer::Appended`].
     pub fn append(&mut self, now: Timestamp, token: Token, commit: EncodedCommit) {
         if self.rng.chance(self.faults.lost) {
@@ -178,13 +199,23 @@ impl SimLog {
             return self.times_out(now, token);
         }
         if self.rng.chance(self.faults.late) {
-            self.counts.late += 1;
-            self.times_out(now, token);
+            self.wait_in_client(now, token);
             let delay = self.rng.micros(ACK_TIMEOUT, 4 * ACK_TIMEOUT);
-            return self.plan(now.plus(delay), Event::Arrives(token, commit, Arrival::Late));
+            return self.arrive_late(now.plus(delay), token, commit);
         }
         let at = self.soon(now);
         self.plan(at, Event::Arrives(token, commit, Arrival::InTime));
+    }
+
+    /// An append waits in a client whose connection is lost: its sender is told that the time is over.
+    pub fn wait_in_client(&mut self, now: Timestamp, token: Token) {
+        self.counts.late += 1;
+        self.times_out(now, token);
+    }
+
+    /// What has waited in a client arrives then.
+    pub fn arrive_late(&mut self, at: Timestamp, token: Token, commit: EncodedCommit) {
+        self.plan(at, Event::Arrives(token, commit, Arrival::Late));
     }
 
     /// Reads; its answer is an [`Answer::Read`]. `from_leader`: never from the past.
@@ -195,8 +226,15 @@ impl SimLog {
 
     /// Compares; its answer is an [`Answer::Compared`].
     pub fn compare(&mut self, now: Timestamp, token: Token, anchor: Anchor) {
-        let found = self.head(now).and_then(|head| self.difference(now, &anchor, head));
+        let found = self.differs(now, &anchor);
         self.answer(now, token, Answer::Compared(anchor, found));
+    }
+
+    /// How it differs from an anchor, as it answers now.
+    ///
+    /// Errors: there is no leader now.
+    pub fn differs(&mut self, now: Timestamp, anchor: &Anchor) -> Result<Option<Difference>, ReadError> {
+        self.head(now).and_then(|head| self.difference(now, anchor, head))
     }
 
     /// The last sequence, perhaps of a moment ago.
@@ -232,19 +270,17 @@ impl SimLog {
             return self.acknowledge(now, token, arrival, outcome);
         }
         // Behind what is being replicated it would have to wait for that.
-        if self.proposed.is_none() && self.rng.chance(self.faults.foreign) {
-            self.counts.foreign += 1;
-            let sequence = self.entries.len() as u64 + 1;
-            self.entries.push(Entry::Foreign { sequence, reason: "it has no Drip-Prefix header".to_owned() });
+        if self.proposed.is_empty() && self.rng.chance(self.faults.foreign) {
+            self.stranger();
         }
         match self.admits(&commit, arrival) {
             Some(outcome) => self.acknowledge(now, token, arrival, outcome),
             None if self.rng.chance(self.faults.stepdown) => self.steps_down(now, token, &commit),
             None if self.replicas == Replicas::One => self.replicated(now, token, &commit),
             None => {
-                self.proposed = Some(commit.clone());
-                let at = self.soon(now);
-                self.plan(at, Event::Replicated(token, commit));
+                self.proposed.push_back(commit.clone());
+                self.replicated_at = self.soon(now).max(self.replicated_at);
+                self.plan(self.replicated_at, Event::Replicated(token, commit));
             }
         }
     }
@@ -256,12 +292,12 @@ impl SimLog {
                 self.counts.duplicates += 1;
                 return Some(AppendOutcome::Stored);
             }
-            if self.proposed.as_ref() == Some(commit) {
+            if self.proposed.contains(commit) {
                 self.counts.in_process += 1;
                 return Some(AppendOutcome::Unknown("10158, in process".to_owned()));
             }
         }
-        let next = self.entries.len() as u64 + 1 + u64::from(self.proposed.is_some());
+        let next = (self.entries.len() + self.proposed.len()) as u64 + 1;
         if commit.prefix.sequence != next && !self.blind && !planted::on(Bug::SkipExpectedSequence) {
             self.counts.conflicts += 1;
             self.counts.late_rejected += u64::from(arrival == Arrival::Late && !self.stored(commit));
@@ -277,7 +313,7 @@ impl SimLog {
     /// Stored or not, nobody says so.
     fn steps_down(&mut self, now: Timestamp, token: Token, commit: &EncodedCommit) {
         // What was being replicated survives, for its own answer has been promised by a majority.
-        if self.proposed.is_none() && self.rng.chance(500) {
+        if self.proposed.is_empty() && self.rng.chance(500) {
             self.counts.stepdown_stored += 1;
             self.store(commit);
         } else {
@@ -288,7 +324,7 @@ impl SimLog {
     }
 
     fn replicated(&mut self, now: Timestamp, token: Token, commit: &EncodedCommit) {
-        self.proposed = None;
+        self.proposed.pop_front();
         self.store(commit);
         self.acknowledge(now, token, Arrival::InTime, AppendOutcome::Stored);
     }

@@ -70,6 +70,25 @@ fn another_commit_at_a_wrong_sequence_is_a_conflict() {
 }
 
 #[test]
+fn what_is_replicated_at_the_same_time_stands_in_the_order_in_which_it_was_proposed() {
+    for seed in 0..50 {
+        let mut sim = SimLog::new(LOG, Replicas::Three, seed);
+        let mut now = Timestamp(0);
+        sim.append(now, 1, commit(1, 1));
+        while sim.proposed.is_empty() {
+            now = sim.next_at().expect("it is on its way");
+            sim.step(now);
+        }
+        sim.append(now, 2, commit(2, 1));
+        while let Some(at) = sim.next_at() {
+            sim.step(at);
+        }
+        let sequences: Vec<_> = sim.entries().iter().map(Entry::sequence).collect();
+        assert_eq!(sequences, [1, 2], "seed {seed}");
+    }
+}
+
+#[test]
 fn a_lost_ack_and_a_lost_append_look_the_same() {
     for (faults, stored) in
         [(Faults { ack_lost: 1000, ..Faults::default() }, 1), (Faults { lost: 1000, ..Faults::default() }, 0)]

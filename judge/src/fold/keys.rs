@@ -18,7 +18,11 @@ type Fingerprint = [u8; 20];
 /// tables happen to be.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
+    /// Of openings, money in and closings.
     for_ever: HashSet<Fingerprint, RandomState>,
+    /// Of usage, where the key carries its time: used again for usage it is refused for ever, used again for money in
+    /// only as long as that time is not older than the window.
+    timed_usage: HashSet<Fingerprint, RandomState>,
     /// When, in whole seconds since 1970.
     in_window: HashMap<Fingerprint, u32, RandomState>,
     sweep_at: usize,
@@ -41,7 +45,11 @@ impl Keys {
     pub(super) fn take(&mut self, key: Key<'_>, effect: Effect) -> Check {
         let Effect { account, time, horizon, usage } = effect;
         let (print, made) = (fingerprint(account, key), uuid_v7_time(key));
-        holds(Rule::Keys, !self.knows(print, horizon), "a key that had no effect yet", || {
+        let forgotten = !usage && made.is_some_and(|made| made < horizon);
+        let known = self.for_ever.contains(&print)
+            || self.in_window(print, horizon)
+            || (self.timed_usage.contains(&print) && !forgotten);
+        holds(Rule::Keys, !known, "a key that had no effect yet", || {
             format!("a second effect of the key {:?}", key.to_string())
         })?;
         if let (true, Some(made)) = (usage, made) {
@@ -55,24 +63,26 @@ impl Keys {
                 || late(key, made),
             )?;
         }
-        if usage && made.is_none() {
-            self.sweep(horizon);
-            self.in_window.insert(print, u32::try_from(time / SECOND).unwrap_or(u32::MAX));
-        } else {
-            self.for_ever.insert(print);
+        match (usage, made) {
+            (true, None) => {
+                self.sweep(horizon);
+                self.in_window.insert(print, u32::try_from(time / SECOND).unwrap_or(u32::MAX));
+            }
+            (true, Some(_)) => drop(self.timed_usage.insert(print)),
+            (false, _) => drop(self.for_ever.insert(print)),
         }
         Ok(())
     }
 
     /// Whether this key of the account can not have an effect any more.
     pub(super) fn refuses(&self, account: u32, key: Key<'_>, horizon: i64) -> bool {
-        self.knows(fingerprint(account, key), horizon)
+        let print = fingerprint(account, key);
+        let for_ever = self.for_ever.contains(&print) || self.timed_usage.contains(&print);
+        for_ever || self.in_window(print, horizon)
     }
 
-    fn knows(&self, print: Fingerprint, horizon: i64) -> bool {
-        let in_window =
-            || self.in_window.get(&print).is_some_and(|used| i64::from(*used) * SECOND >= horizon);
-        self.for_ever.contains(&print) || in_window()
+    fn in_window(&self, print: Fingerprint, horizon: i64) -> bool {
+        self.in_window.get(&print).is_some_and(|used| i64::from(*used) * SECOND >= horizon)
     }
 
     /// Forgets what may be used again, whenever the table has doubled.
@@ -84,7 +94,7 @@ impl Keys {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.for_ever.len() + self.in_window.len()
+        self.for_ever.len() + self.timed_usage.len() + self.in_window.len()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use command_api::writer::{Input, Output, Ticket, Writer, WriterConfig};
+use command_api::writer::{Input, OpenError, Output, Ticket, Writer, WriterConfig};
 use event_log::Entry;
 use ledger_core::{AppId, Chain, Label, Ledger, PartitionId, Policy, Snapshot, Timestamp};
 
@@ -17,11 +17,26 @@ pub(crate) fn restore(snapshot: &Snapshot) -> Result<(Chain, Ledger), String> {
     restored.map_err(|error| format!("a snapshot that was written can not be read: {error}"))
 }
 
+/// Who waits for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// A client, by its number.
+    Client(usize),
+    /// The source.
+    Feeder,
+    /// Somebody who only wanted to know what would happen.
+    DryRun,
+}
+
 /// One owner: a writer and the calls that it has not answered.
 pub(crate) struct Owner {
     pub(crate) writer: Writer,
-    /// Who asked: client and operation.
-    pub(crate) calls: BTreeMap<Ticket, (usize, u64)>,
+    /// Who asked, and by which operation.
+    pub(crate) calls: BTreeMap<Ticket, (Asker, u64)>,
+    /// The first commit of its term.
+    pub(crate) term_began: u64,
+    /// By how much its clock is wrong, in microseconds.
+    pub(crate) clock: i64,
     /// Asleep with all its memory until then.
     pub(crate) paused_until: Timestamp,
     /// What came while it was asleep.
@@ -41,33 +56,54 @@ impl Owner {
 
     fn with(writer: Writer) -> Self {
         let writer = writer.with_snapshots_after(SNAPSHOT_AFTER);
-        Self { writer, calls: BTreeMap::new(), paused_until: Timestamp(0), asleep: vec![] }
+        Self {
+            writer,
+            calls: BTreeMap::new(),
+            term_began: 0,
+            clock: 0,
+            paused_until: Timestamp(0),
+            asleep: vec![],
+        }
     }
 
     fn config(key_budget: u32) -> WriterConfig {
-        let app = AppId::new("demo").expect("a good name");
+        let app = |name, key_budget| {
+            (AppId::new(name).expect("a good name"), Policy { key_budget, ..Policy::default() })
+        };
         WriterConfig {
             program: Label::new("drip simulation").expect("a good label"),
-            policies: vec![(app, Policy { key_budget, ..Policy::default() })],
+            policies: vec![app("demo", key_budget), app("other", 10_000)],
             queue_max: 50,
         }
     }
 
     /// Replays up to this sequence.
+    ///
+    /// Errors: it can not go on, with the invariant that the log breaks.
     pub(crate) fn replay(&mut self, entries: &[Entry]) -> Result<(), String> {
         for entry in entries {
             if entry.sequence() <= self.writer.chain().read {
                 continue;
             }
             match entry {
-                Entry::Commit(stored) => self.writer.replay(stored).map_err(|error| error.to_string())?,
+                Entry::Commit(stored) => self.writer.replay(stored).map_err(|error| named(&error))?,
                 Entry::Foreign { sequence, .. } => {
-                    self.writer.replay_foreign(*sequence).map_err(|error| error.to_string())?;
+                    self.writer.replay_foreign(*sequence).map_err(|error| named(&error))?;
                 }
             }
         }
         Ok(())
     }
+}
+
+/// With the invariant that was broken when this could not be replayed.
+fn named(error: &OpenError) -> String {
+    let invariant = match error {
+        OpenError::Illegal(_) => "I9",
+        OpenError::Decode { .. } | OpenError::Broken(_) => "I7",
+        OpenError::NoGenesis | OpenError::ClockBehind { .. } => "I13",
+    };
+    format!("{invariant}: {error}")
 }
 
 /// An output in a few words, for the trace.

@@ -1,0 +1,101 @@
+//! What many seeds have seen, as a page of the documentation.
+
+use std::fmt::Write as _;
+
+use crate::outcome::{Bug, Outcome};
+use crate::script::run_named;
+use crate::world::run;
+
+/// So many seeds are tried for a bug on purpose.
+const SEEDS_FOR_BUGS: u64 = 300;
+
+/// A sum over all seeds, and what it is of.
+type Row = (&'static str, fn(&Outcome) -> u64);
+
+const ASKED: &[Row] = &[
+    ("attempts of clients", |seen| seen.attempts),
+    ("debits that were only tried", |seen| seen.dry_runs),
+    ("batches of a source, done with", |seen| seen.batches),
+    ("items of a source, done with", |seen| seen.items),
+    ("commits", |seen| seen.commits),
+    ("events", |seen| seen.events),
+    ("answers that were not known", |seen| seen.unknown),
+    ("of these, found stored when asked again", |seen| seen.unknown_stored),
+    ("of these, found not stored when asked again", |seen| seen.unknown_not_stored),
+    ("keys repeated across a change of terms", |seen| seen.across_terms),
+    ("conflicts, our own commit stood there", |seen| seen.ours),
+    ("owners that were fenced", |seen| seen.fenced),
+    ("snapshots given out", |seen| seen.snapshots),
+    ("starts from the newest snapshot", |seen| seen.restored),
+    ("starts from an older snapshot", |seen| seen.restored_old),
+    ("alarms of a log that lost what was known of it", |seen| seen.alarms),
+];
+
+const FAULTS: &[Row] = &[
+    ("crash of an owner", |seen| seen.crashes),
+    ("pause of an owner with all its memory", |seen| seen.pauses),
+    ("owner with a wrong clock", |seen| seen.clock_wrong),
+    ("owner with a clock behind the log", |seen| seen.clock_behind),
+    ("append lost on its way", |seen| seen.log.lost),
+    ("acknowledgement lost", |seen| seen.log.acks_lost),
+    ("append that arrived seconds late", |seen| seen.log.late),
+    ("late append that met another commit", |seen| seen.log.late_rejected),
+    ("stepdown in the middle of an append, stored", |seen| seen.log.stepdown_stored),
+    ("stepdown in the middle of an append, not stored", |seen| seen.log.stepdown_dropped),
+    ("no responders", |seen| seen.log.no_responders),
+    ("store full", |seen| seen.log.full),
+    ("foreign message", |seen| seen.log.foreign),
+    ("answer from the past", |seen| seen.log.stale),
+    ("tail of the log lost", |seen| seen.log.cuts),
+];
+
+/// The page.
+pub fn page(command: &str, seen: &[Outcome], wrong: &[String]) -> String {
+    let hours = seen.iter().map(|seen| seen.seconds).sum::<u64>() / 3600;
+    let count = seen.len() + wrong.len();
+    let mut text = format!(
+        "# Simulation\n\nMade by `{command}`. {count} seeds, {hours} hours by their own clocks, {} violations.\n\n",
+        wrong.len()
+    );
+    table(&mut text, "what happened", ASKED, seen);
+    table(&mut text, "fault", FAULTS, seen);
+    text += "Held against every seed: I1 to I9, I11 to I16 of the list in [torture.md](torture.md).\n\n";
+    for wrong in wrong {
+        let _ = writeln!(text, "```\n{wrong}\n```");
+    }
+    named(&mut text);
+    bugs(&mut text);
+    text
+}
+
+fn table(text: &mut String, of: &str, rows: &[Row], seen: &[Outcome]) {
+    let _ = writeln!(text, "| {of} | times |\n|---|---:|");
+    for (what, count) in rows {
+        let _ = writeln!(text, "| {what} | {} |", seen.iter().map(count).sum::<u64>());
+    }
+    text.push('\n');
+}
+
+fn named(text: &mut String) {
+    match run_named() {
+        Ok(names) => {
+            let _ = writeln!(text, "Named schedules, each reached what it is for: {}.\n", names.join("; "));
+        }
+        Err(wrong) => {
+            let _ = writeln!(text, "A named schedule went wrong:\n\n```\n{wrong}\n```\n");
+        }
+    }
+}
+
+fn bugs(text: &mut String) {
+    let found = |bug, id: &str| {
+        let names = |wrong: &String| wrong.contains(&format!(": {id}"));
+        (0..SEEDS_FOR_BUGS).find(|seed| run(*seed, Some(bug)).err().is_some_and(|wrong| names(&wrong)))
+    };
+    text.push_str("| bug on purpose | caught by | first seed |\n|---|---|---:|\n");
+    for (bug, caught_by) in Bug::ALL {
+        let caught = caught_by.iter().find_map(|id| Some((id, found(*bug, id)?)));
+        let (id, seed) = caught.map_or(("nothing", "–".to_owned()), |(id, seed)| (*id, seed.to_string()));
+        let _ = writeln!(text, "| {bug:?} | {id} | {seed} |");
+    }
+}
