@@ -6,6 +6,7 @@ use anyhow::Result;
 use bytes::Bytes;
 use ledger_core::command::{Debit, Open};
 use ledger_core::commit::{Commit, CommitBuilder, EncodedCommit, Head};
+use ledger_core::digest::KeyFingerprint;
 use ledger_core::event::{Event, PolicySet, TermOpened, Usage};
 use ledger_core::{
     AppId, Chain, Charge, Command, Key, Label, Ledger, LogId, Meter, PartitionId, Policy, Position,
@@ -103,16 +104,16 @@ impl Script {
     fn decide(&mut self, command: &Command) {
         let decided = decide(&self.ledger, command);
         assert!(decided.outcome.is_ok(), "the script asks only what is accepted: {:?}", decided.outcome);
-        decided.events.into_iter().for_each(|event| self.push(&event));
+        decided.events.iter().for_each(|event| self.push(event, decided.fingerprint));
     }
 
-    fn push(&mut self, event: &Event) {
+    fn push(&mut self, event: &Event, fingerprint: Option<KeyFingerprint>) {
         if self.builder.is_empty() {
             self.ledger.begin(self.time);
         }
         let (partition, sequence) = (self.chain.partition, self.chain.read + 1);
         let position = Position { partition, sequence, index: self.builder.count() };
-        self.ledger.evolve(position, event).expect("what was decided can happen");
+        self.ledger.evolve_decided(position, event, fingerprint).expect("what was decided can happen");
         self.builder.push(event);
     }
 
@@ -150,9 +151,9 @@ impl Script {
     fn opening(&mut self) -> EncodedCommit {
         self.chain.term = TermNonce(uuid::Uuid::new_v4().into_bytes());
         let (nonce, head) = (self.chain.term, self.chain.sequence);
-        self.push(&Event::TermOpened(TermOpened { nonce, head, program: self.actor.clone() }));
+        self.push(&Event::TermOpened(TermOpened { nonce, head, program: self.actor.clone() }), None);
         let policy = PolicySet { app: self.app.clone(), number: 1, policy: Policy::default() };
-        self.push(&Event::PolicySet(policy));
+        self.push(&Event::PolicySet(policy), None);
         self.seal()
     }
 }

@@ -28,6 +28,19 @@ pub struct Illegal {
 impl Ledger {
     /// Takes in one event. Error: it can not have happened; the state is then of no use any more.
     pub fn evolve(&mut self, position: Position, event: &Event) -> Result<(), Illegal> {
+        self.evolve_decided(position, event, None)
+    }
+
+    /// Takes in one event of what was decided against this state, with the fingerprint that [`decide`] gave beside it:
+    /// hashing it again would cost a fifth of the whole debit. Replay has no such thing, and hashes for itself.
+    ///
+    /// [`decide`]: crate::decide()
+    pub fn evolve_decided(
+        &mut self,
+        position: Position,
+        event: &Event,
+        fingerprint: Option<KeyFingerprint>,
+    ) -> Result<(), Illegal> {
         let done = match event {
             Event::Genesis(event) => self.on_genesis(event),
             Event::TermOpened(_) => Ok(()),
@@ -35,7 +48,7 @@ impl Ledger {
             Event::AccountOpened(event) => self.on_account_opened(position, event),
             Event::Granted(event) => self.on_money_in(position, event, LotKind::Promo),
             Event::Deposited(event) => self.on_money_in(position, event, LotKind::Paid),
-            Event::Debited(event) => self.on_debited(position, event),
+            Event::Debited(event) => self.on_debited(position, event, fingerprint),
             Event::Declined(event) => self.on_declined(position, event),
             Event::Crossed(event) => self.on_crossed(position, event),
             Event::AccountClosed(event) => self.on_account_closed(position, event),
@@ -100,7 +113,12 @@ impl Ledger {
         Ok(())
     }
 
-    fn on_debited(&mut self, position: Position, event: &Debited) -> Result<(), &'static str> {
+    fn on_debited(
+        &mut self,
+        position: Position,
+        event: &Debited,
+        fingerprint: Option<KeyFingerprint>,
+    ) -> Result<(), &'static str> {
         let (usage, time) = (&event.usage, self.time);
         let app = self.app_mut(&usage.account.app)?;
         let account = touch(&mut app.accounts, &usage.account, position)?;
@@ -108,7 +126,12 @@ impl Ledger {
         if let Some(key) = &usage.key {
             let content = ContentDigest::of_debit(usage);
             let used = UsedKey { content, sequence: position.sequence, index: position.index };
-            let fingerprint = KeyFingerprint::of(&usage.account, key);
+            let hashed = || KeyFingerprint::of(&usage.account, key);
+            debug_assert!(
+                fingerprint.is_none_or(|carried| carried == hashed()),
+                "the fingerprint is the key's"
+            );
+            let fingerprint = fingerprint.unwrap_or_else(hashed);
             app.keys.remember(time, app.policy.key_budget, fingerprint, key, used);
         }
         Ok(())

@@ -78,11 +78,10 @@ impl App {
     /// are new, so the content is digested only when there is something to compare it with.
     pub(crate) fn used_key(
         &self,
-        id: &AccountId,
+        fingerprint: KeyFingerprint,
         key: &Key,
         content: impl FnOnce() -> ContentDigest,
     ) -> Result<Option<UsedKey>, Rejection> {
-        let fingerprint = KeyFingerprint::of(id, key);
         match self.kept_keys.get(&fingerprint).copied().or_else(|| self.keys.find(fingerprint, key)) {
             Some(used) if used.content == content() => Ok(Some(used)),
             Some(_) => Err(Code::KeyReused.into()),

@@ -4,6 +4,7 @@
 use crate::charge::{Charge, Item, Quantity, UnitPrice};
 use crate::command::{AddMoney, Close, Command, Debit, Open};
 use crate::decide::{Decided, Outcome, decide};
+use crate::digest::KeyFingerprint;
 use crate::event::{Debited, Event, MoneyIn, PolicySet, Usage};
 use crate::ids::{AccountId, AppId, Key, Label, Meter, PartitionId, Position, UserId};
 use crate::ledger::Ledger;
@@ -155,15 +156,19 @@ impl World {
     pub(crate) fn ask(&mut self, command: &Command) -> Decided {
         self.begin();
         let decided = decide(&self.ledger, command);
-        self.take(0, &decided.events);
+        self.take_with(0, &decided.events, decided.fingerprint);
         decided
     }
 
     /// Evolves by events that begin at this index of the commit, and checks what must always hold.
     pub(crate) fn take(&mut self, first: u32, events: &[Event]) {
+        self.take_with(first, events, None);
+    }
+
+    fn take_with(&mut self, first: u32, events: &[Event], fingerprint: Option<KeyFingerprint>) {
         for (index, event) in (first..).zip(events) {
             let position = Position { partition: PartitionId(0), sequence: self.sequence, index };
-            self.ledger.evolve(position, event).unwrap();
+            self.ledger.evolve_decided(position, event, fingerprint).unwrap();
             assert_eq!(postings(event).iter().map(|posting| posting.amount).sum::<Usdc>(), Usdc::ZERO);
         }
         self.check();

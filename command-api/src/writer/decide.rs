@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ledger_core::digest::KeyFingerprint;
 use ledger_core::event::Event;
 use ledger_core::rejection::Details;
 use ledger_core::time::SECOND;
@@ -85,8 +86,8 @@ impl Writer {
             self.answer(ticket, Answer::Rejected(rejection), out);
             return;
         }
-        let Decided { outcome, events } = decide(&self.ledger, command);
-        let first = self.stage(events);
+        let Decided { outcome, events, fingerprint } = decide(&self.ledger, command);
+        let first = self.stage(events, fingerprint);
         let answer = match outcome {
             Ok(Outcome::Duplicate(position)) => return self.answer_duplicate(ticket, command, position, out),
             Ok(outcome) => self.accepted(command, outcome, first),
@@ -190,8 +191,8 @@ impl Writer {
     fn decide_item(&mut self, batch: &SourceBatch, item: &BatchItem, progress: &mut SourceAnswer) {
         let opening = batch.decide_opening(&self.ledger, item);
         progress.opened += u64::from(!opening.is_empty());
-        self.stage(opening);
-        let Decided { outcome, events } = batch.decide_item(&self.ledger, item);
+        self.stage(opening, None);
+        let Decided { outcome, events, fingerprint } = batch.decide_item(&self.ledger, item);
         match (&outcome, events.first()) {
             (Ok(Outcome::Applied), Some(Event::Debited(event))) => {
                 progress.charged += 1;
@@ -200,18 +201,19 @@ impl Writer {
             (Err(_), _) => progress.declined += 1,
             _ => progress.skipped += 1,
         }
-        self.stage(events);
+        self.stage(events, fingerprint);
     }
 
     fn mark(&mut self, batch: &SourceBatch, number: u64, progress: &mut SourceAnswer) {
         let mark = batch.mark_at(&self.ledger, number);
-        if let Some(position) = self.stage(mark.into_iter().collect()) {
+        if let Some(position) = self.stage(mark.into_iter().collect(), None) {
             progress.positions.insert(position.partition, position);
         }
     }
 
-    /// Puts events into the draft and into the state. The position of the first.
-    fn stage(&mut self, events: Vec<Event>) -> Option<Position> {
+    /// Puts events into the draft and into the state, with the fingerprint they were decided with. The position of
+    /// the first.
+    fn stage(&mut self, events: Vec<Event>, fingerprint: Option<KeyFingerprint>) -> Option<Position> {
         let mut first = None;
         for event in events {
             let position = Position {
@@ -220,7 +222,7 @@ impl Writer {
                 index: self.draft.next_index(),
             };
             self.ledger
-                .evolve(position, &event)
+                .evolve_decided(position, &event, fingerprint)
                 .expect("what was decided against this state can happen in it");
             self.draft.push(self.ledger.time(), event);
             first = first.or(Some(position));

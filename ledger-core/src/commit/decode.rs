@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Hash, PREFIX_LEN, Prefix, READER, VERSION, wire};
+use super::{Hash, PREFIX_LEN, Prefix, READER, VERSION, straight, wire};
 use crate::charge::{Charge, Item, Quantity, UnitPrice};
 use crate::event::{
     AccountClosed, AccountOpened, Crossed, CrossingReason, Debited, Declined, Event, Genesis, HorizonRaised,
@@ -67,21 +67,14 @@ impl Commit {
     /// Reads the exact bytes of a commit.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let prefix = Prefix::read(bytes).ok_or(DecodeError::NoPrefix)?;
-        let body = read_body(prefix.version, bytes.get(PREFIX_LEN..).unwrap_or_default())?;
-        let mut tables = Tables::read(body.texts, body.accounts)?;
-        let mut events = Vec::with_capacity(body.events.len());
-        for event in body.events {
-            events.push(tables.event(event)?);
-        }
-        Ok(Self {
-            prefix,
-            hash: Hash::of(bytes),
-            previous: body.previous,
-            previous_hash: Hash(body.previous_hash.into_array()),
-            term: TermNonce(body.term.into_array()),
-            time: Timestamp(body.time),
-            events: events.into(),
-        })
+        let body = bytes.get(PREFIX_LEN..).unwrap_or_default();
+        let contents = match straight::read(prefix.version, body) {
+            Some(contents) => contents,
+            None => read_contents(prefix.version, body)?,
+        };
+        let Contents { previous, previous_hash, term, time, events } = contents;
+        let (hash, events) = (Hash::of(bytes), events.into());
+        Ok(Self { prefix, hash, previous, previous_hash, term, time, events })
     }
 
     /// Its events with their positions.
@@ -91,6 +84,30 @@ impl Commit {
             .zip(self.events.iter())
             .map(move |(index, event)| (Position { partition, sequence, index }, event))
     }
+}
+
+/// What a body says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Contents {
+    pub(super) previous: Sequence,
+    pub(super) previous_hash: Hash,
+    pub(super) term: TermNonce,
+    pub(super) time: Timestamp,
+    pub(super) events: Vec<Event>,
+}
+
+/// Reads any body, however its fields stand.
+pub(super) fn read_contents(version: u16, bytes: &[u8]) -> Result<Contents, DecodeError> {
+    let body = read_body(version, bytes)?;
+    let texts = body.texts.iter().map(String::as_str).collect();
+    let mut tables = Tables::read(texts, body.accounts.iter().map(|(app, user)| (*app, user.as_str())))?;
+    Ok(Contents {
+        previous: body.previous,
+        previous_hash: Hash(body.previous_hash.into_array()),
+        term: TermNonce(body.term.into_array()),
+        time: Timestamp(body.time),
+        events: body.events.into_iter().map(|event| tables.event(event)).collect::<Result<_, _>>()?,
+    })
 }
 
 /// What can not be read is asked for the reader it needs, so that an old program says that it is too old instead of
@@ -110,40 +127,44 @@ fn read_body(version: u16, bytes: &[u8]) -> Result<wire::Body, DecodeError> {
 }
 
 /// The texts and accounts that the events of one commit point at.
-struct Tables {
-    texts: Vec<String>,
+pub(super) struct Tables<'a> {
+    texts: Vec<&'a str>,
     accounts: Vec<AccountId>,
     /// The one that was asked for last: most commits name few.
     meter: Option<(u32, Meter)>,
 }
 
-impl Tables {
-    fn read(texts: Vec<String>, accounts: Vec<(u32, String)>) -> Result<Self, DecodeError> {
+impl<'a> Tables<'a> {
+    pub(super) fn read(
+        texts: Vec<&'a str>,
+        accounts: impl IntoIterator<Item = (u32, &'a str), IntoIter: ExactSizeIterator>,
+    ) -> Result<Self, DecodeError> {
+        let accounts = accounts.into_iter();
         let mut tables = Self { texts, accounts: Vec::with_capacity(accounts.len()), meter: None };
         let mut app: Option<(u32, AppId)> = None;
         for (app_index, user) in accounts {
             let known = app.take().filter(|(index, _)| *index == app_index);
             let (_, id) =
                 app.insert(known.map_or_else(|| tables.app(app_index).map(|id| (app_index, id)), Ok)?);
-            let account = AccountId { app: id.clone(), user: UserId::new(&user)? };
+            let account = AccountId { app: id.clone(), user: UserId::new(user)? };
             tables.accounts.push(account);
         }
         Ok(tables)
     }
 
     fn text(&self, index: u32) -> Result<&str, DecodeError> {
-        self.texts.get(index as usize).map(String::as_str).ok_or(DecodeError::Impossible("text index"))
+        self.texts.get(index as usize).copied().ok_or(DecodeError::Impossible("text index"))
     }
 
     fn app(&self, index: u32) -> Result<AppId, DecodeError> {
         Ok(AppId::new(self.text(index)?)?)
     }
 
-    fn name<T: std::str::FromStr<Err = InvalidName>>(&self, index: u32) -> Result<T, DecodeError> {
+    pub(super) fn name<T: std::str::FromStr<Err = InvalidName>>(&self, index: u32) -> Result<T, DecodeError> {
         Ok(self.text(index)?.parse()?)
     }
 
-    fn meter(&mut self, index: u32) -> Result<Meter, DecodeError> {
+    pub(super) fn meter(&mut self, index: u32) -> Result<Meter, DecodeError> {
         if let Some((_, meter)) = self.meter.as_ref().filter(|(last, _)| *last == index) {
             return Ok(meter.clone());
         }
@@ -152,11 +173,11 @@ impl Tables {
         Ok(meter)
     }
 
-    fn account(&self, index: u32) -> Result<AccountId, DecodeError> {
+    pub(super) fn account(&self, index: u32) -> Result<AccountId, DecodeError> {
         self.accounts.get(index as usize).cloned().ok_or(DecodeError::Impossible("account index"))
     }
 
-    fn event(&mut self, event: wire::Event) -> Result<Event, DecodeError> {
+    pub(super) fn event(&mut self, event: wire::Event) -> Result<Event, DecodeError> {
         Ok(match event {
             wire::Event::Genesis(event) => Event::Genesis(genesis(event)?),
             wire::Event::TermOpened(event) => Event::TermOpened(TermOpened {
@@ -338,7 +359,7 @@ fn genesis(event: wire::Genesis) -> Result<Genesis, DecodeError> {
 }
 
 /// Amounts in a log are never negative and stay within the range in which sums do not overflow.
-fn amount(credits: i64) -> Result<Usdc, DecodeError> {
+pub(super) fn amount(credits: i64) -> Result<Usdc, DecodeError> {
     let amount = Usdc::from_credits(credits);
     let in_range = (Usdc::ZERO..=crate::money::BALANCE_MAX).contains(&amount);
     if in_range { Ok(amount) } else { Err(DecodeError::Impossible("amount")) }
@@ -355,7 +376,7 @@ fn sealed(sealed: wire::Sealed) -> Sealed {
     Sealed { key_id: sealed.0, bytes: Bytes::from(sealed.1.into_vec()) }
 }
 
-fn level(number: u8) -> Result<Level, DecodeError> {
+pub(super) fn level(number: u8) -> Result<Level, DecodeError> {
     match number {
         0 => Ok(Level::Healthy),
         1 => Ok(Level::Low),

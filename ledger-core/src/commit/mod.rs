@@ -4,6 +4,7 @@ mod builder;
 mod decode;
 mod plain;
 mod prefix;
+mod straight;
 mod wire;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod chain;
 mod hostile;
+mod straight;
 mod strategies;
 
 use proptest::prelude::*;

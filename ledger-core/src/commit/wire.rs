@@ -330,3 +330,13 @@ pub(super) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, rmp_s
     deserializer.set_max_depth(DEPTH_MAX);
     T::deserialize(&mut deserializer)
 }
+
+/// How deep an event may be nested that is read alone: more than any has, and less than is left to it in a body.
+const EVENT_DEPTH_MAX: usize = 16;
+
+/// Reads the next event, and leaves what follows it.
+pub(super) fn read_event(bytes: &mut &[u8]) -> Result<Event, rmp_serde::decode::Error> {
+    let mut deserializer = rmp_serde::Deserializer::new(bytes);
+    deserializer.set_max_depth(EVENT_DEPTH_MAX);
+    Event::deserialize(&mut deserializer)
+}

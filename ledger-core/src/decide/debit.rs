@@ -3,7 +3,7 @@
 use super::{Decided, Outcome, account_of, crossings};
 use crate::account::Account;
 use crate::charge::{Charge, ITEMS_MAX};
-use crate::digest::ContentDigest;
+use crate::digest::{ContentDigest, KeyFingerprint};
 use crate::event::{CrossingReason, Debited, Declined, Event, HorizonRaised, Usage};
 use crate::ids::Position;
 use crate::ledger::{App, Ledger};
@@ -13,21 +13,20 @@ use crate::rejection::{Code, Details, Rejection};
 
 pub(super) fn debit(ledger: &Ledger, usage: &Usage, dry_run: bool) -> Decided {
     match admit(ledger, usage) {
-        Ok(Admitted::Before(position)) => {
-            Decided { outcome: Ok(Outcome::Duplicate(position)), events: vec![] }
-        }
+        Ok(Admitted::Before(position)) => Decided::new(Ok(Outcome::Duplicate(position)), vec![]),
         Ok(Admitted::Now(admission)) if dry_run => {
             let charged = admission.charged;
             let balance = admission.account.balance() - charged;
-            Decided { outcome: Ok(Outcome::WouldCharge { charged, balance }), events: vec![] }
+            Decided::new(Ok(Outcome::WouldCharge { charged, balance }), vec![])
         }
         Ok(Admitted::Now(admission)) => {
-            Decided { outcome: Ok(Outcome::Applied), events: admission.events(usage) }
+            let fingerprint = admission.fingerprint;
+            Decided { fingerprint, ..Decided::new(Ok(Outcome::Applied), admission.events(usage)) }
         }
-        Err(rejection) if dry_run => Decided { outcome: Err(rejection), events: vec![] },
+        Err(rejection) if dry_run => Decided::new(Err(rejection), vec![]),
         Err(rejection) => {
             let events = declined(ledger, usage, &rejection);
-            Decided { outcome: Err(rejection), events }
+            Decided::new(Err(rejection), events)
         }
     }
 }
@@ -41,13 +40,16 @@ struct Admission<'a> {
     app: &'a App,
     account: &'a Account,
     charged: Usdc,
+    /// Of the key.
+    fingerprint: Option<KeyFingerprint>,
 }
 
 fn admit<'a>(ledger: &'a Ledger, usage: &Usage) -> Result<Admitted<'a>, Rejection> {
     let id = &usage.account;
     let (app, account) = account_of(ledger, id)?;
-    if let Some(key) = &usage.key {
-        if let Some(used) = app.used_key(id, key, || ContentDigest::of_debit(usage))? {
+    let fingerprint = usage.key.as_ref().map(|key| KeyFingerprint::of(id, key));
+    if let (Some(key), Some(fingerprint)) = (&usage.key, fingerprint) {
+        if let Some(used) = app.used_key(fingerprint, key, || ContentDigest::of_debit(usage))? {
             return Ok(Admitted::Before(ledger.position_of(used)));
         }
         app.check_key_time(ledger.time(), key)?;
@@ -57,7 +59,7 @@ fn admit<'a>(ledger: &'a Ledger, usage: &Usage) -> Result<Admitted<'a>, Rejectio
     }
     let charged = check_charge(&usage.charge, account)?;
     check_credit(account, charged)?;
-    Ok(Admitted::Now(Admission { app, account, charged }))
+    Ok(Admitted::Now(Admission { app, account, charged, fingerprint }))
 }
 
 /// The whole credits that are due.

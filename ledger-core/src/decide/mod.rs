@@ -14,6 +14,7 @@ mod tests;
 
 use crate::account::{Account, Movement};
 use crate::command::Command;
+use crate::digest::KeyFingerprint;
 use crate::event::{Crossed, CrossingReason, Event};
 use crate::ids::{AccountId, AppId, Position};
 use crate::ledger::{App, Ledger};
@@ -29,6 +30,15 @@ pub struct Decided {
     pub outcome: Result<Outcome, Rejection>,
     /// What happened; the first of them is the answer.
     pub events: Vec<Event>,
+    /// The fingerprint of the debit's key, for [`Ledger::evolve_decided`]. None when there is none, or nothing to
+    /// remember it for.
+    pub fingerprint: Option<KeyFingerprint>,
+}
+
+impl Decided {
+    fn new(outcome: Result<Outcome, Rejection>, events: Vec<Event>) -> Self {
+        Self { outcome, events, fingerprint: None }
+    }
 }
 
 /// An accepted command.
@@ -70,12 +80,10 @@ enum Accepted {
 impl From<Result<Accepted, Rejection>> for Decided {
     fn from(result: Result<Accepted, Rejection>) -> Self {
         match result {
-            Ok(Accepted::Events(events)) => Self { outcome: Ok(Outcome::Applied), events },
-            Ok(Accepted::Duplicate(position)) => {
-                Self { outcome: Ok(Outcome::Duplicate(position)), events: vec![] }
-            }
-            Ok(Accepted::Unchanged) => Self { outcome: Ok(Outcome::Unchanged), events: vec![] },
-            Err(rejection) => Self { outcome: Err(rejection), events: vec![] },
+            Ok(Accepted::Events(events)) => Self::new(Ok(Outcome::Applied), events),
+            Ok(Accepted::Duplicate(position)) => Self::new(Ok(Outcome::Duplicate(position)), vec![]),
+            Ok(Accepted::Unchanged) => Self::new(Ok(Outcome::Unchanged), vec![]),
+            Err(rejection) => Self::new(Err(rejection), vec![]),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{Accepted, account_of, check_amount, crossings};
 use crate::account::{Account, LOTS_MAX, LotKind};
 use crate::command::AddMoney;
-use crate::digest::ContentDigest;
+use crate::digest::{ContentDigest, KeyFingerprint};
 use crate::event::{CrossingReason, Event, MoneyIn};
 use crate::ledger::Ledger;
 use crate::money::{BALANCE_MAX, Usdc};
@@ -29,7 +29,8 @@ fn add(
     kind: LotKind,
 ) -> Result<Accepted, Rejection> {
     let (app, account) = account_of(ledger, &command.account)?;
-    if let Some(used) = app.used_key(&command.account, &command.key, || content)? {
+    let fingerprint = KeyFingerprint::of(&command.account, &command.key);
+    if let Some(used) = app.used_key(fingerprint, &command.key, || content)? {
         return Ok(Accepted::Duplicate(ledger.position_of(used)));
     }
     if kind == LotKind::Promo && account.is_closed() {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use ledger_core::command::{Debit, Open};
 use ledger_core::commit::{Commit, CommitBuilder, EncodedCommit, Hash, Head};
+use ledger_core::digest::KeyFingerprint;
 use ledger_core::event::{Event, Genesis, PolicySet, Usage};
 use ledger_core::slots::{SlotMap, slot};
 use ledger_core::{
@@ -60,16 +61,20 @@ impl World {
     }
 
     fn take(&mut self, event: &Event) {
+        self.take_decided(event, None);
+    }
+
+    fn take_decided(&mut self, event: &Event, fingerprint: Option<KeyFingerprint>) {
         let (partition, sequence, index) = (PartitionId(0), self.sequence, self.builder.count());
         let position = Position { partition, sequence, index };
-        self.ledger.evolve(position, event).expect("what was decided can happen");
+        self.ledger.evolve_decided(position, event, fingerprint).expect("what was decided can happen");
         self.builder.push(event);
     }
 
     fn ask(&mut self, command: &Command) {
         let decided = decide(&self.ledger, command);
         assert!(decided.outcome.is_ok(), "only what is accepted is asked: {:?}", decided.outcome);
-        decided.events.iter().for_each(|event| self.take(event));
+        decided.events.iter().for_each(|event| self.take_decided(event, decided.fingerprint));
     }
 
     fn seal(&mut self) -> EncodedCommit {

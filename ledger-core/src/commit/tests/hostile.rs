@@ -12,6 +12,7 @@ use crate::ledger::Ledger;
 
 /// Reads the bytes and takes them in as far as they go. Whatever they are, this comes back.
 fn take(bytes: &[u8]) {
+    super::straight::agree(bytes);
     if let Ok(commit) = Commit::decode(bytes) {
         let accepted = Chain::start(commit.prefix.partition).accept(&commit);
         drop(accepted);
