@@ -26,6 +26,9 @@ async fn at_work(nats: &NatsServer, database: &str) -> Drip {
     for user in 0..40 {
         drip.open(&format!("user-{user}"), "1").await;
     }
+    // The views know of all of it, so that they can tell what is missing.
+    let all = format!("/v1/users?limit=1&wait_for=0-{}-0", last_sequence(nats).await);
+    assert_eq!(drip.get(&all).await.status, 200);
     drip
 }
 
