@@ -59,7 +59,7 @@ pub fn page(command: &str, seen: &[Outcome], wrong: &[String]) -> String {
     );
     table(&mut text, "what happened", ASKED, seen);
     table(&mut text, "fault", FAULTS, seen);
-    text += "Held against every seed: I1 to I9, I11 to I16 of the list in [torture.md](torture.md).\n\n";
+    text += "Held against every seed: I1 to I16 of the list in [torture.md](torture.md) (I12 as far as the log goes), and I11: every snapshot is, to the last byte, what a replay up to its commit knows.\n\n";
     for wrong in wrong {
         let _ = writeln!(text, "```\n{wrong}\n```");
     }
