@@ -3,7 +3,7 @@
 
 use crate::account::{Account, Lot, LotKind};
 use crate::accounts::Accounts;
-use crate::digest::{ContentDigest, KeyFingerprint};
+use crate::digest::{ContentDigest, KeyFingerprint, KeyUse};
 use crate::event::{
     AccountClosed, AccountOpened, Crossed, Debited, Declined, Event, Genesis, HorizonRaised, MoneyIn,
     PolicySet, SourceMarked,
@@ -25,9 +25,44 @@ pub struct Illegal {
     pub reason: &'static str,
 }
 
+/// What was worked out about a debit before its turn.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Known {
+    /// Where its account stands among those of the app, if it is open.
+    place: Option<usize>,
+    /// What its key is used for.
+    key_use: Option<KeyUse>,
+}
+
 impl Ledger {
     /// Takes in one event. Error: it can not have happened; the state is then of no use any more.
     pub fn evolve(&mut self, position: Position, event: &Event) -> Result<(), Illegal> {
+        self.evolve_with(position, event, Known::default())
+    }
+
+    /// The same, of an event that was decided from a command whose key's use is known.
+    pub fn evolve_known(
+        &mut self,
+        position: Position,
+        event: &Event,
+        key_use: Option<&KeyUse>,
+    ) -> Result<(), Illegal> {
+        self.evolve_with(position, event, Known { place: None, key_use: key_use.copied() })
+    }
+
+    /// What can be known about an event before those in front of it are taken in.
+    pub(crate) fn look_up(&self, event: &Event) -> Known {
+        let Event::Debited(Debited { usage, .. }) = event else { return Known::default() };
+        let place = self.apps.get(&usage.account.app).and_then(|app| app.accounts.place(&usage.account.user));
+        Known { place, key_use: usage.key.as_ref().map(|key| KeyUse::of_debit(usage, key)) }
+    }
+
+    pub(crate) fn evolve_with(
+        &mut self,
+        position: Position,
+        event: &Event,
+        known: Known,
+    ) -> Result<(), Illegal> {
         let done = match event {
             Event::Genesis(event) => self.on_genesis(event),
             Event::TermOpened(_) => Ok(()),
@@ -35,7 +70,7 @@ impl Ledger {
             Event::AccountOpened(event) => self.on_account_opened(position, event),
             Event::Granted(event) => self.on_money_in(position, event, LotKind::Promo),
             Event::Deposited(event) => self.on_money_in(position, event, LotKind::Paid),
-            Event::Debited(event) => self.on_debited(position, event),
+            Event::Debited(event) => self.on_debited(position, event, known),
             Event::Declined(event) => self.on_declined(position, event),
             Event::Crossed(event) => self.on_crossed(position, event),
             Event::AccountClosed(event) => self.on_account_closed(position, event),
@@ -100,15 +135,23 @@ impl Ledger {
         Ok(())
     }
 
-    fn on_debited(&mut self, position: Position, event: &Debited) -> Result<(), &'static str> {
+    fn on_debited(
+        &mut self,
+        position: Position,
+        event: &Debited,
+        Known { place, key_use }: Known,
+    ) -> Result<(), &'static str> {
         let (usage, time) = (&event.usage, self.time);
         let app = self.app_mut(&usage.account.app)?;
-        let account = touch(&mut app.accounts, &usage.account, position)?;
+        let place = place.or_else(|| app.accounts.place(&usage.account.user));
+        let account = app.accounts.at_mut(place.ok_or(UNOPENED)?);
+        account.last = position;
         account.pay(event, &app.policy)?;
         if let Some(key) = &usage.key {
-            let content = ContentDigest::of_debit(usage);
+            let of_event = || KeyUse::of_debit(usage, key);
+            debug_assert!(key_use.is_none_or(|known| known == of_event()), "a key's use is its event's");
+            let KeyUse { fingerprint, content } = key_use.unwrap_or_else(of_event);
             let used = UsedKey { content, sequence: position.sequence, index: position.index };
-            let fingerprint = KeyFingerprint::of(&usage.account, key);
             app.keys.remember(time, app.policy.key_budget, fingerprint, key, used);
         }
         Ok(())
@@ -182,13 +225,15 @@ impl App {
     }
 }
 
+const UNOPENED: &str = "the account was opened before";
+
 /// The account, whose last event this is.
 fn touch<'a>(
     accounts: &'a mut Accounts,
     id: &AccountId,
     position: Position,
 ) -> Result<&'a mut Account, &'static str> {
-    let account = accounts.get_mut(&id.user).ok_or("the account was opened before")?;
+    let account = accounts.get_mut(&id.user).ok_or(UNOPENED)?;
     account.last = position;
     Ok(account)
 }

@@ -3,7 +3,7 @@
 use crate::account::Account;
 use crate::accounts::Accounts;
 use crate::commit::{Commit, Hash};
-use crate::digest::{ContentDigest, KeyFingerprint};
+use crate::digest::{KeyFingerprint, KeyUse};
 use crate::ids::{AccountId, AppId, Key, LogId, PartitionId, Position, Sequence, SourceName, UserId};
 use crate::keys::{KEY_AHEAD_MAX, KeyWindow, UsedKey, uuid_v7_time};
 use crate::map::Map;
@@ -74,17 +74,11 @@ impl App {
         self.accounts.iter().map(move |(user, account)| (id(user), account))
     }
 
-    /// What an earlier command with this key led to; a rejection when the key can not be used for this one. Most keys
-    /// are new, so the content is digested only when there is something to compare it with.
-    pub(crate) fn used_key(
-        &self,
-        id: &AccountId,
-        key: &Key,
-        content: impl FnOnce() -> ContentDigest,
-    ) -> Result<Option<UsedKey>, Rejection> {
-        let fingerprint = KeyFingerprint::of(id, key);
+    /// What an earlier command with this key led to; a rejection when the key can not be used for this one.
+    pub(crate) fn used_key(&self, key: &Key, asked: &KeyUse) -> Result<Option<UsedKey>, Rejection> {
+        let KeyUse { fingerprint, content } = *asked;
         match self.kept_keys.get(&fingerprint).copied().or_else(|| self.keys.find(fingerprint, key)) {
-            Some(used) if used.content == content() => Ok(Some(used)),
+            Some(used) if used.content == content => Ok(Some(used)),
             Some(_) => Err(Code::KeyReused.into()),
             None => Ok(None),
         }
@@ -110,9 +104,14 @@ impl Ledger {
     }
 
     /// Takes in one commit of the log. Error: the first event that can not have happened.
+    ///
+    /// All is looked up before anything is changed: most of a debit's time goes by waiting for the memory of an account
+    /// that nobody touched lately, and lookups that follow each other closely wait together.
     pub fn apply(&mut self, commit: &Commit) -> Result<(), Illegal> {
         self.begin(commit.time);
-        commit.positioned().try_for_each(|(position, event)| self.evolve(position, event))
+        let known: Vec<_> = commit.events.iter().map(|event| self.look_up(event)).collect();
+        let mut events = commit.positioned().zip(known);
+        events.try_for_each(|((position, event), known)| self.evolve_with(position, event, known))
     }
 
     /// Time moves to that of the commit that is read or made next; what leaves the window of keys is dropped.

@@ -5,7 +5,9 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::short_text::ShortText;
 
 /// How many credits make 1 USDC.
 pub const CREDITS_PER_USDC: i64 = 1_000_000;
@@ -17,8 +19,8 @@ pub const AMOUNT_MAX: Usdc = Usdc(1_000_000_000 * CREDITS_PER_USDC);
 pub const BALANCE_MAX: Usdc = Usdc(1_000_000_000_000 * CREDITS_PER_USDC);
 
 /// Money in credits: 1 credit is 1 micro-USDC, 10^-6 USDC. Shown and read as a decimal string of USDC, "0.007".
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
 #[schemars(with = "String")]
 pub struct Usdc(i64);
 
@@ -38,9 +40,19 @@ impl Usdc {
 
     /// Reads "0.007": digits, at most six decimals, an optional minus, and nothing else.
     pub fn parse(text: &str) -> Result<Self, InvalidDecimal> {
-        parse_decimal(text, 6, i64::MAX.into()).map(|credits| {
-            Self(i64::try_from(credits).expect("parse_decimal keeps to the limit it is given"))
-        })
+        let (negative, credits) = parse_decimal(text, 6, i64::MAX.unsigned_abs())?;
+        let credits = i64::try_from(credits).expect("parse_decimal keeps to the limit it is given");
+        Ok(Self(if negative { -credits } else { credits }))
+    }
+
+    /// As it is shown: "0.007".
+    pub fn text(self) -> ShortText {
+        let mut text = ShortText::empty();
+        text.decimal(self.0.unsigned_abs(), 6);
+        if self.0 < 0 {
+            text.sign(b'-');
+        }
+        text
     }
 
     /// The sum; `None` when it does not fit.
@@ -103,9 +115,15 @@ impl std::iter::Sum for Usdc {
     }
 }
 
+impl Serialize for Usdc {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text())
+    }
+}
+
 impl fmt::Display for Usdc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_decimal(f, self.0.into(), 6)
+        f.pad(&self.text())
     }
 }
 
@@ -151,10 +169,11 @@ pub enum InvalidDecimal {
     TooLarge,
 }
 
-/// Reads a plain decimal number into units of 10^-`decimals`. `limit` is the largest absolute value, in units.
+/// Reads a plain decimal number into its sign, true when it is negative, and units of 10^-`decimals`. `limit` is the most
+/// units there may be, at most `i64::MAX`.
 ///
 /// The grammar is JSON's number without an exponent, so that a string and a number read the same.
-pub(crate) fn parse_decimal(text: &str, decimals: u32, limit: i128) -> Result<i128, InvalidDecimal> {
+pub(crate) fn parse_decimal(text: &str, decimals: u32, limit: u64) -> Result<(bool, u64), InvalidDecimal> {
     let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
     let (whole, fraction) = match digits.split_once('.') {
         Some((_, "")) => return Err(InvalidDecimal::Malformed),
@@ -169,23 +188,10 @@ pub(crate) fn parse_decimal(text: &str, decimals: u32, limit: i128) -> Result<i1
     let missing =
         (decimals as usize).checked_sub(fraction.len()).ok_or(InvalidDecimal::TooPrecise(decimals))?;
     let zeros = std::iter::repeat_n(b'0', missing);
-    let units = whole.bytes().chain(fraction.bytes()).chain(zeros).try_fold(0_i128, |units, digit| {
-        Some(units * 10 + i128::from(digit - b'0')).filter(|units| *units <= limit)
+    let units = whole.bytes().chain(fraction.bytes()).chain(zeros).try_fold(0_u64, |units, digit| {
+        units.checked_mul(10)?.checked_add((digit - b'0').into()).filter(|units| *units <= limit)
     });
-    let units = units.ok_or(InvalidDecimal::TooLarge)?;
-    Ok(if negative { -units } else { units })
-}
-
-/// Writes units of 10^-`decimals` as the shortest decimal that says the same.
-pub(crate) fn write_decimal(f: &mut fmt::Formatter<'_>, units: i128, decimals: u32) -> fmt::Result {
-    let scale = 10_u128.pow(decimals);
-    let (whole, fraction) = (units.unsigned_abs() / scale, units.unsigned_abs() % scale);
-    let sign = if units < 0 { "-" } else { "" };
-    if fraction == 0 {
-        return f.pad(&format!("{sign}{whole}"));
-    }
-    let fraction = format!("{fraction:0width$}", width = decimals as usize);
-    f.pad(&format!("{sign}{whole}.{}", fraction.trim_end_matches('0')))
+    units.map(|units| (negative, units)).ok_or(InvalidDecimal::TooLarge)
 }
 
 #[cfg(test)]

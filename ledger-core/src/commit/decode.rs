@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Hash, PREFIX_LEN, Prefix, READER, VERSION, wire};
+use super::{Hash, PREFIX_LEN, Prefix, READER, VERSION, usual, wire};
 use crate::charge::{Charge, Item, Quantity, UnitPrice};
 use crate::event::{
     AccountClosed, AccountOpened, Crossed, CrossingReason, Debited, Declined, Event, Genesis, HorizonRaised,
@@ -67,21 +67,11 @@ impl Commit {
     /// Reads the exact bytes of a commit.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let prefix = Prefix::read(bytes).ok_or(DecodeError::NoPrefix)?;
-        let body = read_body(prefix.version, bytes.get(PREFIX_LEN..).unwrap_or_default())?;
-        let mut tables = Tables::read(body.texts, body.accounts)?;
-        let mut events = Vec::with_capacity(body.events.len());
-        for event in body.events {
-            events.push(tables.event(event)?);
-        }
-        Ok(Self {
-            prefix,
-            hash: Hash::of(bytes),
-            previous: body.previous,
-            previous_hash: Hash(body.previous_hash.into_array()),
-            term: TermNonce(body.term.into_array()),
-            time: Timestamp(body.time),
-            events: events.into(),
-        })
+        let body = bytes.get(PREFIX_LEN..).unwrap_or_default();
+        let usual = if prefix.version == VERSION { usual::read(body) } else { None };
+        let parts = usual.map_or_else(|| Parts::read(prefix.version, body), Ok)?;
+        let Parts { previous, previous_hash, term, time, events } = parts;
+        Ok(Self { prefix, hash: Hash::of(bytes), previous, previous_hash, term, time, events: events.into() })
     }
 
     /// Its events with their positions.
@@ -93,10 +83,39 @@ impl Commit {
     }
 }
 
+/// What stands behind the prefix.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Parts {
+    pub(super) previous: Sequence,
+    pub(super) previous_hash: Hash,
+    pub(super) term: TermNonce,
+    pub(super) time: Timestamp,
+    pub(super) events: Vec<Event>,
+}
+
+impl Parts {
+    /// Reads whatever any version of a body may look like.
+    pub(super) fn read(version: u16, bytes: &[u8]) -> Result<Self, DecodeError> {
+        let body = read_body(version, bytes)?;
+        let mut tables = Tables::read(body.texts, body.accounts)?;
+        let mut events = Vec::with_capacity(body.events.len());
+        for event in body.events {
+            events.push(tables.event(event)?);
+        }
+        Ok(Self {
+            previous: body.previous,
+            previous_hash: Hash(body.previous_hash.into_array()),
+            term: TermNonce(body.term.into_array()),
+            time: Timestamp(body.time),
+            events,
+        })
+    }
+}
+
 /// What can not be read is asked for the reader it needs, so that an old program says that it is too old instead of
 /// calling damaged what it does not know.
-fn read_body(version: u16, bytes: &[u8]) -> Result<wire::Body, DecodeError> {
-    let body = wire::read::<wire::Body>(bytes);
+fn read_body(version: u16, bytes: &[u8]) -> Result<wire::Body<'_>, DecodeError> {
+    let body = wire::read::<wire::Body<'_>>(bytes);
     let oldest_reader = match &body {
         Ok(body) => body.min_reader,
         Err(_) => wire::read::<wire::OldestReader>(bytes).map_or(0, |body| body.min_reader),
@@ -110,40 +129,40 @@ fn read_body(version: u16, bytes: &[u8]) -> Result<wire::Body, DecodeError> {
 }
 
 /// The texts and accounts that the events of one commit point at.
-struct Tables {
-    texts: Vec<String>,
+pub(super) struct Tables<'a> {
+    texts: Vec<&'a str>,
     accounts: Vec<AccountId>,
     /// The one that was asked for last: most commits name few.
     meter: Option<(u32, Meter)>,
 }
 
-impl Tables {
-    fn read(texts: Vec<String>, accounts: Vec<(u32, String)>) -> Result<Self, DecodeError> {
+impl<'a> Tables<'a> {
+    pub(super) fn read(texts: Vec<&'a str>, accounts: Vec<(u32, &'a str)>) -> Result<Self, DecodeError> {
         let mut tables = Self { texts, accounts: Vec::with_capacity(accounts.len()), meter: None };
         let mut app: Option<(u32, AppId)> = None;
         for (app_index, user) in accounts {
             let known = app.take().filter(|(index, _)| *index == app_index);
             let (_, id) =
                 app.insert(known.map_or_else(|| tables.app(app_index).map(|id| (app_index, id)), Ok)?);
-            let account = AccountId { app: id.clone(), user: UserId::new(&user)? };
+            let account = AccountId { app: id.clone(), user: UserId::new(user)? };
             tables.accounts.push(account);
         }
         Ok(tables)
     }
 
-    fn text(&self, index: u32) -> Result<&str, DecodeError> {
-        self.texts.get(index as usize).map(String::as_str).ok_or(DecodeError::Impossible("text index"))
+    fn text(&self, index: u32) -> Result<&'a str, DecodeError> {
+        self.texts.get(index as usize).copied().ok_or(DecodeError::Impossible("text index"))
     }
 
     fn app(&self, index: u32) -> Result<AppId, DecodeError> {
         Ok(AppId::new(self.text(index)?)?)
     }
 
-    fn name<T: std::str::FromStr<Err = InvalidName>>(&self, index: u32) -> Result<T, DecodeError> {
+    pub(super) fn name<T: std::str::FromStr<Err = InvalidName>>(&self, index: u32) -> Result<T, DecodeError> {
         Ok(self.text(index)?.parse()?)
     }
 
-    fn meter(&mut self, index: u32) -> Result<Meter, DecodeError> {
+    pub(super) fn meter(&mut self, index: u32) -> Result<Meter, DecodeError> {
         if let Some((_, meter)) = self.meter.as_ref().filter(|(last, _)| *last == index) {
             return Ok(meter.clone());
         }
@@ -152,11 +171,11 @@ impl Tables {
         Ok(meter)
     }
 
-    fn account(&self, index: u32) -> Result<AccountId, DecodeError> {
+    pub(super) fn account(&self, index: u32) -> Result<AccountId, DecodeError> {
         self.accounts.get(index as usize).cloned().ok_or(DecodeError::Impossible("account index"))
     }
 
-    fn event(&mut self, event: wire::Event) -> Result<Event, DecodeError> {
+    pub(super) fn event(&mut self, event: wire::Event) -> Result<Event, DecodeError> {
         Ok(match event {
             wire::Event::Genesis(event) => Event::Genesis(genesis(event)?),
             wire::Event::TermOpened(event) => Event::TermOpened(TermOpened {
@@ -338,7 +357,7 @@ fn genesis(event: wire::Genesis) -> Result<Genesis, DecodeError> {
 }
 
 /// Amounts in a log are never negative and stay within the range in which sums do not overflow.
-fn amount(credits: i64) -> Result<Usdc, DecodeError> {
+pub(super) fn amount(credits: i64) -> Result<Usdc, DecodeError> {
     let amount = Usdc::from_credits(credits);
     let in_range = (Usdc::ZERO..=crate::money::BALANCE_MAX).contains(&amount);
     if in_range { Ok(amount) } else { Err(DecodeError::Impossible("amount")) }
@@ -346,7 +365,7 @@ fn amount(credits: i64) -> Result<Usdc, DecodeError> {
 
 fn key(key: &wire::Key) -> Result<Key, DecodeError> {
     match key {
-        wire::Key::Uuid(bytes) => Ok(Key::of_uuid(bytes)),
+        wire::Key::Uuid(bytes) => Ok(Key::of_uuid(*bytes)),
         wire::Key::Text(text) => Ok(Key::new(text)?),
     }
 }
@@ -355,7 +374,7 @@ fn sealed(sealed: wire::Sealed) -> Sealed {
     Sealed { key_id: sealed.0, bytes: Bytes::from(sealed.1.into_vec()) }
 }
 
-fn level(number: u8) -> Result<Level, DecodeError> {
+pub(super) fn level(number: u8) -> Result<Level, DecodeError> {
     match number {
         0 => Ok(Level::Healthy),
         1 => Ok(Level::Low),

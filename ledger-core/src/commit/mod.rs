@@ -4,6 +4,8 @@ mod builder;
 mod decode;
 mod plain;
 mod prefix;
+mod table;
+mod usual;
 mod wire;
 
 #[cfg(test)]

@@ -82,8 +82,11 @@ fn every_kind_of_event_reads_back_as_it_happened() {
     let kinds: std::collections::BTreeSet<_> =
         events.iter().map(|event| serde_json::to_value(event).unwrap()["event"].to_string()).collect();
     assert_eq!(kinds.len(), 11, "{kinds:?}");
-    let commit = Commit::decode(&seal(&events, &head()).bytes).unwrap();
-    assert_eq!(&*commit.events, events);
+    let bytes = seal(&events, &head()).bytes;
+    assert_eq!(&*Commit::decode(&bytes).unwrap().events, events);
+    let body = &bytes[super::PREFIX_LEN..];
+    let (short, long) = (super::usual::read(body).unwrap(), super::decode::Parts::read(1, body).unwrap());
+    assert_eq!(short, long, "what a builder writes is read the short way");
 }
 
 #[test]
@@ -160,6 +163,8 @@ proptest! {
         let sealed = builder.seal(&head);
         let commit = Commit::decode(&sealed.bytes).unwrap();
         prop_assert_eq!(&*commit.events, events.as_slice());
+        let short = super::usual::read(&sealed.bytes[super::PREFIX_LEN..]);
+        prop_assert_eq!(short.map(|parts| parts.events), Some(events));
         let Head { log, partition, sequence, previous, previous_hash, term, time } = head;
         prop_assert_eq!((commit.prefix.log, commit.prefix.partition, commit.prefix.sequence), (log, partition, sequence));
         prop_assert_eq!((commit.previous, commit.previous_hash, commit.term), (previous, previous_hash, term));

@@ -8,11 +8,9 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_bytes::{ByteBuf, Bytes as ByteSlice};
 
-use crate::uuid_text;
-
 /// Everything of the body before its events. They follow as field `e`.
 #[derive(Debug, Deserialize)]
-pub(super) struct Body {
+pub(super) struct Body<'a> {
     /// The oldest reader that understands all of this.
     #[serde(rename = "r")]
     pub(super) min_reader: u16,
@@ -24,11 +22,11 @@ pub(super) struct Body {
     pub(super) time: i64,
     #[serde(rename = "n")]
     pub(super) term: serde_bytes::ByteArray<16>,
-    #[serde(rename = "s")]
-    pub(super) texts: Vec<String>,
+    #[serde(rename = "s", borrow)]
+    pub(super) texts: Vec<&'a str>,
     /// App (a text's index) and user id.
-    #[serde(rename = "u")]
-    pub(super) accounts: Vec<(u32, String)>,
+    #[serde(rename = "u", borrow)]
+    pub(super) accounts: Vec<(u32, &'a str)>,
     #[serde(rename = "e")]
     pub(super) events: Vec<Event>,
 }
@@ -282,12 +280,6 @@ pub(super) enum Key {
     Text(String),
 }
 
-impl Key {
-    pub(super) fn of(text: &str) -> Self {
-        uuid_text::canonical_bytes(text).map_or_else(|| Self::Text(text.to_owned()), Self::Uuid)
-    }
-}
-
 impl Serialize for Key {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -323,6 +315,8 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 
 /// How deep a body may be nested: far more than any version needs, far less than the stack can bear.
 const DEPTH_MAX: usize = 32;
+/// How deep an event may be nested, that is read by itself: no deeper than in a body.
+pub(super) const EVENT_DEPTH_MAX: usize = DEPTH_MAX - 4;
 
 /// Reads a body. Bytes after its end are covered by the commit's hash like all others, and mean nothing.
 pub(super) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, rmp_serde::decode::Error> {

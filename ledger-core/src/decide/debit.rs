@@ -1,9 +1,9 @@
 //! Debits: admission. Spending to exactly zero is allowed, a credit more is not.
 
-use super::{Decided, Outcome, account_of, crossings};
+use super::{Decided, Outcome, account_of, crossings, used_before};
 use crate::account::Account;
 use crate::charge::{Charge, ITEMS_MAX};
-use crate::digest::ContentDigest;
+use crate::digest::KeyUse;
 use crate::event::{CrossingReason, Debited, Declined, Event, HorizonRaised, Usage};
 use crate::ids::Position;
 use crate::ledger::{App, Ledger};
@@ -11,8 +11,8 @@ use crate::level::Level;
 use crate::money::Usdc;
 use crate::rejection::{Code, Details, Rejection};
 
-pub(super) fn debit(ledger: &Ledger, usage: &Usage, dry_run: bool) -> Decided {
-    match admit(ledger, usage) {
+pub(super) fn debit(ledger: &Ledger, usage: &Usage, key_use: Option<&KeyUse>, dry_run: bool) -> Decided {
+    match admit(ledger, usage, key_use) {
         Ok(Admitted::Before(position)) => {
             Decided { outcome: Ok(Outcome::Duplicate(position)), events: vec![] }
         }
@@ -43,13 +43,12 @@ struct Admission<'a> {
     charged: Usdc,
 }
 
-fn admit<'a>(ledger: &'a Ledger, usage: &Usage) -> Result<Admitted<'a>, Rejection> {
-    let id = &usage.account;
-    let (app, account) = account_of(ledger, id)?;
+fn admit<'a>(ledger: &'a Ledger, usage: &Usage, key_use: Option<&KeyUse>) -> Result<Admitted<'a>, Rejection> {
+    let (app, account) = account_of(ledger, &usage.account)?;
+    if let Some(before) = used_before(ledger, app, usage.key.as_ref(), key_use)? {
+        return Ok(Admitted::Before(before));
+    }
     if let Some(key) = &usage.key {
-        if let Some(used) = app.used_key(id, key, || ContentDigest::of_debit(usage))? {
-            return Ok(Admitted::Before(ledger.position_of(used)));
-        }
         app.check_key_time(ledger.time(), key)?;
     }
     if account.is_closed() {

@@ -12,10 +12,11 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-use crate::account::{Account, Movement};
+use crate::account::{Account, LotKind, Movement};
 use crate::command::Command;
+use crate::digest::KeyUse;
 use crate::event::{Crossed, CrossingReason, Event};
-use crate::ids::{AccountId, AppId, Position};
+use crate::ids::{AccountId, AppId, Key, Position};
 use crate::ledger::{App, Ledger};
 use crate::money::{AMOUNT_MAX, Usdc};
 use crate::rejection::{Code, Rejection};
@@ -51,13 +52,30 @@ pub enum Outcome {
 
 /// Decides one command.
 pub fn decide(ledger: &Ledger, command: &Command) -> Decided {
+    decide_known(ledger, command, KeyUse::of(command).as_ref())
+}
+
+/// The same, of a command whose key's use is known: it is [`KeyUse::of`] the command.
+pub fn decide_known(ledger: &Ledger, command: &Command, key_use: Option<&KeyUse>) -> Decided {
+    debug_assert_eq!(key_use.copied(), KeyUse::of(command), "the use of a key is that of its command");
     match command {
         Command::Open(command) => open::open(ledger, command).into(),
-        Command::Grant(command) => money_in::grant(ledger, command).into(),
-        Command::Deposit(command) => money_in::deposit(ledger, command).into(),
-        Command::Debit(command) => debit::debit(ledger, &command.usage, command.dry_run),
-        Command::Close(command) => close::close(ledger, command).into(),
+        Command::Grant(command) => money_in::add(ledger, command, key_use, LotKind::Promo).into(),
+        Command::Deposit(command) => money_in::add(ledger, command, key_use, LotKind::Paid).into(),
+        Command::Debit(command) => debit::debit(ledger, &command.usage, key_use, command.dry_run),
+        Command::Close(command) => close::close(ledger, command, key_use).into(),
     }
+}
+
+/// What this key was used for before, if it was; a rejection when that was something else.
+fn used_before(
+    ledger: &Ledger,
+    app: &App,
+    key: Option<&Key>,
+    key_use: Option<&KeyUse>,
+) -> Result<Option<Position>, Rejection> {
+    let Some((key, key_use)) = key.zip(key_use) else { return Ok(None) };
+    Ok(app.used_key(key, key_use)?.map(|used| ledger.position_of(used)))
 }
 
 /// What the commands without events of their own on refusal give.

@@ -1,36 +1,25 @@
 //! Money in: grants and deposits.
 
-use super::{Accepted, account_of, check_amount, crossings};
+use super::{Accepted, account_of, check_amount, crossings, used_before};
 use crate::account::{Account, LOTS_MAX, LotKind};
 use crate::command::AddMoney;
-use crate::digest::ContentDigest;
+use crate::digest::KeyUse;
 use crate::event::{CrossingReason, Event, MoneyIn};
 use crate::ledger::Ledger;
 use crate::money::{BALANCE_MAX, Usdc};
 use crate::policy::Policy;
 use crate::rejection::{Code, Rejection};
 
-/// A deposit sets the baseline, and is recorded even for a closed account: the money was paid.
-pub(super) fn deposit(ledger: &Ledger, command: &AddMoney) -> Result<Accepted, Rejection> {
-    let content = ContentDigest::of_deposit(command.amount, command.metadata.as_ref());
-    add(ledger, command, content, LotKind::Paid)
-}
-
-/// A grant lifts the baseline only when the balance rises above it: a small promo is no new "100 %".
-pub(super) fn grant(ledger: &Ledger, command: &AddMoney) -> Result<Accepted, Rejection> {
-    let content = ContentDigest::of_grant(command.amount, command.metadata.as_ref());
-    add(ledger, command, content, LotKind::Promo)
-}
-
-fn add(
+/// A deposit is recorded even for a closed account: the money was paid.
+pub(super) fn add(
     ledger: &Ledger,
     command: &AddMoney,
-    content: ContentDigest,
+    key_use: Option<&KeyUse>,
     kind: LotKind,
 ) -> Result<Accepted, Rejection> {
     let (app, account) = account_of(ledger, &command.account)?;
-    if let Some(used) = app.used_key(&command.account, &command.key, || content)? {
-        return Ok(Accepted::Duplicate(ledger.position_of(used)));
+    if let Some(before) = used_before(ledger, app, Some(&command.key), key_use)? {
+        return Ok(Accepted::Duplicate(before));
     }
     if kind == LotKind::Promo && account.is_closed() {
         return Err(Code::AccountClosed.into());
@@ -53,6 +42,7 @@ fn events(
     kind: LotKind,
     policy: &Policy,
 ) -> Vec<Event> {
+    // A deposit sets it. A grant lifts it only when the balance rises above it: a small promo is no new "100 %".
     let baseline = match kind {
         LotKind::Paid => balance,
         LotKind::Promo => account.baseline().max(balance),

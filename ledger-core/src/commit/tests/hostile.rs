@@ -6,12 +6,18 @@ use serde_bytes::{ByteArray, ByteBuf};
 
 use super::{LOG, TERM, head, lived, seal};
 use crate::chain::Chain;
-use crate::commit::{Commit, DecodeError, PREFIX_LEN, Prefix, wire};
+use crate::commit::decode::Parts;
+use crate::commit::{Commit, DecodeError, PREFIX_LEN, Prefix, VERSION, usual, wire};
 use crate::ids::PartitionId;
 use crate::ledger::Ledger;
 
-/// Reads the bytes and takes them in as far as they go. Whatever they are, this comes back.
+/// Reads the bytes and takes them in as far as they go. Whatever they are, this comes back; and what is read the short
+/// way is what the long way reads.
 fn take(bytes: &[u8]) {
+    let body = bytes.get(PREFIX_LEN..).unwrap_or_default();
+    if let Some(parts) = usual::read(body) {
+        assert_eq!(parts, Parts::read(VERSION, body).unwrap());
+    }
     if let Ok(commit) = Commit::decode(bytes) {
         let accepted = Chain::start(commit.prefix.partition).accept(&commit);
         drop(accepted);
@@ -237,8 +243,8 @@ fn what_no_writer_writes_is_impossible() {
         (debited(|event| event.fee = i64::MIN), "amount"),
         (debited(|event| event.level = 3), "level"),
         (debited(|event| event.slices = vec![(1, 7)]), "slices"),
-        (debited(|event| event.key = Some(wire::Key::of(""))), "key"),
-        (debited(|event| event.key = Some(wire::Key::of("a\nb"))), "key"),
+        (debited(|event| event.key = Some(wire::Key::Text(String::new()))), "key"),
+        (debited(|event| event.key = Some(wire::Key::Text("a\nb".to_owned()))), "key"),
         (debited(|event| event.items = Some(vec![(1, quantity + 1, 0)])), "quantity"),
         (debited(|event| event.items = Some(vec![(1, 0, price + 1)])), "unit price"),
         (declined(|event| event.amount = None), "charge"),
@@ -284,7 +290,9 @@ fn names_in_the_tables_keep_to_their_rules() {
 #[test]
 fn a_key_in_bytes_has_16_of_them() {
     let uuid = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
-    let bytes = written(1, &body(vec![debited(|event| event.key = Some(wire::Key::of(uuid)))]));
+    let key = crate::Key::new(uuid).unwrap();
+    let bytes =
+        written(1, &body(vec![debited(|event| event.key = key.uuid().copied().map(wire::Key::Uuid))]));
     let decoded = Commit::decode(&bytes).unwrap();
     assert!(format!("{:?}", decoded.events[0]).contains(uuid));
     let short = replaced(&bytes, b"\xc4\x10\x01\x7f\x22\xe2", b"\xc4\x0f\x7f\x22\xe2");
