@@ -113,10 +113,8 @@ fn answers(outputs: Vec<Output>) -> Vec<(Ticket, Answer)> {
 
 fn balance(answer: &Answer) -> String {
     match answer {
-        Answer::Done(Receipt { event: Event::Debited(event), .. }) => event.balance.to_string(),
-        Answer::Done(Receipt { event: Event::Deposited(event) | Event::Granted(event), .. }) => {
-            event.balance.to_string()
-        }
+        Answer::Done(receipt) => receipt.balance().to_string(),
+        Answer::Brief(receipt) => receipt.balance.to_string(),
         Answer::Account(answer) => answer.account.balance.to_string(),
         other => panic!("{other:?} has no balance"),
     }
