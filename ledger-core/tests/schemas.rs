@@ -205,7 +205,7 @@ fn sections() -> BTreeMap<&'static str, Vec<&'static str>> {
     let mut current = "";
     for line in WIRE.lines() {
         if let Some(rest) = line.split_once(" struct ").or_else(|| line.split_once(" enum ")) {
-            current = rest.1.split([' ', '(', '{']).next().unwrap();
+            current = rest.1.split([' ', '(', '{', '<']).next().unwrap();
         }
         if let Some((_, rest)) = line.split_once("rename = \"") {
             sections.entry(current).or_insert_with(Vec::new).push(rest.split('"').next().unwrap());
