@@ -31,7 +31,7 @@ use crate::store::{Applied, ViewStore};
 /// Bytes of commits in one transaction: a rebuild is in nobody's way.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// What only questions need. Nobody asks the new tables anything, and they are written in half the time without. A later
+/// What only questions need. Nobody asks the new tables anything, and these cost more than the rows. A later
 /// migration that changes one of these must say IF EXISTS.
 pub(crate) const INDEXES: [&str; 4] =
     ["journal_account", "journal_key", "journal_declined", "usage_hours_app"];
