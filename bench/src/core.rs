@@ -79,7 +79,7 @@ impl Script {
     pub fn debit(&self, account: u32) -> Command {
         let usage = Usage {
             account: account_id(&self.app, account),
-            key: Some(Key::new(&uuid::Uuid::now_v7().to_string()).expect("a UUID is 36 plain characters")),
+            key: Some(Key::of_uuid(uuid::Uuid::now_v7().into_bytes())),
             item: None,
             charge: Charge::Amount(CHARGE),
             meter: self.meter.clone(),

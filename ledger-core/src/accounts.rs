@@ -55,7 +55,13 @@ impl Accounts {
         self.rows.iter_mut().map(|(_, account)| account)
     }
 
-    fn place(&self, user: &UserId) -> Option<usize> {
+    /// The account at a place that [`Self::place`] gave.
+    pub(crate) fn at_mut(&mut self, place: usize) -> &mut Account {
+        &mut self.rows[place].1
+    }
+
+    /// Where the account of a user stands, for ever.
+    pub(crate) fn place(&self, user: &UserId) -> Option<usize> {
         let hash = self.hasher.hash_one(user.as_str());
         self.places.find(hash, |place| self.rows[*place as usize].0 == *user).map(|place| *place as usize)
     }

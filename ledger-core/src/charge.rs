@@ -3,10 +3,11 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::ids::Label;
-use crate::money::{AMOUNT_MAX, InvalidDecimal, Usdc, parse_decimal, write_decimal};
+use crate::money::{AMOUNT_MAX, InvalidDecimal, Usdc, parse_decimal};
+use crate::short_text::ShortText;
 
 /// How many items one charge may have.
 pub const ITEMS_MAX: usize = 16;
@@ -18,8 +19,8 @@ pub const ATTO_PER_CREDIT: i128 = 1_000_000_000_000;
 macro_rules! decimal {
     ($(#[$doc:meta])* $name:ident, $decimals:literal, $limit:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+        #[serde(try_from = "String")]
         #[schemars(with = "String")]
         pub struct $name(u64);
 
@@ -39,14 +40,28 @@ macro_rules! decimal {
 
             /// Reads a plain decimal number. Negative is refused as such.
             pub fn parse(text: &str) -> Result<Self, InvalidQuantity> {
-                let units = parse_decimal(text, $decimals, Self::UNITS_MAX.into())?;
-                u64::try_from(units).map(Self).map_err(|_| InvalidQuantity::Negative)
+                match parse_decimal(text, $decimals, Self::UNITS_MAX)? {
+                    (true, 1..) => Err(InvalidQuantity::Negative),
+                    (_, units) => Ok(Self(units)),
+                }
+            }
+
+            fn text(self) -> ShortText {
+                let mut text = ShortText::empty();
+                text.decimal(self.0, $decimals);
+                text
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.text())
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_decimal(f, self.0.into(), $decimals)
+                f.pad(&self.text())
             }
         }
 

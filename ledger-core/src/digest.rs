@@ -1,5 +1,6 @@
 //! Digests of content: the same request gives the same digest, whichever way it came.
 
+use sha2::block_api::compress256;
 use sha2::{Digest as _, Sha256};
 
 use crate::charge::Charge;
@@ -9,7 +10,6 @@ use crate::event::{MoneyIn, Usage};
 use crate::ids::{AccountId, Key};
 use crate::money::Usdc;
 use crate::sealed::Sealed;
-use crate::uuid_text;
 
 /// 64 bits over the content of a keyed command: all that stands in its event, except who acted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,13 +33,13 @@ impl KeyFingerprint {
         let mut feed = Feed::empty();
         feed.short_text(account.app.as_str());
         feed.short_text(account.user.as_str());
-        match uuid_text::canonical_bytes(key.as_str()) {
+        match key.uuid() {
             // No text has the length 0.
             Some(uuid) => {
                 feed.raw(&[0]);
-                feed.raw(&uuid);
+                feed.raw(uuid);
             }
-            None => feed.short_text(key.as_str()),
+            None => feed.short_text(&key.text()),
         }
         let Hash(bytes) = feed.finish();
         let half = |at: usize| u64::from_be_bytes(std::array::from_fn(|byte| bytes[at + byte]));
@@ -105,7 +105,7 @@ pub fn source_digest(before: Hash, number: u64, usage: &Usage) -> Hash {
     feed.bytes(&before.0);
     feed.raw(&number.to_be_bytes());
     feed.text(usage.account.user.as_str());
-    feed.optional(usage.key.as_ref(), |feed, key| feed.text(key.as_str()));
+    feed.optional(usage.key.as_ref(), |feed, key| feed.text(&key.text()));
     feed.usage(usage);
     feed.finish()
 }
@@ -114,17 +114,25 @@ pub fn source_digest(before: Hash, number: u64, usage: &Usage) -> Hash {
 ///
 /// They gather in a buffer first: hashing once what is short costs a fraction of hashing many shorter pieces.
 struct Feed {
-    gathered: [u8; GATHERED_MAX],
+    /// Zero behind what was gathered, and with room for what SHA-256 adds.
+    gathered: [u8; GATHERED_MAX + PADDING],
     len: usize,
     /// Takes over what does not fit.
     hasher: Option<Sha256>,
 }
 
-const GATHERED_MAX: usize = 256;
+/// Four blocks of SHA-256, together with the padding.
+const GATHERED_MAX: usize = 4 * 64 - PADDING;
+/// The least that SHA-256 adds to what it hashes: a bit, and the length in bits as 8 bytes.
+const PADDING: usize = 9;
+
+/// What SHA-256 begins with (FIPS 180-4, 5.3.3).
+const BEGIN: [u32; 8] =
+    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
 impl Feed {
     fn empty() -> Self {
-        Self { gathered: [0; GATHERED_MAX], len: 0, hasher: None }
+        Self { gathered: [0; GATHERED_MAX + PADDING], len: 0, hasher: None }
     }
 
     fn new(domain: &str) -> Self {
@@ -136,13 +144,12 @@ impl Feed {
     /// Inlined, because most pieces are numbers, whose length is then known.
     #[inline(always)]
     fn raw(&mut self, bytes: &[u8]) {
-        match self.gathered.get_mut(self.len..self.len + bytes.len()) {
-            Some(room) => {
-                room.copy_from_slice(bytes);
-                self.len += bytes.len();
-            }
-            None => self.overflow(bytes),
+        let end = self.len + bytes.len();
+        if end > GATHERED_MAX {
+            return self.overflow(bytes);
         }
+        self.gathered[self.len..end].copy_from_slice(bytes);
+        self.len = end;
     }
 
     #[cold]
@@ -205,13 +212,24 @@ impl Feed {
         }
     }
 
-    fn finish(self) -> Hash {
-        let rest = &self.gathered[..self.len];
-        let digest = match self.hasher {
-            Some(hasher) => hasher.chain_update(rest).finalize(),
-            None => Sha256::digest(rest),
-        };
-        Hash(digest.into())
+    fn finish(mut self) -> Hash {
+        match self.hasher.take() {
+            Some(hasher) => Hash(hasher.chain_update(&self.gathered[..self.len]).finalize().into()),
+            None => self.finish_short(),
+        }
+    }
+
+    /// SHA-256 of all that was gathered, in one call of its inner function: for so little the hasher's own bookkeeping
+    /// costs as much as the hashing.
+    fn finish_short(mut self) -> Hash {
+        let end = (self.len + PADDING).next_multiple_of(64);
+        self.gathered[self.len] = 0x80;
+        self.gathered[end - 8..end].copy_from_slice(&(8 * self.len as u64).to_be_bytes());
+        let (mut state, (blocks, _)) = (BEGIN, self.gathered[..end].as_chunks());
+        compress256(&mut state, blocks);
+        let mut hash = [0; 32];
+        hash.as_chunks_mut().0.iter_mut().zip(state).for_each(|(bytes, word)| *bytes = word.to_be_bytes());
+        Hash(hash)
     }
 
     fn content(self) -> ContentDigest {
@@ -243,6 +261,16 @@ mod tests {
 
     fn plain(charge: Charge) -> Usage {
         Usage { key: None, scope: None, occurred_at: None, metadata: None, ..full(charge) }
+    }
+
+    #[test]
+    fn whatever_was_gathered_is_hashed_as_sha_256_says() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(600).collect();
+        for length in 0..bytes.len() {
+            let mut feed = Feed::empty();
+            bytes[..length].chunks(7).for_each(|piece| feed.raw(piece));
+            assert_eq!(feed.finish(), Hash::of(&bytes[..length]), "{length} bytes");
+        }
     }
 
     /// Marks in every log hold these: a change makes every known source "another feed".

@@ -25,6 +25,15 @@ pub struct Illegal {
     pub reason: &'static str,
 }
 
+/// What was worked out about an event before its turn.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Known {
+    /// Where the account of a debit stands among those of its app, if it is open.
+    place: Option<usize>,
+    /// Of the key of a debit.
+    fingerprint: Option<KeyFingerprint>,
+}
+
 impl Ledger {
     /// Takes in one event. Error: it can not have happened; the state is then of no use any more.
     pub fn evolve(&mut self, position: Position, event: &Event) -> Result<(), Illegal> {
@@ -41,6 +50,22 @@ impl Ledger {
         event: &Event,
         fingerprint: Option<KeyFingerprint>,
     ) -> Result<(), Illegal> {
+        self.evolve_with(position, event, Known { place: None, fingerprint })
+    }
+
+    /// What can be known about an event before those in front of it are taken in.
+    pub(crate) fn look_up(&self, event: &Event) -> Known {
+        let Event::Debited(Debited { usage, .. }) = event else { return Known::default() };
+        let place = self.apps.get(&usage.account.app).and_then(|app| app.accounts.place(&usage.account.user));
+        Known { place, fingerprint: usage.key.as_ref().map(|key| KeyFingerprint::of(&usage.account, key)) }
+    }
+
+    pub(crate) fn evolve_with(
+        &mut self,
+        position: Position,
+        event: &Event,
+        known: Known,
+    ) -> Result<(), Illegal> {
         let done = match event {
             Event::Genesis(event) => self.on_genesis(event),
             Event::TermOpened(_) => Ok(()),
@@ -48,7 +73,7 @@ impl Ledger {
             Event::AccountOpened(event) => self.on_account_opened(position, event),
             Event::Granted(event) => self.on_money_in(position, event, LotKind::Promo),
             Event::Deposited(event) => self.on_money_in(position, event, LotKind::Paid),
-            Event::Debited(event) => self.on_debited(position, event, fingerprint),
+            Event::Debited(event) => self.on_debited(position, event, known),
             Event::Declined(event) => self.on_declined(position, event),
             Event::Crossed(event) => self.on_crossed(position, event),
             Event::AccountClosed(event) => self.on_account_closed(position, event),
@@ -117,11 +142,15 @@ impl Ledger {
         &mut self,
         position: Position,
         event: &Debited,
-        fingerprint: Option<KeyFingerprint>,
+        Known { place, fingerprint }: Known,
     ) -> Result<(), &'static str> {
         let (usage, time) = (&event.usage, self.time);
         let app = self.app_mut(&usage.account.app)?;
-        let account = touch(&mut app.accounts, &usage.account, position)?;
+        let found = || app.accounts.place(&usage.account.user);
+        debug_assert!(place.is_none_or(|known| Some(known) == found()), "an account stays at its place");
+        let place = place.or_else(found);
+        let account = app.accounts.at_mut(place.ok_or(UNOPENED)?);
+        account.last = position;
         account.pay(event, &app.policy)?;
         if let Some(key) = &usage.key {
             let content = ContentDigest::of_debit(usage);
@@ -205,13 +234,15 @@ impl App {
     }
 }
 
+const UNOPENED: &str = "the account was opened before";
+
 /// The account, whose last event this is.
 fn touch<'a>(
     accounts: &'a mut Accounts,
     id: &AccountId,
     position: Position,
 ) -> Result<&'a mut Account, &'static str> {
-    let account = accounts.get_mut(&id.user).ok_or("the account was opened before")?;
+    let account = accounts.get_mut(&id.user).ok_or(UNOPENED)?;
     account.last = position;
     Ok(account)
 }

@@ -1,12 +1,16 @@
 //! Names of things: newtypes that can only hold what is allowed, so that nothing is checked twice.
 
+mod key;
+
 use std::fmt;
-use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use smol_str::SmolStr;
 
-use crate::uuid_text;
+use crate::short_text::ShortText;
+
+pub use key::{Key, KeyText};
 
 /// Why a piece of text can not be the name it was meant to be. Names the rule, never echoes the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,14 +39,15 @@ fn check_text(what: &'static str, text: &str, max: usize, too_long: &'static str
     Ok(())
 }
 
-/// A name: shared text that was checked once. Cheap to clone.
+/// A name: text that was checked once. Cheap to clone: up to 23 bytes, which nearly all are, stand in the value itself
+/// and touch no other memory; longer ones are shared.
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $what:literal, $check:expr) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+        #[serde(try_from = "String")]
         #[schemars(with = "String")]
-        pub struct $name(Arc<str>);
+        pub struct $name(SmolStr);
 
         impl $name {
             /// Checks the text. Error: the rule it breaks.
@@ -67,7 +72,13 @@ macro_rules! name {
 
         impl From<$name> for String {
             fn from(name: $name) -> String {
-                name.0.as_ref().to_owned()
+                name.0.into()
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
             }
         }
 
@@ -128,20 +139,6 @@ name! {
 name! {
     /// Where inside the developer's product the usage happened, "agent:planner/run:42". 1 to 200 bytes.
     Scope, "scope", |text| check_text("scope", text, 200, "must be at most 200 bytes")
-}
-
-name! {
-    /// The caller's idempotency key, chosen before its first send. 1 to 200 bytes. A UUIDv7 is best: it carries
-    /// its own time, so a late retry can never charge twice.
-    Key, "key", |text| check_text("key", text, 200, "must be at most 200 bytes")
-}
-
-impl Key {
-    /// The key whose text is this UUID in lower case: there is nothing to check.
-    pub(crate) fn of_uuid(bytes: &[u8; 16]) -> Self {
-        let text = uuid_text::text(bytes);
-        Self(std::str::from_utf8(&text).expect("hex digits and dashes").into())
-    }
 }
 
 name! {
@@ -240,8 +237,8 @@ impl fmt::Display for PartitionId {
 pub type Sequence = u64;
 
 /// Where an event stands for ever. Shown as `0-1234-7`: partition, commit, index of the event in it, from 0.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
 #[schemars(with = "String")]
 pub struct Position {
     /// The partition.
@@ -252,9 +249,28 @@ pub struct Position {
     pub index: u32,
 }
 
+impl Position {
+    /// As it is shown: "0-1234-7".
+    pub fn text(self) -> ShortText {
+        let mut text = ShortText::empty();
+        text.number(self.index.into());
+        text.sign(b'-');
+        text.number(self.sequence);
+        text.sign(b'-');
+        text.number(self.partition.0.into());
+        text
+    }
+}
+
+impl Serialize for Position {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text())
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}-{}", self.partition, self.sequence, self.index)
+        f.pad(&self.text())
     }
 }
 

@@ -3,23 +3,24 @@
 //! A UUIDv7 key carries its own time, so one that is older than the window is refused instead of forgotten: a
 //! retry can be late, it can not charge twice. Keys of money in are kept for ever, in [`crate::ledger`].
 //!
-//! The newest generation is a map; a closed one is a sorted row of records that never changes again, so that it costs
+//! The newest generation grows; a closed one is a sorted row of records that never changes again, so that it costs
 //! 40 bytes a key and is saved once. An app's keys are bounded by a budget of its own: beyond it the oldest generation
 //! goes, and the horizon rises past everything in it ([`crate::event::HorizonRaised`]).
 
 mod generation;
+mod open;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::digest::{ContentDigest, KeyFingerprint};
 use crate::ids::{Key, Sequence};
-use crate::map::Map;
 use crate::time::{HOUR, MINUTE, Timestamp};
 use crate::uuid_text;
 
 pub use generation::Generation;
 pub(crate) use generation::Record;
+pub(crate) use open::OpenGeneration;
 
 /// How far a UUIDv7 key's own time may lie ahead of the ledger's, in microseconds.
 pub const KEY_AHEAD_MAX: i64 = 5 * MINUTE;
@@ -46,16 +47,8 @@ pub struct KeyWindow {
     pub(crate) open: OpenGeneration,
     /// Keys whose own time is before this are refused. It only rises.
     pub(crate) horizon: Timestamp,
-    /// How many keys there are in all generations.
-    len: usize,
-}
-
-/// The generation that keys are still added to.
-#[derive(Debug, Default)]
-pub(crate) struct OpenGeneration {
-    pub(crate) hour: i64,
-    pub(crate) newest: Timestamp,
-    pub(crate) keys: Map<KeyFingerprint, UsedKey>,
+    /// How many keys there are in the closed generations.
+    closed_len: usize,
 }
 
 impl KeyWindow {
@@ -65,17 +58,15 @@ impl KeyWindow {
         open: OpenGeneration,
         horizon: Timestamp,
     ) -> Self {
-        let len = closed.iter().map(|generation| generation.len()).sum::<usize>() + open.keys.len();
-        Self { closed, open, horizon, len }
+        let closed_len = closed.iter().map(|generation| generation.len()).sum();
+        Self { closed, open, horizon, closed_len }
     }
 
     /// The key, if it was used inside the window.
     pub(crate) fn find(&self, fingerprint: KeyFingerprint, key: &Key) -> Option<UsedKey> {
-        if let Some(used) = self.open.keys.get(&fingerprint) {
-            return Some(*used);
-        }
-        if self.closed.is_empty() {
-            return None;
+        let found = self.open.find(fingerprint);
+        if found.is_some() || self.closed.is_empty() {
+            return found;
         }
         // A key is accepted when its own time is at most so far ahead: it can not have been used before that.
         let earliest = uuid_v7_time(key).map_or(i64::MIN, |time| time.plus(-KEY_AHEAD_MAX).hour());
@@ -91,12 +82,12 @@ impl KeyWindow {
 
     /// How many keys are remembered.
     pub fn len(&self) -> usize {
-        self.len
+        self.closed_len + self.open.len()
     }
 
     /// None is remembered.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// Remembers a key used at `time`, which never goes back. `budget`: how many keys the app may have.
@@ -108,24 +99,22 @@ impl KeyWindow {
         key: &Key,
         used: UsedKey,
     ) {
-        let full = self.open.keys.len() >= (budget / GENERATIONS_IN_BUDGET).max(1) as usize;
-        if !self.open.keys.is_empty() && (full || self.open.hour < time.hour()) {
+        let full = self.open.len() >= (budget / GENERATIONS_IN_BUDGET).max(1) as usize;
+        if !self.open.is_empty() && (full || self.open.hour() < time.hour()) {
             self.close();
         }
-        self.open.hour = time.hour();
-        self.open.newest = self.open.newest.max(time).max(uuid_v7_time(key).unwrap_or(time));
-        self.open.keys.insert(fingerprint, used);
-        self.len += 1;
+        self.open.remember(time, uuid_v7_time(key).unwrap_or(time), fingerprint, used);
     }
 
     fn close(&mut self) {
-        let OpenGeneration { hour, newest, keys } = std::mem::take(&mut self.open);
-        self.closed.push_back(Arc::new(Generation::close(hour, newest, keys)));
+        let closed = std::mem::take(&mut self.open).close();
+        self.closed_len += closed.len();
+        self.closed.push_back(Arc::new(closed));
     }
 
     /// The horizon that makes room, when the budget is used up.
     pub(crate) fn overflow(&self, budget: u32) -> Option<Timestamp> {
-        let oldest = self.closed.front().filter(|_| self.len >= budget as usize)?;
+        let oldest = self.closed.front().filter(|_| self.len() >= budget as usize)?;
         Some(Timestamp(oldest.newest().0.saturating_add(1)))
     }
 
@@ -138,7 +127,7 @@ impl KeyWindow {
 
     /// A foreign message took a place: positions that are not durable yet move.
     pub(crate) fn renumber(&mut self, bump: impl Fn(&mut Sequence)) {
-        self.open.keys.values_mut().for_each(|used| bump(&mut used.sequence));
+        self.open.renumber(&bump);
         for generation in &mut self.closed {
             Arc::make_mut(generation).renumber(&bump);
         }
@@ -151,7 +140,7 @@ impl KeyWindow {
     pub(crate) fn advance(&mut self, now: Timestamp, window: i64) {
         self.horizon = self.horizon.max(now.plus(-window));
         let end = |hour: i64| Timestamp((hour + 1).saturating_mul(HOUR)).plus(KEY_AHEAD_MAX);
-        if !self.open.keys.is_empty() && end(self.open.hour) <= self.horizon {
+        if !self.open.is_empty() && end(self.open.hour()) <= self.horizon {
             self.close();
         }
         self.drop_while(|generation, horizon| end(generation.hour()) <= horizon);
@@ -159,14 +148,14 @@ impl KeyWindow {
 
     fn drop_while(&mut self, is_over: impl Fn(&Generation, Timestamp) -> bool) {
         while self.closed.front().is_some_and(|oldest| is_over(oldest, self.horizon)) {
-            self.len -= self.closed.pop_front().map_or(0, |oldest| oldest.len());
+            self.closed_len -= self.closed.pop_front().map_or(0, |oldest| oldest.len());
         }
     }
 }
 
 /// The time inside a UUIDv7 in its usual text form; `None` for every other key.
 pub fn uuid_v7_time(key: &Key) -> Option<Timestamp> {
-    let bytes = uuid_text::bytes(key.as_str())?;
+    let bytes = key.uuid().copied().or_else(|| uuid_text::bytes(&key.text()))?;
     let (version, variant) = (bytes[6] >> 4, bytes[8] >> 6);
     if (version, variant) != (7, 0b10) {
         return None;

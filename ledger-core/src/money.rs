@@ -5,7 +5,9 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::short_text::ShortText;
 
 /// How many credits make 1 USDC.
 pub const CREDITS_PER_USDC: i64 = 1_000_000;
@@ -17,8 +19,8 @@ pub const AMOUNT_MAX: Usdc = Usdc(1_000_000_000 * CREDITS_PER_USDC);
 pub const BALANCE_MAX: Usdc = Usdc(1_000_000_000_000 * CREDITS_PER_USDC);
 
 /// Money in credits: 1 credit is 1 micro-USDC, 10^-6 USDC. Shown and read as a decimal string of USDC, "0.007".
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
 #[schemars(with = "String")]
 pub struct Usdc(i64);
 
@@ -38,9 +40,19 @@ impl Usdc {
 
     /// Reads "0.007": digits, at most six decimals, an optional minus, and nothing else.
     pub fn parse(text: &str) -> Result<Self, InvalidDecimal> {
-        parse_decimal(text, 6, i64::MAX.into()).map(|credits| {
-            Self(i64::try_from(credits).expect("parse_decimal keeps to the limit it is given"))
-        })
+        let (negative, credits) = parse_decimal(text, 6, i64::MAX.unsigned_abs())?;
+        let credits = i64::try_from(credits).expect("parse_decimal keeps to the limit it is given");
+        Ok(Self(if negative { -credits } else { credits }))
+    }
+
+    /// As it is shown: "0.007".
+    pub fn text(self) -> ShortText {
+        let mut text = ShortText::empty();
+        text.decimal(self.0.unsigned_abs(), 6);
+        if self.0 < 0 {
+            text.sign(b'-');
+        }
+        text
     }
 
     /// The sum; `None` when it does not fit.
@@ -103,9 +115,15 @@ impl std::iter::Sum for Usdc {
     }
 }
 
+impl Serialize for Usdc {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text())
+    }
+}
+
 impl fmt::Display for Usdc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_decimal(f, self.0.into(), 6)
+        f.pad(&self.text())
     }
 }
 
@@ -151,10 +169,11 @@ pub enum InvalidDecimal {
     TooLarge,
 }
 
-/// Reads a plain decimal number into units of 10^-`decimals`. `limit` is the largest absolute value, in units.
+/// Reads a plain decimal number into its sign, true when it is negative, and units of 10^-`decimals`. `limit` is the most
+/// units there may be.
 ///
 /// The grammar is JSON's number without an exponent, so that a string and a number read the same.
-pub(crate) fn parse_decimal(text: &str, decimals: u32, limit: i128) -> Result<i128, InvalidDecimal> {
+pub(crate) fn parse_decimal(text: &str, decimals: u32, limit: u64) -> Result<(bool, u64), InvalidDecimal> {
     let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
     let (whole, fraction) = match digits.split_once('.') {
         Some((_, "")) => return Err(InvalidDecimal::Malformed),
@@ -169,72 +188,10 @@ pub(crate) fn parse_decimal(text: &str, decimals: u32, limit: i128) -> Result<i1
     let missing =
         (decimals as usize).checked_sub(fraction.len()).ok_or(InvalidDecimal::TooPrecise(decimals))?;
     let zeros = std::iter::repeat_n(b'0', missing);
-    let units = whole.bytes().chain(fraction.bytes()).chain(zeros).try_fold(0_i128, |units, digit| {
-        Some(units * 10 + i128::from(digit - b'0')).filter(|units| *units <= limit)
+    let units = whole.bytes().chain(fraction.bytes()).chain(zeros).try_fold(0_u64, |units, digit| {
+        units.checked_mul(10)?.checked_add((digit - b'0').into()).filter(|units| *units <= limit)
     });
-    let units = units.ok_or(InvalidDecimal::TooLarge)?;
-    Ok(if negative { -units } else { units })
-}
-
-/// Writes units of 10^-`decimals` as the shortest decimal that says the same.
-pub(crate) fn write_decimal(f: &mut fmt::Formatter<'_>, units: i128, decimals: u32) -> fmt::Result {
-    let mut text = [0; DECIMAL_LEN_MAX];
-    f.pad(decimal_text(&mut text, units, decimals))
-}
-
-/// Sign, point, and all digits of 128 bits.
-const DECIMAL_LEN_MAX: usize = 41;
-
-/// Written from the end, without an allocation: every answer holds several amounts.
-fn decimal_text(text: &mut [u8; DECIMAL_LEN_MAX], units: i128, decimals: u32) -> &str {
-    let (mut begin, mut put) = (DECIMAL_LEN_MAX, 0);
-    let mut write = |byte: u8| {
-        begin -= 1;
-        text[begin] = byte;
-    };
-    let mut rest = Digits::of(units.unsigned_abs());
-    for _ in 0..decimals {
-        let digit = rest.next();
-        if digit != 0 || put > 0 {
-            write(b'0' + digit);
-            put += 1;
-        }
-    }
-    if put > 0 {
-        write(b'.');
-    }
-    write(b'0' + rest.next());
-    while !rest.is_zero() {
-        write(b'0' + rest.next());
-    }
-    if units < 0 {
-        write(b'-');
-    }
-    std::str::from_utf8(&text[begin..]).expect("digits, a point and a sign")
-}
-
-/// The decimal digits of a number, the last first. Nearly all fit 64 bits, whose division is many times cheaper.
-enum Digits {
-    Short(u64),
-    Long(u128),
-}
-
-impl Digits {
-    fn of(number: u128) -> Self {
-        u64::try_from(number).map_or(Self::Long(number), Self::Short)
-    }
-
-    fn next(&mut self) -> u8 {
-        let digit = match self {
-            Self::Short(rest) => u128::from(std::mem::replace(rest, *rest / 10) % 10),
-            Self::Long(rest) => std::mem::replace(rest, *rest / 10) % 10,
-        };
-        u8::try_from(digit).expect("a digit is below 10")
-    }
-
-    fn is_zero(&self) -> bool {
-        matches!(self, Self::Short(0) | Self::Long(0))
-    }
+    units.map(|units| (negative, units)).ok_or(InvalidDecimal::TooLarge)
 }
 
 #[cfg(test)]
@@ -276,28 +233,20 @@ mod tests {
     }
 
     #[test]
-    fn every_number_is_written_as_the_shortest_decimal() {
-        struct Decimal(i128, u32);
-        impl fmt::Display for Decimal {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_decimal(f, self.0, self.1)
-            }
-        }
-        for (units, decimals, text) in [
-            (0, 6, "0"),
-            (1, 6, "0.000001"),
-            (-7_000, 6, "-0.007"),
-            (1_000_000, 6, "1"),
-            (-1_050_000, 6, "-1.05"),
-            (120, 0, "120"),
-            (2_500_000, 12, "0.0000025"),
-            (i128::from(u64::MAX) + 1, 6, "18446744073709.551616"),
-            (i128::MIN, 6, "-170141183460469231731687303715884.105728"),
-            (i128::MIN, 0, "-170141183460469231731687303715884105728"),
+    fn every_amount_is_written_as_the_shortest_decimal() {
+        for (credits, text) in [
+            (0, "0"),
+            (1, "0.000001"),
+            (-7_000, "-0.007"),
+            (1_000_000, "1"),
+            (-1_050_000, "-1.05"),
+            (i64::MAX, "9223372036854.775807"),
+            (i64::MIN, "-9223372036854.775808"),
         ] {
-            assert_eq!(Decimal(units, decimals).to_string(), text);
+            assert_eq!(Usdc(credits).to_string(), text);
+            assert_eq!(serde_json::to_value(Usdc(credits)).unwrap(), text);
         }
-        assert_eq!(format!("{:>7}|{:<7}|", Decimal(-7_000, 6), Decimal(1_000_000, 6)), " -0.007|1      |");
+        assert_eq!(format!("{:>7}|{:<7}|", Usdc(-7_000), Usdc(1_000_000)), " -0.007|1      |");
     }
 
     proptest! {

@@ -91,7 +91,9 @@ impl Policy {
 
     /// Splits off the fee of whole credits: the fee, and the carry after (in 1/10,000 credit).
     pub fn fee(&self, charged: Usdc, carry: u16) -> (Usdc, u16) {
-        let exact = i128::from(charged.credits()) * i128::from(self.fee_bps) + i128::from(carry);
+        // AMOUNT_MAX times 10,000 and a carry fit u64, whose division by a constant is none.
+        let charged = u64::try_from(charged.credits()).expect("a charge is not negative");
+        let exact = charged * u64::from(self.fee_bps) + u64::from(carry);
         let fee = i64::try_from(exact / 10_000).expect("a fee is at most the charge");
         let carry = u16::try_from(exact % 10_000).expect("below 10,000");
         (Usdc::from_credits(fee), carry)

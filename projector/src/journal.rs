@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use ledger_core::event::Slice;
-use ledger_core::{Charge, Position, Timestamp};
+use ledger_core::{Charge, Key, Position, Timestamp};
 
 use crate::rows::JournalRow;
 use crate::store::big;
@@ -62,7 +62,7 @@ pub(crate) fn write(row: &JournalRow, json: &mut String, to: &mut impl Cells) {
     to.int(Some(row.fee.credits()));
     to.text(row.meter.as_ref().map(|meter| meter.as_str()));
     to.text(row.scope.as_ref().map(|scope| scope.as_str()));
-    to.text(row.key.as_ref().map(|key| key.as_str()));
+    to.text(row.key.as_ref().map(Key::text).as_deref());
     to.text(row.item.as_ref().map(|item| item.source.as_str()));
     to.int(row.item.as_ref().map(|item| big(item.number)));
     charge(row.charge.as_ref(), to);

@@ -158,7 +158,7 @@ impl Views {
         let select = of_account(select(JOURNAL, "journal"), id)
             .filter(" AND kind = ", filter.kind.map(kind_text))
             .filter(" AND meter = ", filter.meter.as_ref().map(Meter::as_str))
-            .filter(" AND key = ", filter.key.as_ref().map(Key::as_str));
+            .filter(" AND key = ", filter.key.as_ref().map(Key::text).as_deref());
         let select = limited(in_order(select, filter.order, filter.after), limit);
         self.many(select, record::journal).await
     }

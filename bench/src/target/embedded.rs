@@ -76,7 +76,7 @@ impl EmbeddedLine {
     fn call(&self, debit: &Debit) -> Call {
         let usage = Usage {
             account: account_id(&self.app, debit.account),
-            key: Some(Key::new(&debit.key.to_string()).expect("a UUID is 36 plain characters")),
+            key: Some(Key::of_uuid(debit.key.into_bytes())),
             item: None,
             charge: Charge::Amount(CHARGE),
             meter: self.meter.clone(),

@@ -4,13 +4,14 @@ use bytes::Bytes;
 use rmp::encode::{write_array_len, write_bin, write_map_len, write_sint, write_str, write_uint};
 use serde::Serialize as _;
 use serde_bytes::{ByteArray, ByteBuf};
+use smol_str::SmolStr;
 
+use super::table::Table;
 use super::{Class, EncodedCommit, Hash, PREFIX_LEN, Prefix, VERSION, wire};
 use crate::charge::{Charge, Item};
 use crate::event::{CrossingReason, Debited, Declined, Event, Genesis, MoneyIn, SourceItem, Usage};
 use crate::ids::{AccountId, Key, LogId, PartitionId, Sequence, TermNonce};
 use crate::level::{Level, Line};
-use crate::map::Map;
 use crate::policy::{KEY_BUDGET, OnDecline};
 use crate::sealed::Sealed;
 use crate::time::Timestamp;
@@ -45,26 +46,12 @@ pub struct Head {
 /// Events on their way into one commit.
 #[derive(Debug, Default)]
 pub struct CommitBuilder {
-    texts: Table<String>,
+    texts: Table<SmolStr>,
     accounts: Table<AccountId>,
-    /// App and user of each account, in the order of the table.
-    account_rows: Vec<(u32, String)>,
     pub(super) events: Vec<u8>,
     count: u32,
     signal: bool,
     min_reader: u16,
-}
-
-#[derive(Debug)]
-struct Table<T> {
-    index: Map<T, u32>,
-    bytes: usize,
-}
-
-impl<T> Default for Table<T> {
-    fn default() -> Self {
-        Self { index: Map::default(), bytes: 0 }
-    }
 }
 
 impl CommitBuilder {
@@ -81,7 +68,7 @@ impl CommitBuilder {
     /// The size of the commit so far, in bytes, never too low.
     pub fn size(&self) -> usize {
         const FRAME: usize = PREFIX_LEN + 160;
-        FRAME + self.events.len() + self.texts.bytes + self.accounts.bytes
+        FRAME + self.events.len() + self.texts.size + self.accounts.size
     }
 
     /// Adds an event.
@@ -126,16 +113,11 @@ impl CommitBuilder {
         write_str(out, "n")?;
         write_bin(out, &head.term.0)?;
         write_str(out, "s")?;
-        let texts = self.texts.in_order();
-        write_array_len(out, length(texts.len()))?;
-        texts.iter().try_for_each(|text| write_str(out, text))?;
+        write_array_len(out, self.texts.len())?;
+        out.extend_from_slice(&self.texts.bytes);
         write_str(out, "u")?;
-        write_array_len(out, length(self.account_rows.len()))?;
-        for (app, user) in &self.account_rows {
-            write_array_len(out, 2)?;
-            write_uint(out, (*app).into())?;
-            write_str(out, user)?;
-        }
+        write_array_len(out, self.accounts.len())?;
+        out.extend_from_slice(&self.accounts.bytes);
         write_str(out, "e")?;
         write_array_len(out, self.count)?;
         out.extend_from_slice(&self.events);
@@ -143,19 +125,24 @@ impl CommitBuilder {
     }
 
     pub(super) fn text(&mut self, text: &str) -> u32 {
-        if let Some(index) = self.texts.index.get(text) {
-            return *index;
-        }
-        self.texts.add(text.to_owned(), text.len() + 5)
+        self.texts.find(text, |known| known == text).unwrap_or_else(|hash| {
+            write_str(&mut self.texts.bytes, text).expect("writing to memory does not fail");
+            self.texts.add(hash, text.into(), text.len() + 5)
+        })
     }
 
     pub(super) fn account(&mut self, account: &AccountId) -> u32 {
-        if let Some(index) = self.accounts.index.get(account) {
-            return *index;
-        }
-        let app = self.text(account.app.as_str());
-        self.account_rows.push((app, account.user.as_str().to_owned()));
-        self.accounts.add(account.clone(), account.user.as_str().len() + 11)
+        self.accounts.find(account, |known| known == account).unwrap_or_else(|hash| {
+            let app = self.text(account.app.as_str());
+            self.write_account(app, account.user.as_str()).expect("writing to memory does not fail");
+            self.accounts.add(hash, account.clone(), account.user.as_str().len() + 11)
+        })
+    }
+
+    fn write_account(&mut self, app: u32, user: &str) -> Result<(), rmp::encode::ValueWriteError> {
+        write_array_len(&mut self.accounts.bytes, 2)?;
+        write_uint(&mut self.accounts.bytes, app.into())?;
+        write_str(&mut self.accounts.bytes, user)
     }
 
     fn wire(&mut self, event: &Event) -> wire::Event {
@@ -289,29 +276,6 @@ impl CommitBuilder {
     }
 }
 
-impl<T: Eq + std::hash::Hash> Table<T> {
-    fn add(&mut self, entry: T, bytes: usize) -> u32 {
-        let index = length(self.index.len());
-        self.index.insert(entry, index);
-        self.bytes += bytes;
-        index
-    }
-}
-
-impl Table<String> {
-    fn in_order(&self) -> Vec<&str> {
-        let mut texts = vec![""; self.index.len()];
-        for (text, index) in &self.index {
-            texts[*index as usize] = text;
-        }
-        texts
-    }
-}
-
-fn length(length: usize) -> u32 {
-    u32::try_from(length).expect("a commit holds far fewer than 2^32 of anything")
-}
-
 fn genesis(event: &Genesis) -> wire::Genesis {
     wire::Genesis {
         log: ByteArray::new(event.log.0),
@@ -322,7 +286,7 @@ fn genesis(event: &Genesis) -> wire::Genesis {
 }
 
 fn key(key: &Key) -> wire::Key {
-    wire::Key::of(key.as_str())
+    key.uuid().map_or_else(|| wire::Key::Text(key.to_string()), |uuid| wire::Key::Uuid(*uuid))
 }
 
 fn sealed(sealed: &Sealed) -> wire::Sealed {

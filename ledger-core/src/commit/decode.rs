@@ -367,7 +367,7 @@ pub(super) fn amount(credits: i64) -> Result<Usdc, DecodeError> {
 
 fn key(key: &wire::Key) -> Result<Key, DecodeError> {
     match key {
-        wire::Key::Uuid(bytes) => Ok(Key::of_uuid(bytes)),
+        wire::Key::Uuid(bytes) => Ok(Key::of_uuid(*bytes)),
         wire::Key::Text(text) => Ok(Key::new(text)?),
     }
 }

@@ -5,6 +5,7 @@ mod decode;
 mod plain;
 mod prefix;
 mod straight;
+mod table;
 mod wire;
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use super::builder::level_number;
 use crate::charge::Charge;
 use crate::event::{Debited, Slice, Usage};
 use crate::ids::Key;
-use crate::uuid_text;
 
 impl CommitBuilder {
     /// Writes a debit of an amount, paid from one lot, with nothing rare about it. False: it is not one, and nothing
@@ -69,9 +68,9 @@ impl<'a> Fields<'a> {
 
     fn key(&mut self, name: u8, key: &Key) {
         self.name(name);
-        let written = match uuid_text::canonical_bytes(key.as_str()) {
-            Some(uuid) => write_bin(self.0, &uuid),
-            None => write_str(self.0, key.as_str()),
+        let written = match key.uuid() {
+            Some(uuid) => write_bin(self.0, uuid),
+            None => write_str(self.0, &key.text()),
         };
         written.expect("writing to memory does not fail");
     }

@@ -177,7 +177,7 @@ impl<'a> Reader<'a> {
 
     fn key(&mut self) -> Option<Key> {
         match self.skip(b"\xc4\x10") {
-            Some(()) => Some(Key::of_uuid(&self.array()?)),
+            Some(()) => Some(Key::of_uuid(self.array()?)),
             None => Key::new(self.text()?).ok(),
         }
     }

@@ -8,8 +8,6 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_bytes::{ByteBuf, Bytes as ByteSlice};
 
-use crate::uuid_text;
-
 /// Everything of the body before its events. They follow as field `e`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Body {
@@ -280,12 +278,6 @@ pub(super) struct Sealed(pub(super) u32, pub(super) ByteBuf);
 pub(super) enum Key {
     Uuid([u8; 16]),
     Text(String),
-}
-
-impl Key {
-    pub(super) fn of(text: &str) -> Self {
-        uuid_text::canonical_bytes(text).map_or_else(|| Self::Text(text.to_owned()), Self::Uuid)
-    }
 }
 
 impl Serialize for Key {

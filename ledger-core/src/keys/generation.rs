@@ -7,7 +7,6 @@ use bytes::Bytes;
 use crate::commit::Hash;
 use crate::digest::{ContentDigest, KeyFingerprint};
 use crate::ids::Sequence;
-use crate::map::Map;
 use crate::snapshot::write_generation;
 use crate::time::Timestamp;
 
@@ -39,21 +38,26 @@ pub(crate) struct Record {
 const BUCKET: usize = 8;
 
 impl Generation {
-    pub(crate) fn close(hour: i64, newest: Timestamp, keys: Map<KeyFingerprint, UsedKey>) -> Self {
-        let mut records: Vec<Record> = keys.into_iter().map(Record::of).collect();
-        records.sort_unstable_by_key(|record| record.fingerprint);
-        Self::of_sorted(hour, newest, records)
+    /// Sorts records. They are dealt to their buckets first: that leaves little to sort, and the writer waits for it.
+    pub(crate) fn close(hour: i64, newest: Timestamp, used: &[Record]) -> Self {
+        let bits = bits_for(used.len());
+        let starts = starts(used, bits);
+        let (mut records, mut next) = (used.to_vec(), starts.clone());
+        for record in used {
+            let place = &mut next[bucket_of(record.fingerprint, bits)];
+            records[*place as usize] = *record;
+            *place += 1;
+        }
+        for bucket in starts.windows(2) {
+            let bucket = &mut records[bucket[0] as usize..bucket[1] as usize];
+            bucket.sort_unstable_by_key(|record| record.fingerprint);
+        }
+        Self { hour, newest, records, starts, hash: OnceLock::new() }
     }
 
     /// Takes records that are in order.
     pub(crate) fn of_sorted(hour: i64, newest: Timestamp, records: Vec<Record>) -> Self {
-        let bits = (records.len() / BUCKET).max(1).ilog2();
-        let mut starts = Vec::with_capacity((1 << bits) + 1);
-        for bucket in 0..1_usize << bits {
-            let start = records.partition_point(|record| bucket_of(record.fingerprint, bits) < bucket);
-            starts.push(u32::try_from(start).expect("an app's budget is far below 2^32 keys"));
-        }
-        starts.push(u32::try_from(records.len()).expect("an app's budget is far below 2^32 keys"));
+        let starts = starts(&records, bits_for(records.len()));
         Self { hour, newest, records, starts, hash: OnceLock::new() }
     }
 
@@ -135,6 +139,23 @@ impl std::fmt::Debug for Generation {
     }
 }
 
+/// By so many of their first bits records are dealt to buckets.
+fn bits_for(records: usize) -> u32 {
+    (records / BUCKET).max(1).ilog2()
+}
+
+/// Where each bucket begins; one more for the end.
+fn starts(records: &[Record], bits: u32) -> Vec<u32> {
+    let mut starts = vec![0; (1 << bits) + 1];
+    records.iter().for_each(|record| starts[bucket_of(record.fingerprint, bits) + 1] += 1);
+    let mut before = 0_u32;
+    for start in &mut starts {
+        before += *start;
+        *start = before;
+    }
+    starts
+}
+
 fn bucket_of([first, _]: [u64; 2], bits: u32) -> usize {
     let bucket = first.checked_shr(u64::BITS - bits).unwrap_or(0);
     usize::try_from(bucket).expect("a few bits")
@@ -152,9 +173,12 @@ mod tests {
             others in proptest::collection::vec(any::<[u64; 2]>(), 20),
         ) {
             let used = |content: u64| UsedKey { content: ContentDigest(content), sequence: content, index: 1 };
-            let map = keys.iter().map(|(key, content)| (KeyFingerprint(*key), used(*content))).collect();
-            let generation = Generation::close(7, Timestamp(9), map);
+            let mut records: Vec<_> =
+                keys.iter().map(|(key, content)| Record::of((KeyFingerprint(*key), used(*content)))).collect();
+            records.reverse();
+            let generation = Generation::close(7, Timestamp(9), &records);
             prop_assert_eq!(generation.len(), keys.len());
+            prop_assert!(generation.records().is_sorted_by_key(|record| record.fingerprint));
             for (key, content) in &keys {
                 prop_assert_eq!(generation.find(KeyFingerprint(*key)), Some(used(*content)));
             }

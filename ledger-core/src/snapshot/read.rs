@@ -14,7 +14,6 @@ use crate::ids::{AppId, InvalidName, LogId, PartitionId, Position, SourceName, T
 use crate::keys::{Generation, KeyWindow, OpenGeneration, Record};
 use crate::ledger::{App, Ledger, Mark};
 use crate::level::Level;
-use crate::map::Map;
 use crate::money::Usdc;
 use crate::policy::{OnDecline, Policy};
 use crate::slots::{SlotMap, SlotRange};
@@ -178,8 +177,8 @@ impl In<'_> {
     fn keys(&mut self, app: &mut App) -> Read<u32> {
         let horizon = Timestamp(self.i64()?);
         let (hour, newest) = (self.i64()?, Timestamp(self.i64()?));
-        let keys: Map<_, _> = self.records()?.into_iter().map(Record::into_entry).collect();
-        app.keys = KeyWindow::restored(VecDeque::new(), OpenGeneration { hour, newest, keys }, horizon);
+        let open = OpenGeneration::restored(hour, newest, self.records()?);
+        app.keys = KeyWindow::restored(VecDeque::new(), open, horizon);
         self.u32()
     }
 

@@ -139,10 +139,9 @@ impl Out {
 
     fn keys(&mut self, keys: &KeyWindow) {
         self.i64(keys.horizon.0);
-        self.i64(keys.open.hour);
-        self.i64(keys.open.newest.0);
-        let open = keys.open.keys.iter().map(|(fingerprint, used)| Record::of((*fingerprint, *used)));
-        self.records(open.collect());
+        self.i64(keys.open.hour());
+        self.i64(keys.open.newest().0);
+        self.records(keys.open.records().to_vec());
         self.count(keys.closed.len());
         self.generations.extend(keys.closed.iter().cloned());
     }

@@ -115,10 +115,10 @@ fn commands(count: u32) -> Vec<Command> {
     let debit = |number: u32| {
         let millis = u64::try_from(START.0).expect("after 1970") / 1_000;
         let random = std::array::from_fn(|byte| number.to_le_bytes()[byte % 4]);
-        let key = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().to_string();
+        let key = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
         let usage = Usage {
             account: account(number.wrapping_mul(2_654_435_761) % ACCOUNTS),
-            key: Some(Key::new(&key).expect("a UUID is 36 plain characters")),
+            key: Some(Key::of_uuid(key.into_bytes())),
             item: None,
             charge: Charge::Amount(Usdc::from_credits(7_000)),
             meter: meter.clone(),

@@ -271,9 +271,9 @@ fn a_whole_debit_reads_as_it_was_written() {
     assert_eq!(usage.charge.atto(), 12_020_000_000_000_000);
     assert_eq!(usage.occurred_at, Some(Timestamp(1_500_000)));
     assert_eq!(usage.metadata.unwrap().plain_text(), Some(r#"{"a":2,"b":1}"#));
-    assert_eq!((usage.meter.as_str(), usage.key.unwrap().as_str()), ("llm", "k"));
+    assert_eq!((usage.meter.as_str(), &*usage.key.unwrap().text()), ("llm", "k"));
     let plain = debit(r#"{"user_id":"a","amount":"0.007"}"#).unwrap();
-    assert_eq!((plain.meter.as_str(), plain.key.unwrap().as_str()), ("usage", "made"));
+    assert_eq!((plain.meter.as_str(), &*plain.key.unwrap().text()), ("usage", "made"));
     let dry = debit(r#"{"user_id":"a","amount":"0.007","dry_run":true}"#).unwrap();
     assert_eq!(dry.key, None);
 }

@@ -27,7 +27,7 @@ pub(super) fn of_results(debits: &[Debit], form: AnswerForm) -> usize {
 
 /// At most so many bytes.
 fn of_result(usage: &Usage) -> usize {
-    let key = usage.key.as_ref().map_or(0, |key| text(key.as_str()));
+    let key = usage.key.as_ref().map_or(0, |key| text(&key.text()));
     let items = match &usage.charge {
         Charge::Items(items) => items.iter().map(|item| ITEM + text(item.name.as_str())).sum(),
         Charge::Amount(_) => 0,

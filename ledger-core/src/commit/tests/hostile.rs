@@ -238,8 +238,8 @@ fn what_no_writer_writes_is_impossible() {
         (debited(|event| event.fee = i64::MIN), "amount"),
         (debited(|event| event.level = 3), "level"),
         (debited(|event| event.slices = vec![(1, 7)]), "slices"),
-        (debited(|event| event.key = Some(wire::Key::of(""))), "key"),
-        (debited(|event| event.key = Some(wire::Key::of("a\nb"))), "key"),
+        (debited(|event| event.key = Some(wire::Key::Text(String::new()))), "key"),
+        (debited(|event| event.key = Some(wire::Key::Text("a\nb".to_owned()))), "key"),
         (debited(|event| event.items = Some(vec![(1, quantity + 1, 0)])), "quantity"),
         (debited(|event| event.items = Some(vec![(1, 0, price + 1)])), "unit price"),
         (declined(|event| event.amount = None), "charge"),
@@ -285,7 +285,9 @@ fn names_in_the_tables_keep_to_their_rules() {
 #[test]
 fn a_key_in_bytes_has_16_of_them() {
     let uuid = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f";
-    let bytes = written(1, &body(vec![debited(|event| event.key = Some(wire::Key::of(uuid)))]));
+    let key = crate::Key::new(uuid).unwrap();
+    let bytes =
+        written(1, &body(vec![debited(|event| event.key = key.uuid().copied().map(wire::Key::Uuid))]));
     let decoded = Commit::decode(&bytes).unwrap();
     assert!(format!("{:?}", decoded.events[0]).contains(uuid));
     let short = replaced(&bytes, b"\xc4\x10\x01\x7f\x22\xe2", b"\xc4\x0f\x7f\x22\xe2");
