@@ -1,7 +1,8 @@
 //! Every answer is checked as it comes: a figure of answers nobody looked at is none.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
+use ledger_core::map::Map;
 use ledger_core::{PartitionId, Position, Usdc};
 use serde::Serialize;
 use uuid::Uuid;
@@ -60,7 +61,7 @@ pub struct Checker {
     tally: Tally,
     last: BTreeMap<PartitionId, Position>,
     /// The keys of one request: a caller that repeats itself would measure duplicates.
-    keys: HashSet<Uuid>,
+    keys: Map<Uuid, ()>,
 }
 
 impl Checker {
@@ -71,7 +72,7 @@ impl Checker {
         }
         self.keys.clear();
         for (debit, outcome) in asked.iter().zip(outcomes) {
-            assert!(self.keys.insert(debit.key), "the load asks each key once");
+            assert!(self.keys.insert(debit.key, ()).is_none(), "the load asks each key once");
             match outcome {
                 Outcome::Paid(paid) => self.paid(debit, paid),
                 Outcome::Refused(code) => *self.tally.refused.entry(code.clone()).or_default() += 1,

@@ -14,6 +14,8 @@ use ledger_core::{
 pub enum Ask {
     /// Decide this.
     Command(Command),
+    /// Decide this; what stands in the log is told by its position and balance alone, where that spares work.
+    Brief(Command),
     /// Show the account.
     Get(AccountId),
     /// Whether this partition could take its part of a source's batch. Changes nothing.
@@ -32,16 +34,20 @@ pub struct Call {
 }
 
 /// The answer, given only when everything it rests on is durable.
+///
+/// Small, because a commit answers thousands, and each is handed on several times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// A debit, grant or deposit stands in the log.
-    Done(Receipt),
+    Done(Box<Receipt>),
+    /// The same, as it was asked for briefly.
+    Brief(BriefReceipt),
     /// A dry run of a debit.
     WouldCharge(WouldCharge),
     /// An account: shown, opened, closed.
-    Account(AccountAnswer),
+    Account(Box<AccountAnswer>),
     /// A source's batch is done with in this partition.
-    Source(SourceAnswer),
+    Source(Box<SourceAnswer>),
     /// The business "no".
     Rejected(Rejection),
     /// Not now.
@@ -57,6 +63,33 @@ pub struct Receipt {
     pub position: Position,
     /// It had happened before, under the same key.
     pub duplicate: bool,
+}
+
+/// Where the first event of an accepted command stands, and the balance after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BriefReceipt {
+    /// Where it stands.
+    pub position: Position,
+    /// The balance after it.
+    pub balance: Usdc,
+    /// It had happened before, under the same key.
+    pub duplicate: bool,
+}
+
+impl Receipt {
+    /// The balance after the event.
+    pub fn balance(&self) -> Usdc {
+        balance_after(&self.event)
+    }
+}
+
+/// The balance after a `Debited`, `Granted` or `Deposited`.
+pub(crate) fn balance_after(event: &Event) -> Usdc {
+    match event {
+        Event::Debited(event) => event.balance,
+        Event::Granted(event) | Event::Deposited(event) => event.balance,
+        other => unreachable!("writers answer with debits, grants and deposits, not with {other:?}"),
+    }
 }
 
 /// What a debit would do.

@@ -69,7 +69,8 @@ impl<R> OpenLetters<R> {
         let (id, missing) = (self.next, calls.len());
         assert!(missing < 1 << PLACE_BITS, "a letter is bounded by the room of its partition");
         self.next += 1;
-        self.letters.insert(id, OpenLetter { answers: vec![None; missing], missing, reply });
+        let answers = std::iter::repeat_with(|| None).take(missing).collect();
+        self.letters.insert(id, OpenLetter { answers, missing, reply });
         (id << PLACE_BITS..).zip(calls).map(|(ticket, call)| Input::Call(ticket, call))
     }
 

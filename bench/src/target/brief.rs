@@ -6,7 +6,7 @@ use rmp::encode::{write_array_len, write_map_len, write_str};
 use serde::Deserialize;
 
 use super::{Outcome, Paid, json};
-use crate::load::{CHARGE, Debit, user};
+use crate::load::{CHARGE, Debit, write_user};
 
 /// What the header of such a request says.
 pub(super) const CONTENT_TYPE: &str = "application/msgpack";
@@ -46,11 +46,12 @@ fn write(body: &mut Vec<u8>, debits: &[Debit]) -> std::result::Result<(), rmp::e
     write_str(body, "brief")?;
     write_str(body, "debits")?;
     write_array_len(body, u32::try_from(debits.len()).expect("a batch has a few thousand debits"))?;
-    let (amount, mut key) = (CHARGE.to_string(), uuid::Uuid::encode_buffer());
+    let (amount, mut key, mut user) = (CHARGE.text(), uuid::Uuid::encode_buffer(), String::new());
     for debit in debits {
         write_map_len(body, 3)?;
         write_str(body, "user_id")?;
-        write_str(body, &user(debit.account))?;
+        write_user(&mut user, debit.account);
+        write_str(body, &user)?;
         write_str(body, "amount")?;
         write_str(body, &amount)?;
         write_str(body, "key")?;

@@ -109,8 +109,9 @@ impl Line for EmbeddedLine {
         match debits {
             [one] => outcomes.push(outcome(self.desk.ask(self.call(one)).await)),
             many => {
-                let calls = many.iter().map(|debit| self.call(debit)).collect();
-                outcomes.extend(self.desk.ask_all(calls).await.into_iter().map(outcome));
+                let calls = many.iter().map(|debit| self.call(debit));
+                outcomes
+                    .extend(self.desk.ask_all(calls, now().plus(DEADLINE)).await.into_iter().map(outcome));
             }
         }
     }

@@ -24,6 +24,7 @@ use crate::edge::EdgeState;
 use crate::edge::auth::Principal;
 use crate::edge::dto::answers::{DebitsAnswer, ErrorBody};
 use crate::edge::dto::format::{self, Format};
+use crate::edge::dto::plain::PlainBatch;
 use crate::edge::dto::requests::AnyDebitsRequest;
 use crate::edge::posted::{Answered, Open, Posted};
 use crate::edge::problem::{EdgeCode, Problem};
@@ -234,6 +235,9 @@ impl Edge {
         format: Format,
         payload: &[u8],
     ) -> Result<DebitsAnswer, Problem> {
+        if let Some(batch) = PlainBatch::read(format, payload, who) {
+            return verbs::plain_debits(state, batch, self.answer_max()).await;
+        }
         match AnyDebitsRequest::read(format, payload)? {
             AnyDebitsRequest::Batch(body) => verbs::debits(state, who, body, Some(self.answer_max())).await,
             AnyDebitsRequest::Source(body) => {

@@ -10,7 +10,7 @@ use super::{Output, Stop, Writer};
 /// Answers and snapshot go out with the commit, and do not wait for what becomes of it.
 pub(super) fn on_sealed(flight: &mut Flight, out: &mut Vec<Output>) {
     if planted::on(Bug::AnswerBeforeAck) {
-        out.extend(flight.take_held().into_iter().map(|(ticket, answer)| Output::Answer(ticket, answer)));
+        out.extend(flight.take_answers().map(|(ticket, answer)| Output::Answer(ticket, answer)));
     }
     if planted::on(Bug::SnapshotBeforeDurable) {
         out.extend(flight.take_snapshot().map(Output::Snapshot));

@@ -12,16 +12,21 @@ use ledger_core::{
 };
 use planted::Bug;
 
-use super::{Output, Ticket, Writer};
+use super::{Output, Queued, Ticket, Writer};
 use crate::ask::{
-    AccountAnswer, AccountView, Answer, Ask, Call, Failure, Receipt, SourceAnswer, WouldCharge,
+    AccountAnswer, AccountView, Answer, Ask, BriefReceipt, Call, Failure, Receipt, SourceAnswer, WouldCharge,
+    balance_after,
 };
 
 /// How far ahead a deadline may lie, in microseconds; a second more for clocks that differ.
 const DEADLINE_MAX: i64 = 31 * SECOND;
 
-/// What could not be finished in this draft.
-type Rest = (Ticket, Call, SourceAnswer);
+/// How much an answer tells of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Full,
+    Brief,
+}
 
 impl Writer {
     pub(super) fn decide_call(
@@ -31,7 +36,7 @@ impl Writer {
         call: Call,
         progress: SourceAnswer,
         out: &mut Vec<Output>,
-    ) -> Option<Rest> {
+    ) -> Option<Queued> {
         let begun = progress != SourceAnswer::default();
         if let (false, Err(code)) = (begun, check_deadline(now, call.deadline)) {
             self.answer_late(ticket, &call.ask, code, out);
@@ -46,11 +51,15 @@ impl Writer {
                 let answer = self.show(account, false);
                 self.answer(ticket, answer, out);
             }
-            Ask::Command(command) => self.decide_command(now, ticket, command, call.deadline, out),
+            Ask::Command(command) => {
+                self.decide_command(now, ticket, command, Form::Full, call.deadline, out);
+            }
+            Ask::Brief(command) => {
+                self.decide_command(now, ticket, command, Form::Brief, call.deadline, out);
+            }
             Ask::CheckSource(batch) => {
                 let checked = batch.check(&self.ledger);
-                let answer =
-                    checked.map_or_else(Answer::Rejected, |_| Answer::Source(SourceAnswer::default()));
+                let answer = checked.map_or_else(Answer::Rejected, |_| Answer::Source(Box::default()));
                 self.answer(ticket, answer, out);
             }
             Ask::Source(batch) => {
@@ -63,11 +72,12 @@ impl Writer {
 
     /// Nothing is decided past the deadline; but what an earlier attempt has done is told.
     fn answer_late(&mut self, ticket: Ticket, ask: &Ask, code: Code, out: &mut Vec<Output>) {
-        if let Ask::Command(command) = ask
+        let form = if matches!(ask, Ask::Brief(_)) { Form::Brief } else { Form::Full };
+        if let Ask::Command(command) | Ask::Brief(command) = ask
             && self.check_owner(command.account()).is_ok()
             && let Ok(Outcome::Duplicate(position)) = decide(&self.ledger, command).outcome
         {
-            self.answer_duplicate(ticket, command, position, out);
+            self.answer_duplicate(ticket, command, form, position, out);
             return;
         }
         self.answer(ticket, Answer::Rejected(code.into()), out);
@@ -78,6 +88,7 @@ impl Writer {
         now: Timestamp,
         ticket: Ticket,
         command: &Command,
+        form: Form,
         deadline: Timestamp,
         out: &mut Vec<Output>,
     ) {
@@ -88,34 +99,40 @@ impl Writer {
         }
         let Decided { outcome, events, fingerprint } = decide(&self.ledger, command);
         let first = self.stage(events, fingerprint);
-        let answer = match outcome {
-            Ok(Outcome::Duplicate(position)) => return self.answer_duplicate(ticket, command, position, out),
-            Ok(outcome) => self.accepted(command, outcome, first),
+        match outcome {
+            Ok(Outcome::Duplicate(position)) => self.answer_duplicate(ticket, command, form, position, out),
+            Ok(outcome) => self.answer_accepted(ticket, command, form, outcome, first, out),
             Err(rejection) => {
                 self.declines.remember(now, command, deadline, &rejection);
-                Answer::Rejected(rejection)
+                self.answer(ticket, Answer::Rejected(rejection), out);
             }
-        };
-        self.answer(ticket, answer, out);
+        }
     }
 
-    fn accepted(&self, command: &Command, outcome: Outcome, first: Option<Position>) -> Answer {
-        match (outcome, command, first) {
+    fn answer_accepted(
+        &mut self,
+        ticket: Ticket,
+        command: &Command,
+        form: Form,
+        outcome: Outcome,
+        first: Option<Position>,
+        out: &mut Vec<Output>,
+    ) {
+        let moves = matches!(command, Command::Debit(_) | Command::Grant(_) | Command::Deposit(_));
+        let answer = match (outcome, form, first.filter(|_| moves)) {
             (Outcome::WouldCharge { charged, balance }, _, _) => {
                 let account =
                     self.ledger.account(command.account()).expect("only an open account is charged");
                 Answer::WouldCharge(WouldCharge { charged, balance, level: account.level() })
             }
-            (
-                Outcome::Applied,
-                Command::Debit(_) | Command::Grant(_) | Command::Deposit(_),
-                Some(position),
-            ) => {
-                let event = self.staged(position).expect("it was staged just now").clone();
-                Answer::Done(Receipt { event, position, duplicate: false })
+            (Outcome::Applied, Form::Full, Some(position)) => return self.draft.hold_event(ticket, position),
+            (Outcome::Applied, Form::Brief, Some(position)) => {
+                let event = self.staged(position).expect("it was staged just now");
+                Answer::Brief(BriefReceipt { position, balance: balance_after(event), duplicate: false })
             }
             (outcome, _, _) => self.show(command.account(), outcome == Outcome::Applied),
-        }
+        };
+        self.answer(ticket, answer, out);
     }
 
     /// The first outcome again: from memory while it is not durable yet, else from the log.
@@ -123,6 +140,7 @@ impl Writer {
         &mut self,
         ticket: Ticket,
         command: &Command,
+        form: Form,
         position: Position,
         out: &mut Vec<Output>,
     ) {
@@ -130,12 +148,16 @@ impl Writer {
             let answer = self.show(command.account(), false);
             return self.answer(ticket, answer, out);
         }
-        match self.staged(position).cloned() {
-            Some(event) => {
-                self.answer(ticket, Answer::Done(Receipt { event, position, duplicate: true }), out)
+        let answer = match (self.staged(position), form) {
+            (Some(event), Form::Full) => {
+                Answer::Done(Box::new(Receipt { event: event.clone(), position, duplicate: true }))
             }
-            None => out.push(Output::Fetch(ticket, position)),
-        }
+            (Some(event), Form::Brief) => {
+                Answer::Brief(BriefReceipt { position, balance: balance_after(event), duplicate: true })
+            }
+            (None, _) => return out.push(Output::Fetch(ticket, position)),
+        };
+        self.answer(ticket, answer, out);
     }
 
     pub(super) fn on_fetched(
@@ -144,7 +166,7 @@ impl Writer {
         out: &mut Vec<Output>,
     ) {
         let answer = match event {
-            Ok((position, event)) => Answer::Done(Receipt { event, position, duplicate: true }),
+            Ok((position, event)) => Answer::Done(Box::new(Receipt { event, position, duplicate: true })),
             // It did happen, once: whoever asked must not be told that nothing was done.
             Err(reason) => {
                 tracing::warn!(reason, "the first outcome of a repeated key could not be read");
@@ -163,7 +185,7 @@ impl Writer {
         batch: &SourceBatch,
         mut progress: SourceAnswer,
         out: &mut Vec<Output>,
-    ) -> Option<Rest> {
+    ) -> Option<Queued> {
         let partition = self.ledger.partition();
         let after = match batch.check(&self.ledger) {
             Ok(after) => after,
@@ -184,7 +206,7 @@ impl Writer {
             self.decide_item(batch, item, &mut progress);
         }
         self.mark(batch, batch.to(), &mut progress);
-        self.answer(ticket, Answer::Source(progress), out);
+        self.answer(ticket, Answer::Source(Box::new(progress)), out);
         None
     }
 
@@ -246,13 +268,17 @@ impl Writer {
             (Err(rejection), _) => Answer::Rejected(rejection),
             (_, None) => Answer::Rejected(Code::AccountUnknown.into()),
             (_, Some(account)) => {
-                Answer::Account(AccountAnswer { account: AccountView::of(id, account), changed })
+                let account = AccountView::of(id, account);
+                Answer::Account(Box::new(AccountAnswer { account, changed }))
             }
         }
     }
 
-    /// Only the accounts of this partition's slots are decided here.
+    /// Only the accounts of this partition's slots are decided here. Those that are open here are.
     fn check_owner(&self, account: &AccountId) -> Result<(), Rejection> {
+        if self.ledger.account(account).is_some() {
+            return Ok(());
+        }
         let slots = self.ledger.slots().expect("a term is opened in a log that has its genesis");
         let partition = slots.route(account);
         if partition == self.ledger.partition() {

@@ -6,10 +6,13 @@ use ledger_core::time::{MINUTE, SECOND};
 use ledger_core::{Chain, LogId, Position, Snapshot, TermNonce, Timestamp};
 
 use super::Ticket;
-use crate::ask::Answer;
+use crate::ask::{Answer, Receipt};
 
 /// Most events a commit holds: answers of a commit come together, so it should not take long.
 const EVENTS_MAX: u32 = 8_192;
+
+/// For so many events a draft has room at first, at most: what was once busy and is idle now holds no memory for it.
+const ROOM_MAX: usize = 1_024;
 
 /// For how long a draft takes more, in microseconds: all of a commit happens at its one moment, and while the log is
 /// away that moment must not fall behind the callers' clocks.
@@ -24,7 +27,16 @@ pub(super) struct Draft {
     /// Set for the commit that opens a term; else it belongs to the open one.
     opens: Option<(LogId, TermNonce)>,
     events: Vec<Event>,
-    held: Vec<(Ticket, Answer)>,
+    held: Vec<(Ticket, Held)>,
+}
+
+/// What a call is answered when the commit is durable.
+#[derive(Debug)]
+pub(super) enum Held {
+    /// This.
+    Answer(Answer),
+    /// With the event of this commit that stands here, decided for this call: it is handed over then, not copied now.
+    Event(Position),
 }
 
 /// After so many microseconds without an outcome the log is said to be away.
@@ -64,6 +76,12 @@ impl Draft {
         Self { opens: Some((log, term)), ..Self::default() }
     }
 
+    /// An empty one with room for about as much: commits that follow each other are alike.
+    pub(super) fn with_its_room(&self) -> Self {
+        let (events, held) = (self.events.len().min(ROOM_MAX), self.held.len().min(ROOM_MAX));
+        Self { events: Vec::with_capacity(events), held: Vec::with_capacity(held), ..Self::default() }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.builder.is_empty()
     }
@@ -92,15 +110,21 @@ impl Draft {
     }
 
     pub(super) fn hold(&mut self, ticket: Ticket, answer: Answer) {
-        self.held.push((ticket, answer));
+        self.held.push((ticket, Held::Answer(answer)));
     }
 
-    pub(super) fn held_mut(&mut self) -> impl Iterator<Item = &mut Answer> {
-        self.held.iter_mut().map(|(_, answer)| answer)
+    /// The call is answered with the event at this position, which was pushed after those of all calls before.
+    pub(super) fn hold_event(&mut self, ticket: Ticket, position: Position) {
+        self.held.push((ticket, Held::Event(position)));
     }
 
-    pub(super) fn into_held(self) -> Vec<(Ticket, Answer)> {
-        self.held
+    pub(super) fn held_mut(&mut self) -> impl Iterator<Item = &mut Held> {
+        self.held.iter_mut().map(|(_, held)| held)
+    }
+
+    /// The calls that wait for it.
+    pub(super) fn tickets(&self) -> impl Iterator<Item = Ticket> {
+        self.held.iter().map(|(ticket, _)| *ticket)
     }
 
     /// Makes the bytes, to follow what is known to be durable.
@@ -129,6 +153,22 @@ impl Draft {
     }
 }
 
+/// Events are wanted in the order in which they stand, none twice.
+fn answers(
+    held: Vec<(Ticket, Held)>,
+    events: impl Iterator<Item = Event>,
+) -> impl Iterator<Item = (Ticket, Answer)> {
+    let mut events = (0..).zip(events);
+    held.into_iter().map(move |(ticket, held)| match held {
+        Held::Answer(answer) => (ticket, answer),
+        Held::Event(position) => {
+            let mine = events.find(|(index, _)| *index == position.index);
+            let (_, event) = mine.expect("a call holds an event that was pushed for it");
+            (ticket, Answer::Done(Box::new(Receipt { event, position, duplicate: false })))
+        }
+    })
+}
+
 impl Flight {
     pub(super) fn commit(&self) -> &EncodedCommit {
         &self.commit
@@ -138,7 +178,7 @@ impl Flight {
         &self.draft
     }
 
-    pub(super) fn held_mut(&mut self) -> impl Iterator<Item = &mut Answer> {
+    pub(super) fn held_mut(&mut self) -> impl Iterator<Item = &mut Held> {
         self.draft.held_mut()
     }
 
@@ -146,8 +186,15 @@ impl Flight {
         self.draft.hold(ticket, answer);
     }
 
-    pub(super) fn take_held(&mut self) -> Vec<(Ticket, Answer)> {
-        std::mem::take(&mut self.draft.held)
+    /// The answers that wait for it, now that it is durable.
+    pub(super) fn into_answers(mut self) -> impl Iterator<Item = (Ticket, Answer)> {
+        let (held, events) = (std::mem::take(&mut self.draft.held), std::mem::take(&mut self.draft.events));
+        answers(held, events.into_iter())
+    }
+
+    /// The same before it is: only a bug that is planted wants them.
+    pub(super) fn take_answers(&mut self) -> impl Iterator<Item = (Ticket, Answer)> {
+        answers(std::mem::take(&mut self.draft.held), self.draft.events.iter().cloned())
     }
 
     /// The log takes longer than it should: callers had better ask elsewhere or later.

@@ -134,6 +134,9 @@ enum Phase {
     Stopped(Stop),
 }
 
+/// A call that is not answered yet, and what of it was done before.
+type Queued = (Ticket, Call, SourceAnswer);
+
 /// The writer of one partition.
 #[derive(Debug)]
 pub struct Writer {
@@ -145,7 +148,7 @@ pub struct Writer {
     draft: Draft,
     flight: Option<Flight>,
     /// Calls that wait for room in a draft, in order.
-    queue: VecDeque<(Ticket, Call, SourceAnswer)>,
+    queue: VecDeque<Queued>,
     declines: Declines,
     /// Why new calls are refused for now, while the log takes nothing or is out of reach.
     refusing: Option<String>,
@@ -250,7 +253,8 @@ impl Writer {
     }
 
     fn send_draft(&mut self, now: Timestamp, out: &mut Vec<Output>) {
-        let mut flight = std::mem::take(&mut self.draft).seal(now, &self.chain);
+        let next = self.draft.with_its_room();
+        let mut flight = std::mem::replace(&mut self.draft, next).seal(now, &self.chain);
         self.on_sealed(&mut flight);
         bugs::on_sealed(&mut flight, out);
         out.push(Output::Append(flight.commit().clone()));
@@ -269,17 +273,32 @@ impl Writer {
             out.push(Output::Answer(ticket, Answer::Failed(failure)));
             return;
         }
-        self.queue.push_back((ticket, call, SourceAnswer::default()));
-        self.drain_queue(now, out);
+        let queued = (ticket, call, SourceAnswer::default());
+        if self.queue.is_empty() && self.takes_more(now) {
+            self.decide_queued(now, queued, out);
+        } else {
+            self.queue.push_back(queued);
+            self.drain_queue(now, out);
+        }
+    }
+
+    fn takes_more(&self, now: Timestamp) -> bool {
+        self.phase == Phase::Serving && self.draft.takes_more(now)
     }
 
     /// Decides what waits, until the draft is full.
     fn drain_queue(&mut self, now: Timestamp, out: &mut Vec<Output>) {
-        while self.phase == Phase::Serving && self.draft.takes_more(now) {
-            let Some((ticket, call, progress)) = self.queue.pop_front() else { return };
-            if let Some(rest) = self.decide_call(now, ticket, call, progress, out) {
-                self.queue.push_front(rest);
-            }
+        while self.takes_more(now) {
+            let Some(queued) = self.queue.pop_front() else { return };
+            self.decide_queued(now, queued, out);
+        }
+    }
+
+    /// What could not be finished in this draft waits on.
+    fn decide_queued(&mut self, now: Timestamp, queued: Queued, out: &mut Vec<Output>) {
+        let (ticket, call, progress) = queued;
+        if let Some(rest) = self.decide_call(now, ticket, call, progress, out) {
+            self.queue.push_front(rest);
         }
     }
 
@@ -300,14 +319,11 @@ impl Writer {
         // A newer owner's commit stands in the place of ours, so ours never will: nothing was done. Otherwise the
         // bytes that were sent may still land.
         let fenced = matches!(stop, Stop::Fenced { .. });
-        let flight = self.flight.take().map(|mut flight| flight.take_held()).unwrap_or_default();
-        out.extend(
-            flight
-                .into_iter()
-                .map(|(ticket, _)| Output::Answer(ticket, if fenced { gone() } else { unknown() })),
-        );
-        let drafted = std::mem::take(&mut self.draft).into_held();
-        out.extend(drafted.into_iter().map(|(ticket, _)| Output::Answer(ticket, gone())));
+        let flight = self.flight.take();
+        let flown = flight.iter().flat_map(|flight| flight.draft().tickets());
+        out.extend(flown.map(|ticket| Output::Answer(ticket, if fenced { gone() } else { unknown() })));
+        let draft = std::mem::take(&mut self.draft);
+        out.extend(draft.tickets().map(|ticket| Output::Answer(ticket, gone())));
         // A batch of which parts are in the log already is not "nothing was done".
         let queued = self.queue.drain(..).map(|(ticket, _, progress)| {
             Output::Answer(ticket, if progress == SourceAnswer::default() { gone() } else { unknown() })

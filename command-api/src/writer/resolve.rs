@@ -48,7 +48,7 @@ impl Writer {
             self.on_opened(&flight);
             out.push(Output::Opened);
         }
-        out.extend(flight.take_held().into_iter().map(|(ticket, answer)| Output::Answer(ticket, answer)));
+        out.extend(flight.into_answers().map(|(ticket, answer)| Output::Answer(ticket, answer)));
         out.extend(snapshot.map(Output::Snapshot));
         self.flush(now, out);
     }

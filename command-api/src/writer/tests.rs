@@ -1,6 +1,7 @@
 //! The writer against a scripted log: what it sends, when it answers, and what it never does.
 
 mod answers;
+mod brief;
 mod doubt;
 mod outcomes;
 mod ownership;
@@ -11,7 +12,7 @@ use event_log::{AppendOutcome, Entry, ReadError, Refusal, StoredCommit};
 use ledger_core::charge::Charge;
 use ledger_core::command::{AddMoney, Debit, Open};
 use ledger_core::commit::{Class, Commit, EncodedCommit, Prefix};
-use ledger_core::event::{Event, Usage};
+use ledger_core::event::Usage;
 use ledger_core::time::{MINUTE, SECOND};
 use ledger_core::{
     AccountId, AppId, Code, Command, Key, Label, LogId, Meter, PartitionId, Policy, TermNonce, Timestamp,
@@ -19,7 +20,7 @@ use ledger_core::{
 };
 
 use super::{Input, OpenError, Output, Stop, Ticket, Writer, WriterConfig};
-use crate::ask::{Answer, Ask, Call, Failure, Receipt};
+use crate::ask::{Answer, Ask, Call, Failure};
 use crate::init::genesis_commit;
 
 const LOG: LogId = LogId([7; 16]);
@@ -113,10 +114,8 @@ fn answers(outputs: Vec<Output>) -> Vec<(Ticket, Answer)> {
 
 fn balance(answer: &Answer) -> String {
     match answer {
-        Answer::Done(Receipt { event: Event::Debited(event), .. }) => event.balance.to_string(),
-        Answer::Done(Receipt { event: Event::Deposited(event) | Event::Granted(event), .. }) => {
-            event.balance.to_string()
-        }
+        Answer::Done(receipt) => receipt.balance().to_string(),
+        Answer::Brief(receipt) => receipt.balance.to_string(),
         Answer::Account(answer) => answer.account.balance.to_string(),
         other => panic!("{other:?} has no balance"),
     }

@@ -4,13 +4,12 @@
 //! Whatever stands otherwise is `None`, and read anew by the general reader: only that one ever refuses a commit. So
 //! what is taken here must be what the general reader takes, with the same meaning. Property tests compare the two.
 
-use std::str::from_utf8;
-
 use super::decode::{Contents, Tables, amount, level};
 use super::{Hash, READER, VERSION, wire};
 use crate::charge::Charge;
 use crate::event::{Debited, Event, Slice, Slices, Usage};
 use crate::ids::{Key, TermNonce};
+use crate::msgpack::Reader;
 use crate::time::Timestamp;
 
 /// The body of a commit of this version.
@@ -31,95 +30,10 @@ pub(super) fn read(version: u16, body: &[u8]) -> Option<Contents> {
     Some(Contents { previous, previous_hash, term, time, events })
 }
 
-/// How much memory a list gets before its items are seen.
-const LIST_BYTES_MAX: usize = 1 << 20;
-
-/// The bytes that are still to be read.
-#[derive(Clone, Copy)]
-struct Reader<'a>(&'a [u8]);
-
 impl<'a> Reader<'a> {
-    fn skip(&mut self, expected: &[u8]) -> Option<()> {
-        self.0 = self.0.strip_prefix(expected)?;
-        Some(())
-    }
-
     fn field<T>(&mut self, name: &[u8], read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         self.skip(name)?;
         read(self)
-    }
-
-    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (taken, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*taken)
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        self.array().map(|[byte]| byte)
-    }
-
-    fn unsigned(&mut self) -> Option<u64> {
-        let marker = self.byte()?;
-        self.unsigned_after(marker)
-    }
-
-    fn unsigned_after(&mut self, marker: u8) -> Option<u64> {
-        Some(match marker {
-            0..=0x7f => marker.into(),
-            0xcc => self.byte()?.into(),
-            0xcd => u16::from_be_bytes(self.array()?).into(),
-            0xce => u32::from_be_bytes(self.array()?).into(),
-            0xcf => u64::from_be_bytes(self.array()?),
-            _ => return None,
-        })
-    }
-
-    fn index(&mut self) -> Option<u32> {
-        u32::try_from(self.unsigned()?).ok()
-    }
-
-    fn signed(&mut self) -> Option<i64> {
-        Some(match self.byte()? {
-            marker @ 0xe0.. => i8::from_be_bytes([marker]).into(),
-            0xd0 => i8::from_be_bytes(self.array()?).into(),
-            0xd1 => i16::from_be_bytes(self.array()?).into(),
-            0xd2 => i32::from_be_bytes(self.array()?).into(),
-            0xd3 => i64::from_be_bytes(self.array()?),
-            marker => i64::try_from(self.unsigned_after(marker)?).ok()?,
-        })
-    }
-
-    fn text(&mut self) -> Option<&'a str> {
-        let len = match self.byte()? {
-            marker @ 0xa0..=0xbf => (marker & 0x1f).into(),
-            0xd9 => self.byte()?.into(),
-            0xda => u16::from_be_bytes(self.array()?).into(),
-            _ => return None,
-        };
-        from_utf8(self.take(len)?).ok()
-    }
-
-    fn list<T>(&mut self, mut read: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
-        let len = match self.byte()? {
-            marker @ 0x90..=0x9f => u32::from(marker & 0x0f),
-            0xdc => u16::from_be_bytes(self.array()?).into(),
-            0xdd => u32::from_be_bytes(self.array()?),
-            _ => return None,
-        };
-        // A claim alone gets little memory.
-        let most = LIST_BYTES_MAX / size_of::<T>();
-        let mut list = Vec::with_capacity(most.min(len as usize));
-        for _ in 0..len {
-            list.push(read(self)?);
-        }
-        Some(list)
     }
 
     fn account(&mut self) -> Option<(u32, &'a str)> {
@@ -139,8 +53,7 @@ impl<'a> Reader<'a> {
     /// A debit of an amount, paid from one lot, with nothing rare about it.
     fn plain_debit(&mut self, tables: &mut Tables<'_>) -> Option<Debited> {
         self.skip(b"\x81\xa1D")?;
-        let left = self.byte().filter(|marker| marker & 0xf0 == 0x80)? & 0x0f;
-        let mut fields = Fields { left, reader: self };
+        let mut fields = Fields { left: self.map_len()?, reader: self };
         let account = fields.get(b'a', Reader::index)?;
         let key = fields.optional(b'k', Reader::key)?;
         let meter = fields.get(b'm', Reader::index)?;

@@ -115,7 +115,10 @@ pub(crate) fn call(request: &Request) -> Call {
                 occurred_at: None,
                 metadata: None,
             };
-            Ask::Command(Command::Debit(Debit { usage, dry_run: false }))
+            // Batches may ask for brief answers: every second debit of an amount does.
+            let brief = request.amount.is_some_and(|amount| amount % 2 == 0);
+            let debit = Command::Debit(Debit { usage, dry_run: false });
+            if brief { Ask::Brief(debit) } else { Ask::Command(debit) }
         }
     };
     Call { ask, deadline: Timestamp(request.deadline.expect("every call has one")) }
@@ -139,7 +142,7 @@ pub(crate) fn dry_run(rng: &mut Rng, now: Timestamp) -> Option<Call> {
     let asked = Request { key: Some(key(rng, now, false)), ..request };
     let mut call = call(&asked);
     match &mut call.ask {
-        Ask::Command(Command::Debit(debit)) => debit.dry_run = true,
+        Ask::Command(Command::Debit(debit)) | Ask::Brief(Command::Debit(debit)) => debit.dry_run = true,
         _ => return None,
     }
     Some(call)
@@ -149,6 +152,12 @@ pub(crate) fn dry_run(rng: &mut Rng, now: Timestamp) -> Option<Call> {
 pub(crate) fn told(answer: ask::Answer) -> What {
     match answer {
         ask::Answer::Done(receipt) => What::Ok(done(&receipt)),
+        ask::Answer::Brief(receipt) => What::Ok(Answer {
+            position: Some(position(receipt.position)),
+            balance: Some(receipt.balance.credits()),
+            charged: None,
+            duplicate: receipt.duplicate,
+        }),
         ask::Answer::Account(answer) => What::Ok(Answer {
             position: Some(position(answer.account.last)),
             balance: Some(answer.account.balance.credits()),

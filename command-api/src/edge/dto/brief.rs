@@ -1,14 +1,10 @@
 //! Brief answers of a batch: what a caller who knows its debits by their places needs, and nothing it knows already.
 
-use std::fmt::Display;
-
-use ledger_core::event::Event;
 use ledger_core::{Position, Usdc};
-use serde::{Serialize, Serializer};
-use smol_str::ToSmolStr as _;
+use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::ask::{Answer, Receipt};
+use crate::ask::{self, Answer};
 use crate::edge::problem::Problem;
 
 /// What became of one debit, briefly: an object of `position` and `balance`, or of `error`.
@@ -29,11 +25,9 @@ pub enum BriefResult {
 pub struct BriefReceipt {
     /// Where it stands; none for a dry run.
     #[schema(value_type = Option<String>, required, example = "0-1234-7")]
-    #[serde(serialize_with = "optional")]
     pub position: Option<Position>,
     /// The balance after it, in USDC.
     #[schema(value_type = String, example = "0.993")]
-    #[serde(serialize_with = "shown")]
     pub balance: Usdc,
     /// `true` when it had happened before, under the same key.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -67,26 +61,19 @@ impl BriefResult {
     /// Of what a writer answered to a debit; `refusal` names why there is none.
     pub(crate) fn of(answer: Answer, refusal: impl FnOnce(Answer) -> Problem) -> Self {
         match answer {
-            Answer::Done(Receipt { event: Event::Debited(event), position, duplicate }) => {
-                Self::Receipt(BriefReceipt { position: Some(position), balance: event.balance, duplicate })
+            Answer::Brief(ask::BriefReceipt { position, balance, duplicate }) => {
+                Self::Receipt(BriefReceipt { position: Some(position), balance, duplicate })
+            }
+            // The first outcome of a repeated key was read from the log.
+            Answer::Done(receipt) => {
+                let (position, duplicate) = (Some(receipt.position), receipt.duplicate);
+                Self::Receipt(BriefReceipt { position, balance: receipt.balance(), duplicate })
             }
             Answer::WouldCharge(would) => {
                 Self::Receipt(BriefReceipt { position: None, balance: would.balance, duplicate: false })
             }
             other => Self::Error(BriefError { error: BriefProblem { code: refusal(other).body().code } }),
         }
-    }
-}
-
-/// Short texts are put together in place.
-fn shown<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&value.to_smolstr())
-}
-
-fn optional<S: Serializer>(value: &Option<Position>, serializer: S) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => shown(value, serializer),
-        None => serializer.serialize_none(),
     }
 }
 

@@ -39,7 +39,7 @@ const NUMBER_MAX: u64 = (1 << 53) - 1;
 const EMAIL_MAX: usize = 254;
 
 /// The meter of who names none.
-static USAGE: LazyLock<Meter> = LazyLock::new(|| Meter::new("usage").expect("a short fixed text"));
+pub(super) static USAGE: LazyLock<Meter> = LazyLock::new(|| Meter::new("usage").expect("a short fixed text"));
 
 /// A source's batch, checked; the items still without their partitions.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ pub mod brief;
 pub mod convert;
 pub mod format;
 pub mod parse;
+pub mod plain;
 mod render;
 pub mod requests;
 pub mod shapes;

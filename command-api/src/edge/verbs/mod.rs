@@ -20,7 +20,9 @@ pub use reads::{
     AccountsQuery, JournalQuery, SourceQuery, accounts, debits_by_key, journal, routing, source,
     source_declines,
 };
-pub use writes::{AskedDebit, ask_debit, close, debit, debits, deposit, get, grant, open, source_batch};
+pub use writes::{
+    AskedDebit, ask_debit, close, debit, debits, deposit, get, grant, open, plain_debits, source_batch,
+};
 
 /// How far ahead a deadline may lie, in microseconds.
 const DEADLINE_MAX: i64 = 30 * SECOND;

@@ -19,6 +19,7 @@ use crate::edge::dto::answers::{
 };
 use crate::edge::dto::brief::BriefResult;
 use crate::edge::dto::convert::{AnswerForm, CheckedSource};
+use crate::edge::dto::plain::PlainBatch;
 use crate::edge::dto::requests::{
     CloseRequest, DebitRequest, DebitsRequest, GetRequest, MoneyRequest, OpenRequest, SourceRequest,
 };
@@ -150,32 +151,53 @@ pub async fn debits(
     let deadline = deadline(body.deadline.as_deref())?;
     let form = body.answer_form()?;
     let debits = body.into_commands(who, fresh_key)?;
-    if answer_max.is_some_and(|max| super::bound::of_results(&debits, form) > max) {
-        let detail =
-            "The answer could be too large to be sent; nothing was decided. Send fewer debits at once.";
-        return Err(Problem::new(EdgeCode::PayloadTooLarge, detail));
-    }
+    check_answer(&debits, form, answer_max)?;
     Ok(match form {
         AnswerForm::Full => DebitsAnswer::Batch(full(state, debits, deadline).await),
         AnswerForm::Brief => DebitsAnswer::Brief(brief(state, debits, deadline).await),
     })
 }
 
+/// The same, of a batch that was read in one pass.
+pub async fn plain_debits(
+    state: &EdgeState,
+    batch: PlainBatch<'_>,
+    answer_max: usize,
+) -> Result<DebitsAnswer, Problem> {
+    let deadline = deadline(batch.deadline)?;
+    check_answer(&batch.debits, AnswerForm::Brief, Some(answer_max))?;
+    Ok(DebitsAnswer::Brief(brief(state, batch.debits, deadline).await))
+}
+
+fn check_answer(debits: &[Debit], form: AnswerForm, answer_max: Option<usize>) -> Result<(), Problem> {
+    if answer_max.is_some_and(|max| super::bound::of_results(debits, form) > max) {
+        let detail =
+            "The answer could be too large to be sent; nothing was decided. Send fewer debits at once.";
+        return Err(Problem::new(EdgeCode::PayloadTooLarge, detail));
+    }
+    Ok(())
+}
+
 async fn full(state: &EdgeState, debits: Vec<Debit>, deadline: Timestamp) -> ResultsBody {
     let told: Vec<_> = debits.iter().map(|debit| (debit.usage.key.clone(), dry_usage(debit))).collect();
-    let answers = ask_each(state, debits, deadline).await;
+    let answers = ask_each(state, debits, Ask::Command, deadline).await;
     let results = answers.into_iter().zip(told).map(|(answer, (key, usage))| result(answer, key, usage));
     ResultsBody { results: results.collect() }
 }
 
 async fn brief(state: &EdgeState, debits: Vec<Debit>, deadline: Timestamp) -> BriefResultsBody {
-    let answers = ask_each(state, debits, deadline).await.into_iter();
+    let answers = ask_each(state, debits, Ask::Brief, deadline).await.into_iter();
     BriefResultsBody { results: answers.map(|answer| BriefResult::of(answer, refusal)).collect() }
 }
 
-async fn ask_each(state: &EdgeState, debits: Vec<Debit>, deadline: Timestamp) -> Vec<Answer> {
-    let calls = debits.into_iter().map(|debit| Call { ask: Ask::Command(Command::Debit(debit)), deadline });
-    state.desk.ask_all(calls.collect()).await
+async fn ask_each(
+    state: &EdgeState,
+    debits: Vec<Debit>,
+    ask: fn(Command) -> Ask,
+    deadline: Timestamp,
+) -> Vec<Answer> {
+    let calls = debits.into_iter().map(|debit| Call { ask: ask(Command::Debit(debit)), deadline });
+    state.desk.ask_all(calls, deadline).await
 }
 
 fn result(answer: Answer, key: Option<Key>, dry_run: Option<Usage>) -> ResultBody {
@@ -210,7 +232,7 @@ pub async fn source_batch(
     let batch = SourceBatch::new(head, items.collect())?;
     let digest = batch.digest().to_string();
     match state.desk.apply_source(Arc::new(batch), deadline).await {
-        Answer::Source(answer) => Ok(SourceResultBody::of(source, from, to, digest, answer)),
+        Answer::Source(answer) => Ok(SourceResultBody::of(source, from, to, digest, *answer)),
         other => Err(refusal(other)),
     }
 }
@@ -227,14 +249,14 @@ fn fresh_key() -> Key {
 
 async fn ask_account(state: &EdgeState, ask: Ask, deadline: Timestamp) -> Result<AccountAnswer, Problem> {
     match state.desk.ask(Call { ask, deadline }).await {
-        Answer::Account(answer) => Ok(answer),
+        Answer::Account(answer) => Ok(*answer),
         other => Err(refusal(other)),
     }
 }
 
 fn receipt(answer: Answer, dry_run: Option<Usage>) -> Result<ReceiptBody, Problem> {
     match (answer, dry_run) {
-        (Answer::Done(receipt), _) => Ok(ReceiptBody::of(receipt)),
+        (Answer::Done(receipt), _) => Ok(ReceiptBody::of(*receipt)),
         (Answer::WouldCharge(would), Some(usage)) => Ok(ReceiptBody::of_dry_run(usage, &would)),
         (other, _) => Err(refusal(other)),
     }
