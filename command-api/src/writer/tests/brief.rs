@@ -29,7 +29,7 @@ fn told(answer: Answer, stored: &[Commit]) -> Told {
 fn debits(form: fn(Command) -> Ask) -> Vec<(Ticket, Told)> {
     let mut bench = Bench::serving();
     bench.done(open("anna", "1"));
-    let mut ask = |bench: &mut Bench, amount, key| {
+    let ask = |bench: &mut Bench, amount, key| {
         bench.call(Call { ask: form(debit("anna", amount, key)), deadline: bench.now.plus(10 * SECOND) })
     };
     let first = appended(&ask(&mut bench, "0.1", "a"));
