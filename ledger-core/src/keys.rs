@@ -113,9 +113,12 @@ impl KeyWindow {
     }
 
     /// The horizon that makes room, when the budget is used up.
+    ///
+    /// It may be past everything in the oldest generation already: the window moves it while the generation's hour is
+    /// not over, and a key ahead of its time takes it past younger ones. It rises all the same, by the least there is.
     pub(crate) fn overflow(&self, budget: u32) -> Option<Timestamp> {
         let oldest = self.closed.front().filter(|_| self.len() >= budget as usize)?;
-        Some(Timestamp(oldest.newest().0.saturating_add(1)))
+        Some(Timestamp(oldest.newest().max(self.horizon).0.saturating_add(1)))
     }
 
     /// Raises the horizon, and drops the closed generations all of whose keys were used before it and are of a time

@@ -160,11 +160,12 @@ impl Model {
         times.max().unwrap_or(0)
     }
 
-    /// Beyond the budget the oldest group goes: the time of its newest key, if it is another than that of now.
+    /// Beyond the budget the oldest group goes, if it is another than that of now: the time of its newest key, or the
+    /// horizon when that is later.
     fn overflow(&self) -> Option<i64> {
         let groups: Vec<_> = self.used.iter().filter_map(|used| used.at).map(|(_, group)| group).collect();
         let oldest = groups.iter().copied().min().filter(|oldest| *oldest < self.group)?;
-        (groups.len() >= self.rules.budget as usize).then(|| self.newest(oldest))
+        (groups.len() >= self.rules.budget as usize).then(|| self.newest(oldest).max(self.horizon))
     }
 
     /// Whatever is as old as the newest key of a forgotten group is refused from then on.

@@ -1,6 +1,7 @@
 //! One seed: the agenda of all that happens, and how it ends.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use command_api::ask;
@@ -147,13 +148,22 @@ impl World {
 
     /// To its end: what was seen, and the log. `name` and `again`: which run this is, and how it is played again.
     pub(crate) fn run(mut self, name: &str, again: &str) -> Result<(Outcome, Vec<Entry>), String> {
-        self.play().map_err(|wrong| {
+        self.play_to_the_end().map_err(|wrong| {
             let steps: Vec<String> = self.trace.iter().cloned().collect();
             format!("{}\n\n{name}: {wrong}\nagain: {again}", steps.join("\n"))
         })?;
         self.seen.log = self.log.counts();
         self.seen.seconds = (STORM + HEAL).unsigned_abs() / SECOND.unsigned_abs();
         Ok((self.seen, self.log.entries().to_vec()))
+    }
+
+    /// A panic of the ledger is wrong as well, and tells its steps like everything else that is.
+    fn play_to_the_end(&mut self) -> Result<(), String> {
+        std::panic::catch_unwind(AssertUnwindSafe(|| self.play())).unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(format!("panic: {}", text.unwrap_or("without a text")))
+        })
     }
 
     fn play(&mut self) -> Result<(), String> {

@@ -15,8 +15,9 @@ fn plan(engines: Engines, seconds: u64, longest_fault: u64) -> Plan {
     Plan { longest_fault, ..Plan::new(engines, Duration::from_secs(seconds), seed) }
 }
 
+/// What is wrong stands first: of a long text only the beginning may be kept.
 fn clean(report: &Report) {
-    assert!(report.violations.is_empty(), "{}", report.text());
+    assert!(report.violations.is_empty(), "{}\n\n{}", report.violations.join("\n"), report.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
