@@ -1,5 +1,6 @@
 //! Brief answers of a batch: what a caller who knows its debits by their places needs, and nothing it knows already.
 
+use ledger_core::event::Event;
 use ledger_core::{Position, Usdc};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -65,7 +66,7 @@ impl BriefResult {
                 Self::Receipt(BriefReceipt { position: Some(position), balance, duplicate })
             }
             // The first outcome of a repeated key was read from the log.
-            Answer::Done(receipt) => {
+            Answer::Done(receipt) if matches!(receipt.event, Event::Debited(_)) => {
                 let (position, duplicate) = (Some(receipt.position), receipt.duplicate);
                 Self::Receipt(BriefReceipt { position, balance: receipt.balance(), duplicate })
             }
