@@ -1,6 +1,9 @@
 //! Deltas applied by hand: what both stores must do with them.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use ledger_core::PartitionId;
@@ -131,7 +134,11 @@ async fn an_apply_dropped_at_any_moment_is_whole_or_nothing(place: Place) {
         let delta = delta(&world, position, read(&position) + 1);
         let moment = Duration::from_micros(dice.roll(4_000));
         // Whatever this one came to, the next one finds out.
-        drop(tokio::time::timeout(moment, store.apply(&delta)).await);
+        match dice.roll(3) {
+            0 => drop(store.apply(&delta).await.expect("applied")),
+            1 => polled(dice.roll(6), store.apply(&delta)).await,
+            _ => drop(tokio::time::timeout(moment, store.apply(&delta)).await),
+        }
         match store.apply(&delta).await.expect("applied") {
             Applied::Here => here += 1,
             Applied::Elsewhere => elsewhere += 1,
@@ -140,6 +147,19 @@ async fn an_apply_dropped_at_any_moment_is_whole_or_nothing(place: Place) {
     }
     assert!(here > 0 && elsewhere > 0, "both were seen: {here} and {elsewhere}");
     naive::check(&Views::new(store, None), &[world]).await;
+}
+
+/// Drops it when it has been polled so often, at no time of its own.
+async fn polled<T>(times: u64, future: impl Future<Output = T>) {
+    let (mut left, mut future) = (times, pin!(future));
+    poll_fn(|context| match left.checked_sub(1) {
+        None => Poll::Ready(()),
+        Some(rest) => {
+            left = rest;
+            future.as_mut().poll(context).map(drop)
+        }
+    })
+    .await;
 }
 
 async fn foreign_messages_are_stepped_over_and_counted(place: Place) {

@@ -114,7 +114,8 @@ impl Load {
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        bail!("no debit was answered within {bound:?}")
+        let write = self.world.time_a_write().await?;
+        bail!("no debit was answered within {bound:?}; a write to the same disk took {write:?} then")
     }
 
     /// Asks until told to drain, and then until nothing is left. `rate`: a second.

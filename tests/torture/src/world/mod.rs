@@ -210,6 +210,14 @@ impl World {
         Ok(begin.elapsed())
     }
 
+    /// How long a small durable write takes here: when nothing goes on, the disk may be the reason.
+    pub(crate) async fn time_a_write(&self) -> Result<Duration> {
+        let (begin, file) = (Instant::now(), tokio::fs::File::create(self.folder().join("write")).await?);
+        file.set_len(4_096).await?;
+        file.sync_all().await?;
+        Ok(begin.elapsed())
+    }
+
     /// Leaves the logs of all processes and everything in the folder for a look.
     pub(crate) async fn leave(&self, folder: &Path) -> Result<()> {
         std::fs::create_dir_all(folder)?;
