@@ -8,6 +8,7 @@ use ledger_core::{AccountId, PartitionId, Position, Timestamp};
 use crate::delta::Delta;
 use crate::error::Error;
 use crate::query::{JournalFilter, Views};
+use crate::rebuild::INDEXES;
 use crate::rows::ChainPosition;
 use crate::sqlite::SqliteViews;
 use crate::store::{Applied, Record, Select, Value, ViewStore};
@@ -66,6 +67,17 @@ async fn every_query_finds_its_rows_by_the_index_that_is_there_for_it() {
     for (plan, expected) in plans.iter().zip(expected) {
         assert!(plan.contains(expected), "{plan} is not {expected}");
     }
+}
+
+#[tokio::test]
+async fn a_rebuild_does_without_every_index_that_is_no_key() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    SqliteViews::create(dir.path()).await.expect("created");
+    let views = SqliteViews::open(dir.path()).await.expect("opened");
+    // A key's index has no SQL of its own.
+    let made = "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL ORDER BY name";
+    let made = views.select(&Select::new(made)).await.expect("read").concat();
+    assert_eq!(made, INDEXES.map(Value::from));
 }
 
 /// Each question once.

@@ -6,14 +6,19 @@
 //! that were right are left as they are, and it is known how many were not. The live views never go backwards.
 
 use std::fmt::Write as _;
+use std::panic::resume_unwind;
 use std::path::Path;
 
-use event_log::{Entry, EventLog};
+use event_log::{Entry, EventLog, ReadError};
 use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use ledger_core::{PartitionId, Sequence, Timestamp};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::check::require_log;
+use crate::delta::Delta;
 use crate::error::{Error, ProjectorError};
 use crate::fold::Fold;
 use crate::frozen::{TABLES, Table};
@@ -25,6 +30,11 @@ use crate::store::{Applied, ViewStore};
 
 /// Bytes of commits in one transaction: a rebuild is in nobody's way.
 const BATCH_BYTES: usize = 4 << 20;
+
+/// What only questions need. Nobody asks the new tables anything, and these cost more than the rows. A later
+/// migration that changes one of these must say IF EXISTS.
+pub(crate) const INDEXES: [&str; 4] =
+    ["journal_account", "journal_declined", "journal_key", "usage_hours_app"];
 
 /// Where a partition is folded to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,18 +84,60 @@ pub async fn fold_to(
     let positions = store.positions().await?;
     require_log(identity, &positions)?;
     let known = positions.into_iter().find(|position| position.partition == goal.partition);
-    let mut position = known.unwrap_or_else(|| ChainPosition::start(identity, goal.partition));
-    let mut entries = log.follow(goal.partition, position.read);
-    let mut ended = false;
-    while position.read < goal.to && !ended {
-        let (mut fold, mut folded, mut bytes) = (Fold::new(position), Folded::default(), 0);
-        while bytes < BATCH_BYTES && fold.position().read < goal.to {
-            let entry = entries.next().await.expect("a followed log ends by an error alone");
+    let position = known.unwrap_or_else(|| ChainPosition::start(identity, goal.partition));
+    let (folded, mut ready) = mpsc::channel(1);
+    let mut folding = JoinSet::new();
+    let entries = log.follow(goal.partition, position.read);
+    folding.spawn(Folding { entries, position, goal, ended: false }.work(folded));
+    while let Some(batch) = ready.recv().await {
+        let (delta, folded) = batch?;
+        if store.apply(&delta).await? == Applied::Elsewhere {
+            return Ok(Applied::Elsewhere);
+        }
+        tell(folded);
+    }
+    // Without batches it is done, or it has panicked.
+    folding
+        .join_next()
+        .await
+        .expect("it was spawned")
+        .unwrap_or_else(|error| resume_unwind(error.into_panic()));
+    Ok(Applied::Here)
+}
+
+/// A task of its own, which folds the next delta while the store is at the last.
+struct Folding {
+    entries: BoxStream<'static, Result<Entry, ReadError>>,
+    position: ChainPosition,
+    goal: Goal,
+    /// Nothing that comes is wanted.
+    ended: bool,
+}
+
+impl Folding {
+    /// Until the goal, an error, or until nobody listens.
+    async fn work(mut self, to: mpsc::Sender<Result<(Delta, Folded), ProjectorError>>) {
+        while self.position.read < self.goal.to && !self.ended {
+            let batch = self.batch().await;
+            if matches!(&batch, Ok((_, folded)) if folded.messages == 0) {
+                return;
+            }
+            let failed = batch.is_err();
+            if to.send(batch).await.is_err() || failed {
+                return;
+            }
+        }
+    }
+
+    async fn batch(&mut self) -> Result<(Delta, Folded), ProjectorError> {
+        let (mut fold, mut folded, mut bytes) = (Fold::new(self.position), Folded::default(), 0);
+        while bytes < BATCH_BYTES && fold.position().read < self.goal.to {
+            let entry = self.entries.next().await.expect("a followed log ends by an error alone");
             match entry.map_err(ProjectorError::Log)? {
                 Entry::Commit(stored) => {
                     let commit = decode(&stored)?;
-                    if goal.until.is_some_and(|until| commit.time > until) {
-                        ended = true;
+                    if self.goal.until.is_some_and(|until| commit.time > until) {
+                        self.ended = true;
                         break;
                     }
                     fold.commit(&commit)?;
@@ -97,16 +149,9 @@ pub async fn fold_to(
             }
             folded.messages += 1;
         }
-        if folded.messages > 0 {
-            let delta = fold.finish();
-            match store.apply(&delta).await? {
-                Applied::Here => position = delta.to,
-                Applied::Elsewhere => return Ok(Applied::Elsewhere),
-            }
-            tell(folded);
-        }
+        self.position = *fold.position();
+        Ok((fold.finish(), folded))
     }
-    Ok(Applied::Here)
 }
 
 /// A rebuild under way, of which there is one at a time.
