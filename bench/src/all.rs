@@ -54,7 +54,12 @@ pub async fn run(thorough: &Thorough, say: Say<'_>) -> Result<All> {
     let hot = loads(thorough, Via::Nats, 1, 1, 256, say).await?;
     rows.push(load_row("the same on one hot account", "≥ 20 × Postgres (hot)", &hot, 2_000));
     let batches = loads(thorough, Via::Nats, thorough.accounts, BATCH, 8, say).await?;
-    rows.push(batch_row("batches over NATS, MessagePack, brief answers, four partitions", "≥ 700,000/s", &batches, 700_000));
+    rows.push(batch_row(
+        "batches over NATS, MessagePack, brief answers, four partitions",
+        "≥ 700,000/s",
+        &batches,
+        700_000,
+    ));
     let http = loads(thorough, Via::Http, thorough.accounts, 1, 128, say).await?;
     rows.push(load_row("HTTP, one a request", "≥ 1 × Postgres, moonshot 2 ×", &http, 100));
     let batches = loads(thorough, Via::Http, thorough.accounts, 1_000, 16, say).await?;

@@ -181,12 +181,16 @@ async fn a_log_is_folded_into_a_file_whole_or_up_to_a_moment() {
 
     let refused = tool("replay", &drip, &["--to", &whole]).await.expect(2);
     assert!(refused.err.contains("is there already"), "{}", refused.err);
-    let report = replay(&drip, &["--to", &part, "--until-position", "0-3-0"]).await;
+    let report = replay(&drip, &["--to", &part, "--until-position", "0-3"]).await;
     assert_eq!((&report["at"], &report["messages"]), (&json!(["0-3"]), &json!(3)));
     let report = replay(&drip, &["--to", &past, "--until", "2001-01-01T00:00:00Z"]).await;
     assert_eq!((&report["at"], &report["messages"]), (&json!([]), &json!(0)));
     for (flags, words) in [
         (vec!["--to", "x.db", "--until-position", "0-999-0"], "no commit of this log stands at 0-999-0"),
+        (
+            vec!["--to", "x.db", "--until-position", "three"],
+            "'three' is not a place in the log; one looks like 0-812",
+        ),
         (vec!["--to", "x.db", "--until-position", "7-1-0"], "no commit of this log stands at 7-1-0"),
         (vec!["--to", "x.db", "--until", "yesterday"], "a time looks like"),
         (vec!["--until", "2026-01-01T00:00:00Z"], "--to"),

@@ -80,7 +80,7 @@ async fn since(drip: &Drip, whole: &Value) {
         );
     }
     let (number, last) = (&whole["partitions"][0]["partition"], &whole["partitions"][0]["commit"]);
-    let end = verify(&drip.log_flags(), &["--since", &format!("{number}-{last}-0")]).await.expect(0).json();
+    let end = verify(&drip.log_flags(), &["--since", &format!("{number}-{last}")]).await.expect(0).json();
     assert_eq!(end["partitions"][0]["after_sha256"], whole["partitions"][0]["sha256"], "{end}");
     let beyond = verify(&drip.log_flags(), &["--since", "0-999999-0"]).await.expect(2);
     assert!(beyond.err.contains("no commit of this log stands at 0-999999-0"), "{}", beyond.err);

@@ -17,7 +17,7 @@ use self::report::{Report, Table};
 use super::args::EngineArgs;
 use super::digest::{Digests, digest};
 use super::engines;
-use super::events::parse_time;
+use super::events::{parse_commit, parse_time};
 use super::progress::Progress;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
@@ -41,7 +41,7 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "to")]
     until: Option<Timestamp>,
     /// With --to: in the partition of this position, only up to its whole commit. May be given once a partition.
-    #[arg(long, value_name = "POSITION", requires = "to")]
+    #[arg(long, value_name = "POSITION", value_parser = parse_commit, requires = "to")]
     until_position: Vec<Position>,
 }
 

@@ -18,6 +18,7 @@ use self::inspect::Inspector;
 use self::report::{Finding, Report};
 use super::args::EngineArgs;
 use super::engines;
+use super::events::parse_commit;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 
@@ -34,7 +35,7 @@ pub(crate) struct Verify {
     log_only: bool,
     /// Check only what stands behind the commit of this position, in its partition: the chain from there on, what each
     /// later event changed, and its row in the views. What stands before it is taken for granted.
-    #[arg(long, value_name = "POSITION")]
+    #[arg(long, value_name = "POSITION", value_parser = parse_commit)]
     since: Option<Position>,
 }
 
