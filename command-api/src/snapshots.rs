@@ -90,7 +90,11 @@ impl Snapshots {
         let part = self.folder.join(format!("{name}{PART}{}", std::process::id()));
         remove(&part)?;
         make_folder(&part)?;
-        self.fill(&part, snapshot)?;
+        if let Err(error) = self.fill(&part, snapshot) {
+            // Where there is no room, what was begun must not take the last of it from the log.
+            remove(&part)?;
+            return Err(error);
+        }
         // One of this name that was passed over at the start.
         remove(&whole)?;
         fs::rename(&part, &whole)?;

@@ -190,7 +190,9 @@ pub(crate) fn tell(decided: &Decided) -> Vec<String> {
         Ok(Outcome::Applied) => "applied".to_owned(),
         Ok(Outcome::Duplicate(position)) => format!("duplicate of {position}"),
         Ok(Outcome::Unchanged) => "unchanged".to_owned(),
-        Ok(Outcome::WouldCharge { charged, balance }) => format!("would charge {charged}, leaving {balance}"),
+        Ok(Outcome::WouldCharge { charged, balance, .. }) => {
+            format!("would charge {charged}, leaving {balance}")
+        }
         Err(rejection) => tell_rejection(rejection),
     };
     std::iter::once(outcome).chain(decided.events.iter().map(tell_event)).collect()

@@ -120,10 +120,8 @@ impl Writer {
     ) {
         let moves = matches!(command, Command::Debit(_) | Command::Grant(_) | Command::Deposit(_));
         let answer = match (outcome, form, first.filter(|_| moves)) {
-            (Outcome::WouldCharge { charged, balance }, _, _) => {
-                let account =
-                    self.ledger.account(command.account()).expect("only an open account is charged");
-                Answer::WouldCharge(WouldCharge { charged, balance, level: account.level() })
+            (Outcome::WouldCharge { charged, balance, level }, _, _) => {
+                Answer::WouldCharge(WouldCharge { charged, balance, level })
             }
             (Outcome::Applied, Form::Full, Some(position)) => return self.draft.hold_event(ticket, position),
             (Outcome::Applied, Form::Brief, Some(position)) => {

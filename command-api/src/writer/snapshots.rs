@@ -59,8 +59,8 @@ impl Writer {
     /// The state of a writer that stops in order. `None` when there is nothing new since the last snapshot, when it
     /// is not idle, or when none are wanted.
     ///
-    /// Looks at the clock without a commit may have moved its time on a little, and with it what is remembered of
-    /// keys: what was refused as expired stays so.
+    /// Its time is that of the last commit. Looks at the clock without a commit may have moved the horizon of keys on:
+    /// what was refused as expired stays so.
     pub fn last_snapshot(&mut self) -> Option<Snapshot> {
         let wanted = self.rhythm.after.is_some() && self.rhythm.since > 0;
         if !wanted || self.phase != Phase::Serving || !self.is_idle() {

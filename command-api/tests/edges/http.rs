@@ -123,6 +123,7 @@ async fn a_dry_run_tells_and_changes_nothing() {
             ("/dry_run", true.into()),
             ("/amount", "0.9".into()),
             ("/balance", "0.1".into()),
+            ("/level", "low".into()),
             ("/position", Value::Null),
             ("/duplicate", false.into()),
         ],

@@ -20,7 +20,7 @@ impl Fold {
         match event {
             Event::Genesis(event) => self.genesis(event),
             Event::TermOpened(_) => Ok(()),
-            Event::PolicySet(event) => self.policy_set(at, commit, event),
+            Event::PolicySet(event) => self.policy_set(commit, event),
             Event::HorizonRaised(event) => self.horizon_raised(commit, event),
             Event::AccountOpened(event) => self.opened(at, commit, event),
             Event::Granted(event) => self.money_in(at, commit, event, false),
@@ -47,7 +47,7 @@ impl Fold {
         Ok(())
     }
 
-    fn policy_set(&mut self, at: &Moment, commit: &Commit<'_>, event: &PolicySet) -> Check {
+    fn policy_set(&mut self, commit: &Commit<'_>, event: &PolicySet) -> Check {
         let app = text(commit, event.app)?;
         let known = self.policies.get(app);
         let first_seen = self.partial && known.is_none();
@@ -73,15 +73,19 @@ impl Fold {
             on_decline: event.on_decline,
             window: event.key_window_hours * HOUR,
         };
-        let horizon =
-            known.map_or(i64::MIN, |known| known.horizon).max(at.time.saturating_sub(policy.window));
-        self.policies.insert(app.to_owned(), App { number: event.number, policy, horizon });
+        // The next commit moves the horizon.
+        let (horizon, raised) = known.map_or((i64::MIN, 0), |known| (known.horizon, known.raised));
+        self.policies.insert(app.to_owned(), App { number: event.number, policy, horizon, raised });
         Ok(())
     }
 
     /// Keys of usage before it are forgotten: those that carry no time may be used again.
     fn horizon_raised(&mut self, commit: &Commit<'_>, event: &HorizonRaised) -> Check {
         if let Some(app) = self.policies.get_mut(text(commit, event.app)?) {
+            holds(Rule::Keys, app.raised < event.horizon, "a horizon of keys that rises", || {
+                format!("{} after {} (µs since 1970)", event.horizon, app.raised)
+            })?;
+            app.raised = event.horizon;
             app.horizon = app.horizon.max(event.horizon);
         }
         Ok(())
@@ -407,8 +411,11 @@ impl Fold {
 
     /// Notes that a key had its effect.
     fn keep(&mut self, at: &Moment, app: &str, account: u32, key: Key<'_>, usage: bool) -> Check {
-        let horizon = self.policies.get(app).map_or(i64::MIN, |app| app.horizon);
-        self.keys.take(key, Effect { account, time: at.time, horizon, usage })
+        let app = self.policies.get(app);
+        let horizon = app.map_or(i64::MIN, |app| app.horizon);
+        let oldest = app.map_or(i64::MIN, |app| at.time.saturating_sub(app.policy.window).max(app.horizon));
+        let lowest = self.policies.values().map(|app| app.horizon).min().unwrap_or(i64::MIN);
+        self.keys.take(key, Effect { account, time: at.time, horizon, oldest, lowest, usage })
     }
 }
 

@@ -17,7 +17,7 @@ pub use chain::Chain;
 use crate::position::Position;
 use crate::violation::{Broken, Check, Rule, Violation, holds};
 use crate::wire::{Commit, Event, Line, Reason, WireError};
-use keys::Keys;
+use keys::{Keys, MINUTE};
 use slots::Slots;
 
 /// One partition of a log, folded so far.
@@ -46,6 +46,8 @@ struct App {
     policy: Policy,
     /// Keys that were last used before this may be used again; it only rises.
     horizon: i64,
+    /// What a recorded raise brought it to last.
+    raised: i64,
 }
 
 /// How far a source is done with, and what became of its items.
@@ -261,10 +263,11 @@ impl Fold {
         commit.body.accounts.iter().map(number).collect()
     }
 
-    /// Where keys may be used again follows the clock and the window in force, and never goes back.
+    /// Where keys may be used again follows the clock, by whole minutes, and the window in force, and never goes back.
     fn move_horizons(&mut self, time: i64) {
+        let minute = time.div_euclid(MINUTE).saturating_mul(MINUTE);
         for app in self.policies.values_mut() {
-            app.horizon = app.horizon.max(time.saturating_sub(app.policy.window));
+            app.horizon = app.horizon.max(minute.saturating_sub(app.policy.window));
         }
     }
 

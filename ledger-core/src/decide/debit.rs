@@ -14,11 +14,7 @@ use crate::rejection::{Code, Details, Rejection};
 pub(super) fn debit(ledger: &Ledger, usage: &Usage, dry_run: bool) -> Decided {
     match admit(ledger, usage) {
         Ok(Admitted::Before(position)) => Decided::new(Ok(Outcome::Duplicate(position)), vec![]),
-        Ok(Admitted::Now(admission)) if dry_run => {
-            let charged = admission.charged;
-            let balance = admission.account.balance() - charged;
-            Decided::new(Ok(Outcome::WouldCharge { charged, balance }), vec![])
-        }
+        Ok(Admitted::Now(admission)) if dry_run => Decided::new(Ok(admission.would_charge()), vec![]),
         Ok(Admitted::Now(admission)) => {
             let fingerprint = admission.fingerprint;
             Decided { fingerprint, ..Decided::new(Ok(Outcome::Applied), admission.events(usage)) }
@@ -88,6 +84,13 @@ fn check_credit(account: &Account, charged: Usdc) -> Result<(), Rejection> {
 }
 
 impl Admission<'_> {
+    fn would_charge(&self) -> Outcome {
+        let (charged, account) = (self.charged, self.account);
+        let balance = account.balance() - charged;
+        let movement = account.movement(balance, account.baseline(), account.is_dusted(), &self.app.policy);
+        Outcome::WouldCharge { charged, balance, level: movement.level }
+    }
+
     fn events(&self, usage: &Usage) -> Vec<Event> {
         let (account, policy) = (self.account, &self.app.policy);
         let (balance, baseline) = (account.balance() - self.charged, account.baseline());

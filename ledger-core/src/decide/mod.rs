@@ -18,6 +18,7 @@ use crate::digest::KeyFingerprint;
 use crate::event::{Crossed, CrossingReason, Event};
 use crate::ids::{AccountId, AppId, Position};
 use crate::ledger::{App, Ledger};
+use crate::level::Level;
 use crate::money::{AMOUNT_MAX, Usdc};
 use crate::rejection::{Code, Rejection};
 
@@ -56,6 +57,8 @@ pub enum Outcome {
         charged: Usdc,
         /// The balance after.
         balance: Usdc,
+        /// The level after.
+        level: Level,
     },
 }
 

@@ -18,7 +18,7 @@ use crate::slots::SlotMap;
 pub(super) fn state(chain: &Chain, ledger: &Ledger) -> (Vec<u8>, Vec<Arc<Generation>>) {
     let mut out = Out { bytes: Vec::with_capacity(160 * ledger.account_count()), generations: Vec::new() };
     out.chain(chain);
-    out.i64(ledger.time.0);
+    out.i64(chain.time.0);
     out.i64(ledger.swept_minute.unwrap_or(i64::MIN));
     match &ledger.log {
         Some((log, slots)) => {

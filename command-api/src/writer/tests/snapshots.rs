@@ -143,3 +143,41 @@ fn the_last_snapshot_holds_what_is_new_and_is_written_once() {
     assert_eq!(bench.writer.last_snapshot(), Some(replayed(&bench)));
     assert_eq!(bench.writer.last_snapshot(), None, "nothing is new");
 }
+
+/// Host A looked at its clock without a commit, and stopped in order. Host B, 100 ms behind it, wrote on without A's
+/// snapshot. A starts again.
+#[test]
+fn a_last_snapshot_takes_what_another_host_wrote_meanwhile() {
+    let policy = Policy { key_window_hours: 1, key_budget: 16, ..Policy::default() };
+    let config = || WriterConfig { policies: vec![(app(), policy)], ..config() };
+    let mut a = Bench::serving();
+    a.writer = Writer::new(PARTITION, config()).with_snapshots_after(1 << 20);
+    for commit in &a.stored {
+        a.writer.replay(&stored(commit)).unwrap();
+    }
+    let term = appended(&a.open_term(2));
+    a.store(&term);
+    a.done(open("anna", "1"));
+    for number in 0..16 {
+        a.done(debit("anna", "0.01", &format!("word {number}")));
+    }
+    // A question, 91 minutes later, and the end.
+    a.now = START.plus(91 * MINUTE);
+    let deadline = a.now.plus(SECOND);
+    a.call(Call { ask: Ask::Get(account("anna")), deadline });
+    let last = a.writer.last_snapshot().unwrap();
+
+    let mut b = Bench::replayed();
+    b.writer = Writer::new(PARTITION, config());
+    b.stored = a.stored.clone();
+    b.stored.iter().for_each(|commit| b.writer.replay(&stored(commit)).unwrap());
+    b.now = START.plus(91 * MINUTE - 100_000);
+    let term = appended(&b.open_term(3));
+    b.store(&term);
+    b.done(debit("anna", "0.01", "word 16"));
+
+    let mut again = Writer::restored(PARTITION, config(), restored(&last), last.size());
+    for commit in &b.stored[a.stored.len()..] {
+        again.replay(&stored(commit)).unwrap();
+    }
+}
