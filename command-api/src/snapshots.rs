@@ -15,7 +15,8 @@ use ledger_core::commit::Hash;
 use ledger_core::snapshot::SnapshotError;
 use ledger_core::{Chain, Ledger, LogId, PartitionId, Snapshot};
 
-/// How many are kept: when the newest is damaged, the one before saves the replay.
+/// How many are kept: when the state of the newest is damaged, the one before saves the replay. A damaged generation of
+/// keys, which both hold as one file, costs both.
 const KEPT: usize = 2;
 /// The name of the state in a snapshot's folder.
 const STATE: &str = "state";
@@ -85,10 +86,10 @@ impl Snapshots {
     /// Writes a snapshot so that it is whole or not there, and drops all but the newest. Error: the disk's.
     pub(crate) fn save(&mut self, snapshot: &Snapshot) -> io::Result<()> {
         make_folder(&self.folder)?;
+        self.drop_unfinished()?;
         let name = name(snapshot.chain.sequence);
         let whole = self.folder.join(&name);
         let part = self.folder.join(format!("{name}{PART}{}", std::process::id()));
-        remove(&part)?;
         make_folder(&part)?;
         if let Err(error) = self.fill(&part, snapshot) {
             // Where there is no room, what was begun must not take the last of it from the log.
@@ -138,9 +139,12 @@ impl Snapshots {
         whole
     }
 
-    /// Older ones, and what a process that was killed had not finished.
     fn drop_old(&self) -> io::Result<()> {
-        self.whole().into_iter().skip(KEPT).try_for_each(|old| remove(&old))?;
+        self.whole().into_iter().skip(KEPT).try_for_each(|old| remove(&old))
+    }
+
+    /// What a process that was killed had not finished: its room is needed.
+    fn drop_unfinished(&self) -> io::Result<()> {
         let unfinished = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().contains(PART);
         let entries = fs::read_dir(&self.folder)?.flatten();
         entries.filter(unfinished).try_for_each(|entry| remove(&entry.path()))

@@ -89,6 +89,10 @@ async fn a_log_that_lost_its_tail_is_refused_by_writer_and_projector_until_the_l
     assert_said(&known, &["behind the views".to_owned(), format!("ends at {after}")]);
     assert_eq!(last_sequence(&nats).await, after, "nothing was appended");
 
+    // What is left is right in itself, and views that know nothing do not miss it.
+    let verified = run(&drip, &["verify", "--log-only"], &fresh).await;
+    assert_eq!(verified.code, 7, "{}", verified.err);
+    assert!(verified.err.contains(&format!("the log ends at {after}")), "{}", verified.err);
     let listed = run(&drip, &["anchors", "list"], &fresh).await;
     assert!(listed.out.contains(&format!("differs: the log ends at {after}")), "{}", listed.out);
     let careless = run(&drip, &["anchors", "forget"], &fresh).await;

@@ -40,11 +40,13 @@ impl Bench {
                 bytes: commit.bytes.clone(),
                 stored_at: None,
             };
-            self.writer.replay(&stored).unwrap();
+            self.writer.replay(&stored).expect("it is good");
         }
         self.next += 1;
         let mut out = vec![];
-        self.writer.open(self.now, TermNonce([u8::try_from(self.next).unwrap(); 16]), &mut out).unwrap();
+        self.writer
+            .open(self.now, TermNonce([u8::try_from(self.next).expect("it is good"); 16]), &mut out)
+            .expect("it is good");
         self.store(out);
     }
 
@@ -69,7 +71,7 @@ impl Bench {
         let call = Call { ask: Ask::Command(command), deadline: self.now.plus(SECOND) };
         self.writer.step(self.now, Input::Call(self.next, call), &mut out);
         self.writer.flush(self.now, &mut out);
-        self.store(out).pop().unwrap()
+        self.store(out).pop().expect("it is good")
     }
 
     fn judged(&self) -> Result<(), String> {
@@ -82,24 +84,24 @@ impl Bench {
 }
 
 fn config(policies: Vec<(AppId, Policy)>) -> WriterConfig {
-    WriterConfig { program: Label::new("t").unwrap(), policies, queue_max: 10 }
+    WriterConfig { program: Label::new("t").expect("it is good"), policies, queue_max: 10 }
 }
 
 fn app() -> AppId {
-    AppId::new("demo").unwrap()
+    AppId::new("demo").expect("it is good")
 }
 
 fn account() -> AccountId {
-    AccountId { app: app(), user: UserId::new("anna").unwrap() }
+    AccountId { app: app(), user: UserId::new("anna").expect("it is good") }
 }
 
 fn open() -> Command {
-    let initial_balance = Usdc::parse("5").unwrap();
+    let initial_balance = Usdc::parse("5").expect("it is good");
     Command::Open(Open {
         account: account(),
         key: None,
         initial_balance,
-        actor: Label::new("t").unwrap(),
+        actor: Label::new("t").expect("it is good"),
         profile: None,
     })
 }
@@ -107,10 +109,10 @@ fn open() -> Command {
 fn debit(key: &str) -> Command {
     let usage = Usage {
         account: account(),
-        key: Some(Key::new(key).unwrap()),
+        key: Some(Key::new(key).expect("it is good")),
         item: None,
-        charge: Charge::Amount(Usdc::parse("0.01").unwrap()),
-        meter: Meter::new("search").unwrap(),
+        charge: Charge::Amount(Usdc::parse("0.01").expect("it is good")),
+        meter: Meter::new("search").expect("it is good"),
         scope: None,
         occurred_at: None,
         metadata: None,
@@ -137,5 +139,5 @@ fn a_window_that_grew_is_no_wrong_log() {
     let made = START.plus(2 * HOUR + MINUTE + 2 * SECOND);
     let answer = bench.ask(debit(&uuid7(made)));
     assert!(matches!(answer, Answer::Done(_)), "{answer:?}");
-    bench.judged().unwrap();
+    bench.judged().expect("it is good");
 }

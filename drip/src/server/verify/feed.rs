@@ -1,10 +1,12 @@
 //! Reading: the commits of the log, partition by partition, and the rows of the frozen views, each in bounded batches.
 
+use event_log::anchors::{Difference, settled};
 use event_log::{Entry, EventLog, ReadError};
 use futures::{StreamExt as _, TryStreamExt as _};
 use judge::fold::Chain;
 use judge::wire::Commit;
 use judge::{Fold, Position};
+use ledger_core::PartitionId;
 use projector::FrozenViews;
 use projector::frozen::{ACCOUNTS, CHAIN_POSITIONS, JOURNAL, LOTS, SOURCES, Table, USAGE_HOURS};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -90,8 +92,8 @@ impl Scope {
         for number in (0..log.identity().partitions)
             .filter(|number| since.is_none_or(|since| since.partition == *number))
         {
-            let head = log.head(partition(number)).await.map_err(|error| unreadable(&error))?;
             let viewed = read.iter().find(|(partition, _)| *partition == number).map_or(0, |(_, read)| *read);
+            let head = head(log, partition(number), viewed).await.map_err(|error| unreadable(&error))?;
             let behind = match since {
                 Some(since) => Some(granted(log, since).await?),
                 None => None,
@@ -108,6 +110,19 @@ impl Scope {
             (Some(_), None) => &[&JOURNAL, &ACCOUNTS, &LOTS, &USAGE_HOURS, &SOURCES, &CHAIN_POSITIONS],
             (Some(_), Some(_)) => &[&JOURNAL, &ACCOUNTS],
         }
+    }
+}
+
+/// Where a partition ends. A replicated log can answer an old head for a moment: one behind what the views have read
+/// counts when the answers agree.
+async fn head(log: &dyn EventLog, partition: PartitionId, viewed: u64) -> Result<u64, ReadError> {
+    let shorter = async || {
+        let head = log.head(partition).await?;
+        Ok((head < viewed).then_some(Difference::EndsAt(head)))
+    };
+    match settled(log.patience(), shorter, drop).await? {
+        Some(Difference::EndsAt(head)) => Ok(head),
+        _ => Ok(log.head(partition).await?.max(viewed)),
     }
 }
 

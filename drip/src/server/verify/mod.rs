@@ -9,6 +9,7 @@ mod feed;
 mod inspect;
 mod report;
 
+use event_log::{AnchorError, EventLog, anchors};
 use judge::Position;
 use ledger_core::PartitionId;
 use projector::FrozenViews;
@@ -58,14 +59,30 @@ impl Verify {
         // The judge keeps one core busy, reading the other.
         let judged = tokio::task::spawn_blocking(move || inspector.run(food));
         let read = feed.read(&*log, scope).await;
-        let report = judged
+        let mut report = judged
             .await
             .map_err(|error| Failure::new(Exit::Failed, format!("the judge stopped: {error}")))?;
+        if report.finding.is_none() {
+            report.finding = self.against_anchors(&*log).await.err();
+        }
         // Rows that could not be read are no rows that are missing.
         if report.finding.as_ref().is_none_or(Finding::is_of_views) {
             read?;
         }
         Self::tell(&report, output)
+    }
+
+    /// A log that lost its tail is right in itself: what is known beside it tells.
+    async fn against_anchors(&self, log: &dyn EventLog) -> Result<(), Finding> {
+        let asked = |number: &PartitionId| self.since.is_none_or(|since| since.partition == number.0);
+        for partition in log.identity().partitions().filter(asked) {
+            let known = log.anchors(partition).await.map_err(|error| Finding::unreadable(&error))?;
+            anchors::check(log, &known).await.map_err(|error| match error {
+                AnchorError::Differs(alarm) => Finding::differs(&alarm),
+                AnchorError::Read(error) => Finding::unreadable(&error),
+            })?;
+        }
+        Ok(())
     }
 
     /// The views as they are now, and where they are.

@@ -3,7 +3,7 @@
 use std::io::{BufWriter, Write};
 use std::time::Duration;
 
-use event_log::ReadError;
+use event_log::{Alarm, Anchor, ReadError};
 use judge::{Fold, Rule, Totals, Violation, decimal};
 use serde::Serialize;
 use serde_json::json;
@@ -137,6 +137,21 @@ impl Finding {
         let details = json!({ "kind": "shrunk", "partition": partition, "views": viewed, "log": head });
         let sentence = format!(
             "the log is wrong: the views have read partition {partition} up to message {viewed}, and it ends at {head}"
+        );
+        Self { exit: Exit::FoundWrong, sentence, way_out: LOG_IS_WRONG, details }
+    }
+
+    pub(super) fn differs(alarm: &Alarm) -> Self {
+        let Anchor { partition, sequence, hash, kept_by, .. } = alarm.anchor;
+        let details = json!({
+            "kind": "anchor", "position": format!("{partition}-{sequence}-0"), "known": hash.to_string(),
+            "kept_by": kept_by.name(), "found": alarm.found.to_string(),
+        });
+        let sentence = format!(
+            "the log is wrong: {kept_by} knows since {} that commit {sequence} of partition {partition} has the hash \
+             {hash}, but {}",
+            alarm.anchor.kept_at_text(),
+            alarm.found
         );
         Self { exit: Exit::FoundWrong, sentence, way_out: LOG_IS_WRONG, details }
     }
