@@ -91,6 +91,8 @@ pub struct Counts {
     pub stale: u64,
     /// Tails that were lost.
     pub cuts: u64,
+    /// Bits that turned.
+    pub flips: u64,
 }
 
 /// What is given out for a request.

@@ -24,6 +24,8 @@ pub(crate) struct Swarm {
     pub(crate) clients: usize,
     /// The log loses its tail in the middle of the storm, and for good: with how many owners running.
     pub(crate) cut: Option<Cut>,
+    /// A bit of it turns in the middle of the storm, and for good.
+    pub(crate) flip: bool,
 }
 
 /// When a log of one copy loses its tail.
@@ -56,8 +58,9 @@ impl Swarm {
         let one_owner = rng.chance(500);
         let cut = (replicas == Replicas::One && rng.chance(150))
             .then(|| if rng.chance(500) { Cut::UnderWay } else { Cut::AtRest });
+        let flip = replicas == Replicas::One && cut.is_none() && rng.chance(100);
         let pause = if one_owner { 0 } else { pause };
-        Self { replicas, log, crash, pause, clock, one_owner, key_budget, clients, cut }
+        Self { replicas, log, crash, pause, clock, one_owner, key_budget, clients, cut, flip }
     }
 
     /// Nothing goes wrong by itself.
@@ -72,6 +75,7 @@ impl Swarm {
             key_budget: 10_000,
             clients: 6,
             cut: None,
+            flip: false,
         }
     }
 

@@ -94,12 +94,18 @@ impl World {
 
     fn open(&mut self, id: u64) -> Result<(), String> {
         let head = self.log.head(self.now);
-        let owner = self.owners.get_mut(&id).expect("it is alive");
         let Ok(head) = head else {
             self.owners.remove(&id);
             self.plan(3 * SECOND, Event::Start);
             return Ok(());
         };
+        if let Some(place) = self.log.damaged(head) {
+            self.seen.alarms += 1;
+            self.note(&format!("owner {id} does not start: the log is damaged at {place}"));
+            self.owners.remove(&id);
+            return Ok(());
+        }
+        let owner = self.owners.get_mut(&id).expect("it is alive");
         let head = usize::try_from(head).expect("small");
         let tail = self.bug != Some(Bug::TailNotReplayed) || owner.writer.chain().read == 0;
         owner.replay(if tail { &self.log.entries()[..head] } else { &[] })?;

@@ -47,6 +47,7 @@ const FAULTS: &[Row] = &[
     ("foreign message", |seen| seen.log.foreign),
     ("answer from the past", |seen| seen.log.stale),
     ("tail of the log lost", |seen| seen.log.cuts),
+    ("bit of the log turned", |seen| seen.log.flips),
 ];
 
 /// The page.

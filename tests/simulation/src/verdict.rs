@@ -60,15 +60,15 @@ fn named(violation: &Violation) -> String {
     format!("{invariant}: {violation}")
 }
 
-/// I15: a log that has lost its tail is not written to, and somebody said so.
+/// I15: a log that has lost its tail, or has a damaged commit, is not written to, and somebody said so.
 pub(crate) fn of_shrunk(before: &[Entry], after: &[Entry], alarms: u64) -> Result<(), String> {
     if !before.starts_with(after) {
         let place =
             before.iter().zip(after).position(|(before, after)| before != after).unwrap_or(before.len());
-        return Err(format!("I15: the log was cut and something new was appended at {}", place + 1));
+        return Err(format!("I15: the log was damaged and something new was appended at {}", place + 1));
     }
     match alarms {
-        0 => Err(format!("I15: nobody has noticed that the log ends at {} now", after.len())),
+        0 => Err(format!("I15: nobody has noticed the damage to a log that ends at {} now", after.len())),
         _ => Ok(()),
     }
 }

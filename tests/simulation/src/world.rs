@@ -58,6 +58,7 @@ pub(crate) enum Event {
     Swizzle,
     /// The log loses its tail.
     Cut(Cut),
+    Flip,
 }
 
 pub(crate) struct World {
@@ -82,7 +83,7 @@ pub(crate) struct World {
     /// What is known of the log beside it, and whether a start has found it otherwise.
     pub(crate) anchor: Option<Anchor>,
     pub(crate) doubt: Doubt,
-    /// The log as it was before it lost its tail.
+    /// The log as it was before it lost its tail, or when a bit of it had turned.
     lost: Option<Vec<Entry>>,
     pub(crate) seen: Outcome,
 }
@@ -95,8 +96,18 @@ pub fn run(seed: u64, bug: Option<Bug>) -> Result<Outcome, String> {
     let swarm = Swarm::draw(&mut rng);
     let world = World::new(rng, swarm, bug);
     let (mut seen, entries) = world.run(&format!("seed {seed}"), &format!("drip-sim --seed {seed}"))?;
-    seen.views = views::play(&course(entries), seed, None)?;
+    let views = caught(|| views::play(&course(entries), seed, None));
+    seen.views = views.map_err(|wrong| format!("seed {seed}: {wrong}\nagain: drip-sim --seed {seed}"))?;
     Ok(seen)
+}
+
+/// A panic of what is played is wrong as well, and tells its seed like everything else that is.
+fn caught<T>(play: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    std::panic::catch_unwind(AssertUnwindSafe(play)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(format!("panic: {}", text.unwrap_or("without a text")))
+    })
 }
 
 /// The log as it came to be, for the projectors.
@@ -148,22 +159,18 @@ impl World {
 
     /// To its end: what was seen, and the log. `name` and `again`: which run this is, and how it is played again.
     pub(crate) fn run(mut self, name: &str, again: &str) -> Result<(Outcome, Vec<Entry>), String> {
-        self.play_to_the_end().map_err(|wrong| {
+        caught(|| self.play()).map_err(|wrong| {
             let steps: Vec<String> = self.trace.iter().cloned().collect();
             format!("{}\n\n{name}: {wrong}\nagain: {again}", steps.join("\n"))
         })?;
         self.seen.log = self.log.counts();
         self.seen.seconds = (STORM + HEAL).unsigned_abs() / SECOND.unsigned_abs();
-        Ok((self.seen, self.log.entries().to_vec()))
-    }
-
-    /// A panic of the ledger is wrong as well, and tells its steps like everything else that is.
-    fn play_to_the_end(&mut self) -> Result<(), String> {
-        std::panic::catch_unwind(AssertUnwindSafe(|| self.play())).unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            Err(format!("panic: {}", text.unwrap_or("without a text")))
-        })
+        let entries = self.log.entries();
+        let readable = self
+            .log
+            .damaged(entries.len() as u64)
+            .map_or(entries.len(), |place| usize::try_from(place).expect("small") - 1);
+        Ok((self.seen, entries[..readable].to_vec()))
     }
 
     fn play(&mut self) -> Result<(), String> {
@@ -175,6 +182,9 @@ impl World {
         self.plan(STORM, Event::Swizzle);
         if let Some(cut) = self.swarm.cut {
             self.plan(STORM, Event::Cut(cut));
+        }
+        if self.swarm.flip {
+            self.plan(STORM, Event::Flip);
         }
         while self.now < START.plus(STORM) {
             self.advance()?;
@@ -211,6 +221,24 @@ impl World {
         let kept = anchor.sequence - 1 - self.rng.below(anchor.sequence.min(12) - 2);
         self.note(&format!("the log loses what stands behind {kept}"));
         self.log.lose_tail(kept);
+    }
+
+    /// A bit of the log turns while nobody is there. Without snapshots, so that whoever starts reads the place: what
+    /// stands before a snapshot is read beside the work, by a task that is not played here.
+    fn flip(&mut self) {
+        if self.log.entries().len() < 4 {
+            return self.plan(5 * SECOND, Event::Flip);
+        }
+        self.swarm.heal();
+        self.log.faults = self.swarm.log;
+        self.owners.clear();
+        self.snapshots.clear();
+        // Not of the first, so that there is something to read.
+        let sequence = 2 + self.rng.below(self.log.entries().len() as u64 - 1);
+        self.note(&format!("a bit of {sequence} turns"));
+        self.log.flip_bit(sequence, self.rng.draw());
+        self.lost = self.log.damaged(sequence).map(|_| self.log.entries().to_vec());
+        self.plan(SECOND, Event::Start);
     }
 
     fn end(&mut self) -> Result<(), String> {
@@ -281,6 +309,7 @@ impl World {
             Event::Start => self.start()?,
             Event::Swizzle => self.swizzle(),
             Event::Cut(cut) => self.cut(cut),
+            Event::Flip => self.flip(),
         }
         Ok(())
     }
