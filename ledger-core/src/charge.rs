@@ -3,11 +3,12 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::ids::Label;
 use crate::money::{AMOUNT_MAX, InvalidDecimal, Usdc, parse_decimal};
 use crate::short_text::ShortText;
+use crate::text_form::text_form;
 
 /// How many items one charge may have.
 pub const ITEMS_MAX: usize = 16;
@@ -53,11 +54,7 @@ macro_rules! decimal {
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(&self.text())
-            }
-        }
+        text_form!($name, InvalidQuantity, $name::parse, text);
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -68,19 +65,6 @@ macro_rules! decimal {
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::Display::fmt(self, f)
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = InvalidQuantity;
-            fn try_from(text: String) -> Result<Self, InvalidQuantity> {
-                Self::parse(&text)
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(value: $name) -> String {
-                value.to_string()
             }
         }
     };

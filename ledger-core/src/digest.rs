@@ -273,11 +273,10 @@ mod tests {
         }
     }
 
-    /// Marks in every log hold these: a change makes every known source "another feed".
+    /// With another formula restored keys would not be found, and their commands would be done again: it needs a new
+    /// layout of snapshots.
     #[test]
     fn what_snapshots_keep_of_a_key_is_frozen() {
-        // With another formula restored keys would not be found, and their commands would be done again: it needs a new
-        // layout of snapshots.
         let account = plain(Charge::Amount(Usdc::parse("1").unwrap())).account;
         let key = |text| format!("{:?}", KeyFingerprint::of(&account, &Key::new(text).unwrap()));
         let content = |charge| format!("{:?}", ContentDigest::of_debit(&full(charge)));
@@ -294,6 +293,7 @@ mod tests {
         assert_eq!(kept, golden);
     }
 
+    /// Marks in every log hold these: a change makes every known source "another feed".
     #[test]
     fn the_digest_of_a_source_is_frozen() {
         let amount = || Charge::Amount(Usdc::parse("0.007").unwrap());

@@ -5,10 +5,11 @@ mod key;
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use crate::short_text::ShortText;
+use crate::text_form::text_form;
 
 pub use key::{Key, KeyText};
 
@@ -63,29 +64,11 @@ macro_rules! name {
             }
         }
 
-        impl TryFrom<String> for $name {
-            type Error = InvalidName;
-            fn try_from(text: String) -> Result<Self, InvalidName> {
-                Self::new(&text)
-            }
-        }
+        text_form!($name, InvalidName, $name::new, as_str);
 
         impl From<$name> for String {
             fn from(name: $name) -> String {
                 name.0.into()
-            }
-        }
-
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(&self.0)
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = InvalidName;
-            fn from_str(text: &str) -> Result<Self, InvalidName> {
-                Self::new(text)
             }
         }
 
@@ -262,12 +245,6 @@ impl Position {
     }
 }
 
-impl Serialize for Position {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text())
-    }
-}
-
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.text())
@@ -285,10 +262,8 @@ impl fmt::Debug for Position {
 #[error("a position looks like 0-1234-7: partition, commit, index")]
 pub struct InvalidPosition;
 
-impl std::str::FromStr for Position {
-    type Err = InvalidPosition;
-
-    fn from_str(text: &str) -> Result<Self, InvalidPosition> {
+impl Position {
+    fn parse(text: &str) -> Result<Self, InvalidPosition> {
         let mut parts = text.split('-');
         let mut next = || parts.next().filter(|part| part.bytes().all(|b| b.is_ascii_digit()));
         let (partition, sequence, index) = (next(), next(), next());
@@ -304,18 +279,7 @@ impl std::str::FromStr for Position {
     }
 }
 
-impl TryFrom<String> for Position {
-    type Error = InvalidPosition;
-    fn try_from(text: String) -> Result<Self, InvalidPosition> {
-        text.parse()
-    }
-}
-
-impl From<Position> for String {
-    fn from(position: Position) -> String {
-        position.to_string()
-    }
-}
+text_form!(Position, InvalidPosition, Position::parse, text);
 
 #[cfg(test)]
 mod tests {

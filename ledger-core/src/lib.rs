@@ -40,6 +40,7 @@ pub mod sealed;
 mod short_text;
 pub mod slots;
 pub mod snapshot;
+mod text_form;
 pub mod time;
 mod uuid_text;
 

@@ -5,9 +5,10 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::Deserialize;
 
 use crate::short_text::ShortText;
+use crate::text_form::text_form;
 
 /// How many credits make 1 USDC.
 pub const CREDITS_PER_USDC: i64 = 1_000_000;
@@ -115,11 +116,7 @@ impl std::iter::Sum for Usdc {
     }
 }
 
-impl Serialize for Usdc {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text())
-    }
-}
+text_form!(Usdc, InvalidDecimal, Usdc::parse, text);
 
 impl fmt::Display for Usdc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -130,26 +127,6 @@ impl fmt::Display for Usdc {
 impl fmt::Debug for Usdc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-impl std::str::FromStr for Usdc {
-    type Err = InvalidDecimal;
-    fn from_str(text: &str) -> Result<Self, InvalidDecimal> {
-        Self::parse(text)
-    }
-}
-
-impl TryFrom<String> for Usdc {
-    type Error = InvalidDecimal;
-    fn try_from(text: String) -> Result<Self, InvalidDecimal> {
-        Self::parse(&text)
-    }
-}
-
-impl From<Usdc> for String {
-    fn from(amount: Usdc) -> String {
-        amount.to_string()
     }
 }
 

@@ -5,10 +5,11 @@ use std::fmt;
 use std::ops::Deref;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::Deserialize;
 use smol_str::SmolStr;
 
 use super::{InvalidName, check_text};
+use crate::text_form::text_form;
 use crate::uuid_text;
 
 /// The caller's idempotency key, chosen before its first send. 1 to 200 bytes. A UUIDv7 is best: it carries
@@ -79,31 +80,7 @@ impl Deref for KeyText<'_> {
     }
 }
 
-impl TryFrom<String> for Key {
-    type Error = InvalidName;
-    fn try_from(text: String) -> Result<Self, InvalidName> {
-        Self::new(&text)
-    }
-}
-
-impl From<Key> for String {
-    fn from(key: Key) -> String {
-        key.to_string()
-    }
-}
-
-impl std::str::FromStr for Key {
-    type Err = InvalidName;
-    fn from_str(text: &str) -> Result<Self, InvalidName> {
-        Self::new(text)
-    }
-}
-
-impl Serialize for Key {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text())
-    }
-}
+text_form!(Key, InvalidName, Key::new, text);
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

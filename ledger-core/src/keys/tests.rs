@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::ids::{AccountId, AppId, UserId};
 
@@ -129,33 +131,33 @@ fn a_key_that_ran_ahead_of_its_use_takes_the_horizon_with_it() {
     assert!(!window.knows(&ahead) && window.horizon() > start.plus(KEY_AHEAD_MAX));
 }
 
-/// Some 2,000 courses of an app with a small budget: keys with and without a time of their own, some ahead of it; quiet
-/// hours in which the window moves the horizon.
-#[test]
-fn room_is_always_made_by_a_horizon_that_rises() {
-    for course in 0..2_000 {
-        let (mut window, mut now, mut random) = (KeyWindow::default(), Timestamp(1_000 * HOUR), course);
-        let mut draw = |below: u64| {
-            random = scrambled(random);
-            i64::try_from(random % below).unwrap()
-        };
-        for use_of in 0..60 {
-            now = now.plus(if draw(8) == 0 { draw(70) * MINUTE } else { draw(1_000_000) });
-            window.advance(Timestamp(now.0.div_euclid(MINUTE) * MINUTE), HOUR);
-            if let Some(horizon) = window.overflow(16) {
-                assert!(horizon > window.horizon(), "course {course}, use {use_of}");
-                window.raise_horizon(horizon);
-            }
-            let own = now.plus(draw(2) * KEY_AHEAD_MAX).0.max(window.horizon().0 + 1_000);
-            let text = if draw(2) == 0 { uuid7(Timestamp(own)) } else { format!("word {course} {use_of}") };
-            window.used_at(now, 16, &text);
-            assert!(window.len() <= 16, "course {course}, use {use_of}");
-        }
-    }
+/// One use of a key: how long after the last one, whether the key has a time of its own, and whether that is ahead.
+fn key_use() -> impl Strategy<Value = (i64, bool, bool)> {
+    (
+        prop_oneof![1 => (0..70_i64).prop_map(|minutes| minutes * MINUTE), 7 => 0..1_000_000_i64],
+        any::<bool>(),
+        any::<bool>(),
+    )
 }
 
-/// The next of a row of numbers without a visible order.
-fn scrambled(number: u64) -> u64 {
-    let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x1234_5678_9abc_def1);
-    (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) ^ (mixed >> 32)
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// An app with a small budget; quiet hours in which the window moves the horizon.
+    #[test]
+    fn room_is_always_made_by_a_horizon_that_rises(uses in prop::collection::vec(key_use(), 60)) {
+        let (mut window, mut now) = (KeyWindow::default(), Timestamp(1_000 * HOUR));
+        for (number, (later, timed, ahead)) in uses.into_iter().enumerate() {
+            now = now.plus(later);
+            window.advance(Timestamp(now.0.div_euclid(MINUTE) * MINUTE), HOUR);
+            if let Some(horizon) = window.overflow(16) {
+                prop_assert!(horizon > window.horizon(), "use {number}");
+                window.raise_horizon(horizon);
+            }
+            let own = now.plus(if ahead { KEY_AHEAD_MAX } else { 0 }).0.max(window.horizon().0 + 1_000);
+            let text = if timed { uuid7(Timestamp(own)) } else { format!("word {number}") };
+            window.used_at(now, 16, &text);
+            prop_assert!(window.len() <= 16, "use {number}");
+        }
+    }
 }
