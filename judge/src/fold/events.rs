@@ -410,12 +410,11 @@ impl Fold {
     }
 
     /// Notes that a key had its effect.
-    fn keep(&mut self, at: &Moment, app: &str, account: u32, key: Key<'_>, usage: bool) -> Check {
+    pub(super) fn keep(&mut self, at: &Moment, app: &str, account: u32, key: Key<'_>, usage: bool) -> Check {
         let app = self.policies.get(app);
         let horizon = app.map_or(i64::MIN, |app| app.horizon);
         let oldest = app.map_or(i64::MIN, |app| at.time.saturating_sub(app.policy.window).max(app.horizon));
-        let lowest = self.policies.values().map(|app| app.horizon).min().unwrap_or(i64::MIN);
-        self.keys.take(key, Effect { account, time: at.time, horizon, oldest, lowest, usage })
+        self.keys.take(key, Effect { account, time: at.time, horizon, oldest, usage })
     }
 }
 

@@ -38,8 +38,6 @@ pub(super) struct Effect {
     pub(super) horizon: i64,
     /// A key that was made before this is too old. The window to the microsecond, where the horizon keeps to minutes.
     pub(super) oldest: i64,
-    /// The lowest horizon of all apps: what was last used before it no app remembers.
-    pub(super) lowest: i64,
     /// It is usage: its key is remembered for ever only if it carries its time.
     pub(super) usage: bool,
 }
@@ -47,7 +45,7 @@ pub(super) struct Effect {
 impl Keys {
     /// Notes that a key has its effect.
     pub(super) fn take(&mut self, key: Key<'_>, effect: Effect) -> Check {
-        let Effect { account, time, horizon, oldest, lowest, usage } = effect;
+        let Effect { account, time, horizon, oldest, usage } = effect;
         let (print, made) = (fingerprint(account, key), uuid_v7_time(key));
         let forgotten = !usage && made.is_some_and(|made| made < horizon);
         let known = self.for_ever.contains(&print)
@@ -67,7 +65,6 @@ impl Keys {
         }
         match (usage, made) {
             (true, None) => {
-                self.sweep(lowest);
                 self.in_window.insert(print, u32::try_from(time / SECOND).unwrap_or(u32::MAX));
             }
             (true, Some(_)) => drop(self.timed_usage.insert(print)),
@@ -87,9 +84,11 @@ impl Keys {
         self.in_window.get(&print).is_some_and(|used| i64::from(*used) * SECOND >= horizon)
     }
 
-    /// Forgets what may be used again, whenever the table has doubled.
-    fn sweep(&mut self, horizon: i64) {
+    /// Forgets what no app remembers, whenever the table has doubled. `lowest`: the horizon of the app that goes back
+    /// the farthest.
+    pub(super) fn sweep(&mut self, lowest: impl FnOnce() -> i64) {
         if self.in_window.len() >= self.sweep_at.max(1024) {
+            let horizon = lowest();
             self.in_window.retain(|_, used| i64::from(*used) * SECOND >= horizon);
             self.sweep_at = 2 * self.in_window.len();
         }
@@ -133,34 +132,4 @@ fn uuid(text: &str) -> Option<[u8; 16]> {
         text.len() == 36 && text.bytes().enumerate().all(|(at, byte)| (byte == b'-') == dashes.contains(&at));
     let mut bytes = [0; 16];
     (shaped && hex::decode_to_slice(text.replace('-', ""), &mut bytes).is_ok()).then_some(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HOUR: i64 = 60 * MINUTE;
-
-    /// Of an app with so long a window, at an hour. The other app's horizon is the lower one.
-    fn used(account: u32, hour: i64, window: i64) -> Effect {
-        let horizon = (hour - window) * HOUR;
-        Effect {
-            account,
-            time: hour * HOUR,
-            horizon,
-            oldest: horizon,
-            lowest: (hour - 24) * HOUR,
-            usage: true,
-        }
-    }
-
-    #[test]
-    fn a_sweep_for_one_app_forgets_no_key_of_another() {
-        let mut keys = Keys::default();
-        keys.take(Key::Text("order-1"), used(1, 500_000, 24)).unwrap();
-        for number in 0..1_024 {
-            keys.take(Key::Text(&format!("k{number}")), used(2, 500_002, 1)).unwrap();
-        }
-        assert!(keys.take(Key::Text("order-1"), used(1, 500_003, 24)).is_err());
-    }
 }

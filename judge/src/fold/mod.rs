@@ -269,6 +269,8 @@ impl Fold {
         for app in self.policies.values_mut() {
             app.horizon = app.horizon.max(minute.saturating_sub(app.policy.window));
         }
+        let horizons = self.policies.values().map(|app| app.horizon);
+        self.keys.sweep(|| horizons.min().unwrap_or(i64::MIN));
     }
 
     /// While crossings are due, nothing else may come.

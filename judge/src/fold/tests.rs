@@ -2,7 +2,9 @@
 //! together again with right hashes, and the complaint is compared word by word.
 
 use super::*;
+use crate::fold::account::Policy;
 use crate::testing::{cases, changed, golden, golden_parts};
+use crate::wire::Key;
 
 fn judge(mut fold: Fold, log: &[Vec<u8>]) -> Result<Fold, Violation> {
     for (sequence, bytes) in (1..).zip(log) {
@@ -165,4 +167,25 @@ fn a_fold_from_the_middle_judges_what_it_sees() {
     ] {
         assert_eq!(since_the_sixth(&changed(changes)), said, "{changes:?}");
     }
+}
+
+#[test]
+fn a_key_of_one_app_is_not_forgotten_by_the_window_of_another() {
+    const HOUR: i64 = 60 * MINUTE;
+    let mut fold = Fold::new(0);
+    for (name, hours) in [("a", 24), ("b", 1)] {
+        let on_decline = crate::wire::OnDecline::Ignore;
+        let policy = Policy { fee_bps: 0, low_percent: 0, on_decline, window: hours * HOUR };
+        fold.policies.insert(name.to_owned(), App { number: 1, policy, horizon: i64::MIN, raised: 0 });
+    }
+    let mut used = |hour: i64, app, account, key: &str| {
+        let at = Moment { place: fold.place(1, 0), time: hour * HOUR, numbers: vec![] };
+        fold.move_horizons(at.time);
+        fold.keep(&at, app, account, Key::Text(key), true)
+    };
+    used(500_000, "a", 1, "order-1").unwrap();
+    for number in 0..1_024 {
+        used(500_002, "b", 2, &format!("k{number}")).unwrap();
+    }
+    assert!(used(500_003, "a", 1, "order-1").is_err());
 }
