@@ -42,7 +42,7 @@ pub async fn init(log: &dyn EventLog, now: Timestamp) -> Result<(), InitError> {
     let identity = log.identity();
     for partition in identity.partitions() {
         while genesis_of(log, partition).await?.is_none() {
-            anchors::check(log, &log.anchors(partition).await?).await?;
+            anchors::check_kept(log, partition).await?;
             begin(log, partition, now).await?;
         }
     }

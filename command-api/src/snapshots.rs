@@ -91,11 +91,8 @@ impl Snapshots {
         let whole = self.folder.join(&name);
         let part = self.folder.join(format!("{name}{PART}{}", std::process::id()));
         make_folder(&part)?;
-        if let Err(error) = self.fill(&part, snapshot) {
-            // Where there is no room, what was begun must not take the last of it from the log.
-            remove(&part)?;
-            return Err(error);
-        }
+        // Where there is no room, what was begun must not take the last of it from the log.
+        self.fill(&part, snapshot).inspect_err(|_| drop(remove(&part)))?;
         // One of this name that was passed over at the start.
         remove(&whole)?;
         fs::rename(&part, &whole)?;

@@ -26,7 +26,7 @@ use crate::delta::Delta;
 use crate::error::Error;
 use crate::frozen::FrozenViews;
 use crate::query::positions;
-use crate::rebuild::{HeldViews, INDEXES};
+use crate::rebuild::{HeldViews, drop_indexes};
 use crate::rows::{ChainPosition, JournalRow};
 use crate::schema;
 use crate::store::{Applied, Record, Select, Value, ViewStore};
@@ -124,10 +124,8 @@ impl PostgresRebuild {
         right.execute(AssertSqlSafe(make)).await.map_err(unmade)?;
         let (pool, place) = connect_in(url, Some(&next_schema)).await?;
         MIGRATIONS.run(&pool).await.map_err(|source| schema::migration(place, &MIGRATIONS, source))?;
-        for index in INDEXES {
-            let drop = format!("DROP INDEX IF EXISTS \"{next_schema}\".{index}");
-            pool.execute(AssertSqlSafe(drop)).await.map_err(unmade)?;
-        }
+        let drop = drop_indexes(&format!("\"{next_schema}\"."));
+        pool.execute(AssertSqlSafe(drop)).await.map_err(unmade)?;
         Ok(Self { live, next: PostgresViews::of(pool), live_schema, next_schema, right })
     }
 

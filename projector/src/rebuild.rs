@@ -36,6 +36,11 @@ const BATCH_BYTES: usize = 4 << 20;
 pub(crate) const INDEXES: [&str; 4] =
     ["journal_account", "journal_declined", "journal_key", "usage_hours_app"];
 
+/// SQL that drops them where they are, for tables whose names are written with this prefix.
+pub(crate) fn drop_indexes(prefix: &str) -> String {
+    INDEXES.map(|index| format!("DROP INDEX IF EXISTS {prefix}{index};")).concat()
+}
+
 /// Where a partition is folded to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Goal {

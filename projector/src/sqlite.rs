@@ -25,7 +25,7 @@ use crate::error::Error;
 use crate::frozen::FrozenViews;
 use crate::journal::{self, Cells};
 use crate::query::positions;
-use crate::rebuild::{HeldViews, INDEXES};
+use crate::rebuild::{HeldViews, drop_indexes};
 use crate::rows::{ChainPosition, JournalRow};
 use crate::schema;
 use crate::store::{Applied, Record, Select, Value, ViewStore};
@@ -151,11 +151,8 @@ impl SqliteRebuild {
         }
         SqliteViews::create_file(&file).await?;
         let next = SqliteViews::open_file(&file).await?;
-        for index in INDEXES {
-            let drop = format!("DROP INDEX IF EXISTS {index}");
-            let dropped = next.writer.execute(AssertSqlSafe(drop)).await;
-            dropped.map_err(|source| Error::of("making tables beside the views", source))?;
-        }
+        let dropped = next.writer.execute(AssertSqlSafe(drop_indexes(""))).await;
+        dropped.map_err(|source| Error::of("making tables beside the views", source))?;
         Ok(Self { live, next, dir: dir.to_owned(), _right: right })
     }
 

@@ -86,6 +86,12 @@ fn usual_monitor(url: &str) -> Option<String> {
     (!name.is_empty()).then(|| format!("http://{name}:8222"))
 }
 
+/// Some event of a commit: its position, or partition and number alone, as in `0-812`.
+pub(super) fn parse_commit(text: &str) -> Result<judge::Position, String> {
+    let whole = text.parse().or_else(|_| format!("{text}-0").parse());
+    whole.map_err(|_| format!("'{text}' is not a place in the log; one looks like 0-812 or 0-812-0"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -132,12 +132,6 @@ fn rfc3339(time: Timestamp) -> String {
     time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }
 
-/// Some event of a commit: its position, or partition and number alone, as in `0-812`.
-pub(super) fn parse_commit(text: &str) -> Result<judge::Position, String> {
-    let whole = text.parse().or_else(|_| format!("{text}-0").parse());
-    whole.map_err(|_| format!("'{text}' is not a place in the log; one looks like 0-812 or 0-812-0"))
-}
-
 /// A moment, as RFC 3339 writes it.
 pub(super) fn parse_time(text: &str) -> Result<Timestamp, String> {
     let time = chrono::DateTime::parse_from_rfc3339(text)

@@ -183,6 +183,13 @@ pub async fn check(log: &dyn EventLog, anchors: &[Anchor]) -> Result<(), AnchorE
     check_telling(log, anchors, |alarm| tracing::warn!("{}", alarm.in_doubt())).await
 }
 
+/// The same, with all anchors of a partition that are kept beside the log.
+///
+/// Errors: as [`check`]; they can not be read now.
+pub async fn check_kept(log: &dyn EventLog, partition: PartitionId) -> Result<(), AnchorError> {
+    check(log, &log.anchors(partition).await?).await
+}
+
 /// The same, telling of each difference when it is first heard.
 ///
 /// Errors: as [`check`].

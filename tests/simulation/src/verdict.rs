@@ -61,7 +61,7 @@ fn named(violation: &Violation) -> String {
 }
 
 /// I15: a log that has lost its tail, or has a damaged commit, is not written to, and somebody said so.
-pub(crate) fn of_shrunk(before: &[Entry], after: &[Entry], alarms: u64) -> Result<(), String> {
+pub(crate) fn of_damaged(before: &[Entry], after: &[Entry], alarms: u64) -> Result<(), String> {
     if !before.starts_with(after) {
         let place =
             before.iter().zip(after).position(|(before, after)| before != after).unwrap_or(before.len());

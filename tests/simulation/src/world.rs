@@ -58,6 +58,7 @@ pub(crate) enum Event {
     Swizzle,
     /// The log loses its tail.
     Cut(Cut),
+    /// A bit of the log turns.
     Flip,
 }
 
@@ -243,7 +244,7 @@ impl World {
 
     fn end(&mut self) -> Result<(), String> {
         if let Some(before) = &self.lost {
-            return verdict::of_shrunk(before, self.log.entries(), self.seen.alarms);
+            return verdict::of_damaged(before, self.log.entries(), self.seen.alarms);
         }
         let since = START.plus(STORM + HEAL / 2).0;
         let late = self.history.iter().filter(|line| line.at > since);

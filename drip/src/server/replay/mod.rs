@@ -14,10 +14,10 @@ use projector::{Applied, Folded, Goal, SqliteViews, ViewStore, fold_to};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::report::{Report, Table};
-use super::args::EngineArgs;
+use super::args::{EngineArgs, parse_commit};
 use super::digest::{Digests, digest};
 use super::engines;
-use super::events::{parse_commit, parse_time};
+use super::events::parse_time;
 use super::progress::Progress;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;

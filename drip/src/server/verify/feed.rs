@@ -116,13 +116,17 @@ impl Scope {
 /// Where a partition ends. A replicated log can answer an old head for a moment: one behind what the views have read
 /// counts when the answers agree.
 async fn head(log: &dyn EventLog, partition: PartitionId, viewed: u64) -> Result<u64, ReadError> {
+    let head = log.head(partition).await?;
+    if head >= viewed {
+        return Ok(head);
+    }
     let shorter = async || {
         let head = log.head(partition).await?;
         Ok((head < viewed).then_some(Difference::EndsAt(head)))
     };
     match settled(log.patience(), shorter, drop).await? {
         Some(Difference::EndsAt(head)) => Ok(head),
-        _ => Ok(log.head(partition).await?.max(viewed)),
+        _ => Ok(viewed),
     }
 }
 

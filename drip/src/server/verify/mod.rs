@@ -17,9 +17,8 @@ use projector::FrozenViews;
 use self::feed::{Feed, Scope};
 use self::inspect::Inspector;
 use self::report::{Finding, Report};
-use super::args::EngineArgs;
+use super::args::{EngineArgs, parse_commit};
 use super::engines;
-use super::events::parse_commit;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 
@@ -76,8 +75,7 @@ impl Verify {
     async fn against_anchors(&self, log: &dyn EventLog) -> Result<(), Finding> {
         let asked = |number: &PartitionId| self.since.is_none_or(|since| since.partition == number.0);
         for partition in log.identity().partitions().filter(asked) {
-            let known = log.anchors(partition).await.map_err(|error| Finding::unreadable(&error))?;
-            anchors::check(log, &known).await.map_err(|error| match error {
+            anchors::check_kept(log, partition).await.map_err(|error| match error {
                 AnchorError::Differs(alarm) => Finding::differs(&alarm),
                 AnchorError::Read(error) => Finding::unreadable(&error),
             })?;
