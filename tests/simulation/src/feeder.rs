@@ -126,12 +126,17 @@ impl World {
                 }
             }
             // An owner whose term is over does not know of the last batches.
-            Some(ask::Answer::Rejected(no)) if no.code != Code::DeadlinePassed && self.swarm.one_owner => {
+            Some(ask::Answer::Rejected(no)) if !self.may_be_late(no.code) && self.swarm.one_owner => {
                 return Err(format!("I2: a batch up to {} was refused: {}", batch.to(), no.code));
             }
             _ => self.feeder.pending = Some(batch),
         }
         self.plan(3 * SECOND, Event::Feed);
         Ok(())
+    }
+
+    /// Whether a refusal is about the deadline alone: too far ahead it is for an owner whose clock is behind.
+    fn may_be_late(&self, code: Code) -> bool {
+        code == Code::DeadlinePassed || (code == Code::DeadlineTooFar && self.seen.clock_wrong > 0)
     }
 }

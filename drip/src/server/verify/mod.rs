@@ -22,7 +22,7 @@ use super::engines;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 
-/// Check the log by an independent program, and every row of the views against it.
+/// Check the log by rules written a second time, and every row of the views against it.
 ///
 /// Reads only, and may run while Drip runs: the views are compared as they are at one moment. Prints what was checked,
 /// what it adds up to, and a digest of the rows. docs/auditing.md explains each line.
