@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use ledger_core::Timestamp;
 
+use crate::check::Tally;
 use crate::core::{self, CoreSpeed, Size};
 use crate::cpu::Used;
 use crate::engines::{LogKind, Wanted, clean};
@@ -164,25 +165,41 @@ fn batch_row(work: &str, goal: &str, report: &Report, least: u64) -> Row {
     Row { reached, ..load_row(&format!("{work} ({} a request)", report.batch), goal, report, least) }
 }
 
-/// What was seen beside the figure: in the run that is in the middle.
+/// What was seen beside the figure: in all rounds, and in the run that is in the middle.
 fn seen(report: &Report) -> String {
-    let mut parts = Vec::new();
+    let mut parts = vec![range("drip", report)];
     if let Some(base) = report.baseline_per_second {
-        parts.push(format!("Postgres {}/s", grouped(base)));
+        parts.push(format!("Postgres {}/s: {}", grouped(base), range("postgres", report)));
     }
     let ours = || report.runs.iter().filter(|run| run.engine == "drip");
     if let Some(run) = ours().find(|run| run.per_second == report.per_second) {
+        parts.extend(run.in_flight.map(|count| format!("{count} in flight")));
         parts.push(format!("p50 {} µs, p99 {} µs", grouped(run.latency.p50), grouped(run.latency.p99)));
         parts.push(format!("processor time a debit: {}", used(&run.used)));
     }
+    parts.extend(report.partitions.map(|count| format!("{count} partitions")));
     if let Some(per_commit) = report.books.and_then(|books| books.debits_a_commit()) {
         parts.push(format!("{} debits a commit", grouped(per_commit.0 / 100)));
     }
-    let failed: u64 = ours().map(|run| run.tally.unknown + run.tally.refused.values().sum::<u64>()).sum();
-    if failed > 0 {
-        parts.push(format!("{} refused or unknown", grouped(failed)));
-    }
+    parts.extend(failed(ours().map(|run| &run.tally)));
     parts.join("; ")
+}
+
+/// The slowest and the fastest round of an engine.
+fn range(engine: &str, report: &Report) -> String {
+    let rounds = || report.runs.iter().filter(|run| run.engine == engine).map(|run| run.per_second);
+    let (least, most) = (rounds().min().unwrap_or(0), rounds().max().unwrap_or(0));
+    format!("rounds {} to {}", grouped(least), grouped(most))
+}
+
+/// Which debits were not paid, and why.
+fn failed<'a>(tallies: impl Iterator<Item = &'a Tally>) -> Vec<String> {
+    let mut all = Tally::default();
+    tallies.for_each(|tally| all.merge(tally.clone()));
+    let refused = all.refused.iter().map(|(code, count)| format!("{} refused as `{code}`", grouped(*count)));
+    let unknown =
+        all.unknown_told.map(|told| format!("{} without an outcome ({told})", grouped(all.unknown)));
+    refused.chain(unknown).collect()
 }
 
 /// Who used how much.
@@ -260,14 +277,15 @@ fn core_rows(speeds: &[CoreSpeed]) -> Vec<Row> {
 fn verify_row(verifying: &Verifying) -> Row {
     let Verifying { events, ms, asked, paid, p99, under_load } = *verifying;
     let beside = format!(
-        "{} debits a second asked and {} paid meanwhile, p99 {} µs",
+        "{} debits a second asked meanwhile, one a request, a tenth of what this Drip had just taken with its projector \
+         beside, and {} paid, p99 {} µs; openings and the load count among the events",
         grouped(asked),
         grouped(paid),
         grouped(p99)
     );
     Row {
         work: format!(
-            "drip verify of {} events, against the views in Postgres, while serving a tenth of full load",
+            "drip verify of {} events, against the views in Postgres, while serving a tenth of its load",
             grouped(events)
         ),
         goal: "< 20 s for a million".to_owned(),

@@ -98,6 +98,8 @@ pub struct Report {
     pub accounts: u32,
     /// Debits a request.
     pub batch: usize,
+    /// The log's partitions; none of a Drip that ran already.
+    pub partitions: Option<u16>,
     /// Every run, in the order in which they were made.
     pub runs: Vec<Run>,
     /// The middle of Drip's closed loops.
@@ -235,6 +237,7 @@ impl<'a> Rounds<'a> {
             via: self.plan.via,
             accounts: self.plan.load.accounts,
             batch: self.plan.load.batch,
+            partitions: self.plan.running.is_none().then_some(self.plan.wanted.partitions),
             per_second,
             baseline_per_second: baseline,
             ratio: baseline.and_then(|base| Ratio::of(per_second, base)),
@@ -286,7 +289,7 @@ impl Rival {
     /// Starts Postgres, and takes the faster of the two forms of the transaction.
     async fn start(load: &Load, say: Say<'_>) -> Result<Self> {
         require_servers()?;
-        let server = Postgres::start_measured(SETTINGS).await;
+        let server = Postgres::start_measured(&SETTINGS).await;
         let create = async |form| anyhow::Ok(Arc::new(Baseline::create(&server.url(), form).await?));
         let (one, several) = (create(Form::OneStatement).await?, create(Form::Transaction).await?);
         open_accounts(&one, load).await?;

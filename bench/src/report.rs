@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::machine::Machine;
 use crate::ratio::Ratio;
+use crate::target::postgres::{CONNECTIONS, SETTINGS};
 
 /// One row: some work, what it should reach, what it reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,7 +39,12 @@ pub fn markdown(machine: &Machine, command: &str, rows: &[Row]) -> String {
          what callers were told.\n\n\
          {} processors ({}), {} MiB of memory, Linux {}; a write of 4 KiB with its flush takes {} µs; {}{}.\n\n\
          Clients, servers and the baseline share the machine; one engine runs at a time, in turn with its baseline. \
-         Ratios are of medians of the same run. Such a machine wanders by tens of per cent.\n\n\
+         Figures are medians of the rounds, and ratios are of medians of the same run. Such a machine wanders by tens of \
+         per cent. No projector runs beside the debits, but in the row of `drip verify`. Processor time is of the whole run, \
+         its slower warm-up included.\n\n\
+         Postgres does one transaction a debit: the balance is updated where it suffices, and a row with its unique key is \
+         put into a journal; as one statement or as two, whichever was faster in a trial; {CONNECTIONS} connections; {}. \
+         `bench/src/target/postgres.rs` has the statements.\n\n\
          | work | goal | figure | by Postgres | | how, and what was seen |\n|---|---|---|---|---|---|\n",
         machine.processors,
         machine.processor,
@@ -47,6 +53,7 @@ pub fn markdown(machine: &Machine, command: &str, rows: &[Row]) -> String {
         machine.flush_micros,
         machine.versions,
         if machine.optimised { "" } else { "; A DEBUG BUILD: THE FIGURES SAY NOTHING" },
+        SETTINGS.map(|setting| format!("`{setting}`")).join(", "),
     );
     for row in rows {
         let ratio = row.ratio.map_or_else(|| "–".to_owned(), |ratio| ratio.to_string());

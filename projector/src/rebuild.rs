@@ -48,7 +48,7 @@ pub struct Goal {
     pub partition: PartitionId,
     /// The last message to fold.
     pub to: Sequence,
-    /// No commit after this time is folded.
+    /// No commit of this time or later is folded.
     pub until: Option<Timestamp>,
 }
 
@@ -141,7 +141,7 @@ impl Folding {
             match entry.map_err(ProjectorError::Log)? {
                 Entry::Commit(stored) => {
                     let commit = decode(&stored)?;
-                    if self.goal.until.is_some_and(|until| commit.time > until) {
+                    if self.goal.until.is_some_and(|until| commit.time >= until) {
                         self.ended = true;
                         break;
                     }

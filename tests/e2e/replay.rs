@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use test_servers::{NatsServer, Postgres};
 
 use crate::ask::{Said, said};
-use crate::audit::audit;
+use crate::audit::{audit, events};
 use crate::load::{Load, Target, a_moment};
 use crate::sqlite::damage;
 use crate::stack::{Drip, Engines, Stack, on_both_engines, program};
@@ -173,7 +173,8 @@ async fn a_log_is_folded_into_a_file_whole_or_up_to_a_moment() {
     let right = verified(&drip).await;
     let before = std::fs::read(drip.data_dir().join("log.db")).unwrap();
     let file = |name: &str| drip.folder().join(name).display().to_string();
-    let (whole, part, past) = (file("whole.db"), file("part.db"), file("past.db"));
+    let (whole, part, past, before_it) =
+        (file("whole.db"), file("part.db"), file("past.db"), file("before_it.db"));
     assert_eq!(replay(&drip, &["--to", &whole]).await["sha256"], right);
     let mut python = Command::new("python3");
     python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/digest.py")).arg(&whole);
@@ -185,6 +186,12 @@ async fn a_log_is_folded_into_a_file_whole_or_up_to_a_moment() {
     assert_eq!((&report["at"], &report["messages"]), (&json!(["0-3"]), &json!(3)));
     let report = replay(&drip, &["--to", &past, "--until", "2001-01-01T00:00:00Z"]).await;
     assert_eq!((&report["at"], &report["messages"]), (&json!([]), &json!(0)));
+    // A moment ends what is before it, as `drip events --until` does.
+    let all = events(&drip, &[]).await;
+    let fourth = all.iter().find(|event| event["position"] == "0-4-0").expect("it is there");
+    let moment = fourth["time"].as_str().expect("a text");
+    let report = replay(&drip, &["--to", &before_it, "--until", moment]).await;
+    assert_eq!(report["at"], json!(["0-3"]), "{moment}");
     for (flags, words) in [
         (vec!["--to", "x.db", "--until-position", "0-999-0"], "no commit of this log stands at 0-999-0"),
         (

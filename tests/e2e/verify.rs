@@ -61,6 +61,7 @@ async fn a_ledger_is_verified_while_it_serves(engines: Engines) {
     );
     assert_eq!(verify(&drip.log_flags(), &["--log-only"]).await.expect(0).json()["views"], Value::Null);
     since(drip, &report).await;
+    noted(drip, &report).await;
     if let Some(nats) = &stack.nats {
         a_foreign_message_is_named(drip, &nats.url()).await;
     }
@@ -96,6 +97,51 @@ async fn a_foreign_message_is_named(drip: &Drip, nats: &str) {
     let first = &report["foreign"]["first"][0];
     assert_eq!((&first["partition"], &first["sequence"]), (&Value::from(0), &Value::from(sequence)));
     assert_eq!(first["reason"], "it has no Drip-Prefix header");
+}
+
+/// What an auditor noted of each partition is held against the log.
+async fn noted(drip: &Drip, whole: &Value) {
+    let notes: Vec<String> = whole["partitions"].as_array().expect("a list").iter().map(note).collect();
+    let flags: Vec<&str> = notes.iter().flat_map(|note| ["--expect", note]).collect();
+    let report = verify(&drip.log_flags(), &flags).await.expect(0).json();
+    assert_eq!(report["noted"].as_array().expect("a list").len(), notes.len());
+    let unknown = "Whether this is the log you knew";
+    assert!(!report["not_checked"].to_string().contains(unknown), "{report}");
+    assert!(whole["not_checked"].to_string().contains(unknown), "{whole}");
+
+    let (place, hash) = notes[0].split_once('=').expect("two parts");
+    let other = format!("{place}={}", hash.chars().rev().collect::<String>());
+    let found = verify(&drip.log_flags(), &["--log-only", "--expect", &other]).await.expect(FOUND_WRONG);
+    assert_eq!(found.json()["finding"]["kind"], "noted");
+    assert!(found.err.contains(&format!("another one stands at {}", &place[2..])), "{}", found.err);
+    let found =
+        verify(&drip.log_flags(), &["--expect", &format!("0-999999={hash}")]).await.expect(FOUND_WRONG);
+    assert!(found.err.contains("but the log ends at"), "{}", found.err);
+    let refused = verify(&drip.log_flags(), &["--expect", &format!("77-1={hash}")]).await.expect(2);
+    assert!(refused.err.contains("there is no partition 77"), "{}", refused.err);
+}
+
+/// The seal of a partition, as `--expect` takes it.
+fn note(partition: &Value) -> String {
+    let hash = partition["sha256"].as_str().expect("a text");
+    format!("{}-{}={hash}", partition["partition"], partition["commit"])
+}
+
+#[tokio::test]
+async fn a_log_that_was_replaced_is_told_by_what_was_noted_and_its_views_are_not_blamed() {
+    let (known, other) = (at_rest().await, at_rest().await);
+    let note = note(&clean(&known).await["partitions"][0]);
+    let replaced = known.folder().join("replaced");
+    copy(&known.data_dir(), &replaced);
+    copy_into(&other.data_dir(), &replaced, "log.db");
+    let flags = ["--data-dir".to_owned(), replaced.display().to_string()];
+    // It is right in itself.
+    verify(&flags, &["--log-only"]).await.expect(0);
+    for more in [vec!["--log-only"], vec![]] {
+        let found = verify(&flags, &[&more[..], &["--expect", &note]].concat()).await.expect(FOUND_WRONG);
+        assert!(found.err.contains("was noted with the SHA-256"), "{}", found.err);
+        assert!(found.err.contains("look for the log that holds what was noted"), "{}", found.err);
+    }
 }
 
 /// A ledger with a bit of everything, at rest: a source, its declines, crossings, money in.
@@ -249,6 +295,20 @@ async fn a_row_changed_in_postgres_is_named_while_drip_serves() {
     postgres.sql(&database, "DROP TABLE lots").await;
     let unreadable = verify(&drip.log_flags(), &[]).await.expect(1);
     assert!(unreadable.err.contains("reading the frozen views failed"), "{}", unreadable.err);
+}
+
+/// Copies the files whose names begin so, over those that are there.
+fn copy_into(from: &Path, to: &Path, begin: &str) {
+    for entry in fs::read_dir(to).expect("it is there").map(|entry| entry.expect("readable")) {
+        if entry.file_name().to_string_lossy().starts_with(begin) {
+            fs::remove_file(entry.path()).expect("it is ours");
+        }
+    }
+    for entry in fs::read_dir(from).expect("it is there").map(|entry| entry.expect("readable")) {
+        if entry.file_name().to_string_lossy().starts_with(begin) {
+            fs::copy(entry.path(), to.join(entry.file_name())).expect("there is room");
+        }
+    }
 }
 
 /// Copies the files of a folder, in place of what was there.

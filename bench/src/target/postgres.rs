@@ -14,7 +14,7 @@ pub const CONNECTIONS: usize = 64;
 
 /// How Postgres is set up: every commit is on the disk before it is acknowledged, and checkpoints do not fall into a
 /// run.
-pub const SETTINGS: &[&str] = &[
+pub const SETTINGS: [&str; 6] = [
     "synchronous_commit=on",
     "fsync=on",
     "shared_buffers=1GB",

@@ -16,7 +16,7 @@ pub(crate) struct EngineArgs {
     #[arg(long, env = "DRIP_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Keep the log in NATS JetStream instead of DIR/log.db: nats://host:port.
+    /// The log is in NATS JetStream instead of DIR/log.db: nats://host:port.
     #[arg(long, env = "DRIP_NATS_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) nats: Option<String>,
 
@@ -44,7 +44,7 @@ pub(crate) struct EngineArgs {
     #[arg(long, env = "DRIP_LOG_PATIENCE", default_value_t = 30, value_name = "SECONDS")]
     pub(crate) log_patience: u32,
 
-    /// Keep the views in Postgres instead of DIR/views.db: postgres://user@host/database.
+    /// The views are in Postgres instead of DIR/views.db: postgres://user@host/database.
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) database_url: Option<String>,
 }

@@ -211,19 +211,31 @@ pub async fn check_telling(
 ///
 /// Errors: it can not be read now, or is damaged there.
 pub async fn difference(log: &dyn EventLog, anchor: &Anchor) -> Result<Option<Difference>, ReadError> {
-    let (identity, sequence) = (log.identity(), anchor.sequence);
+    let identity = log.identity();
     if anchor.log != identity.log || anchor.partition.0 >= identity.partitions {
         return Ok(Some(Difference::OtherLog(identity.log)));
     }
-    if sequence == 0 {
-        return Ok(None);
+    match anchor.sequence {
+        0 => Ok(None),
+        sequence => difference_at(log, anchor.partition, sequence, anchor.hash).await,
     }
-    let head = log.head(anchor.partition).await?;
+}
+
+/// How the log differs from holding the commit of this hash there, as it answers now.
+///
+/// Errors: it can not be read now, or is damaged there; it has no such partition.
+pub async fn difference_at(
+    log: &dyn EventLog,
+    partition: PartitionId,
+    sequence: Sequence,
+    hash: Hash,
+) -> Result<Option<Difference>, ReadError> {
+    let head = log.head(partition).await?;
     if head < sequence {
         return Ok(Some(Difference::EndsAt(head)));
     }
-    Ok(match log.read(anchor.partition, sequence).await? {
-        Some(Entry::Commit(commit)) if commit.hash == anchor.hash => None,
+    Ok(match log.read(partition, sequence).await? {
+        Some(Entry::Commit(commit)) if commit.hash == hash => None,
         Some(Entry::Commit(commit)) => Some(Difference::OtherAt { sequence, hash: commit.hash }),
         Some(Entry::Foreign { .. }) => Some(Difference::ForeignAt(sequence)),
         None => Some(Difference::NothingAt(sequence)),

@@ -39,7 +39,6 @@ impl World {
     fn tries_a_debit(&mut self) {
         let Some(call) = client::dry_run(&mut self.rng, self.now) else { return };
         self.next += 1;
-        self.seen.dry_runs += 1;
         self.reaches_an_owner(self.next, Asker::DryRun, Input::Call(self.next, call));
     }
 

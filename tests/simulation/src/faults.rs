@@ -1,6 +1,9 @@
 //! What goes wrong in a seed: about half of what can, each as often as the seed draws.
 
+use command_api::writer::CLOCK_SKEW_MAX;
 use event_log::sim::{Faults, Replicas, Rng};
+use ledger_core::Policy;
+use ledger_core::policy::OnDecline;
 use ledger_core::time::SECOND;
 
 /// The budget of keys of an app whose keys are soon forgotten.
@@ -17,6 +20,12 @@ pub(crate) struct Swarm {
     pub(crate) pause: u64,
     /// An owner's clock is wrong from its start on.
     pub(crate) clock: u64,
+    /// An owner's clock jumps while it is at work, once a second.
+    pub(crate) jump: u64,
+    /// An owner stops in order, once a second.
+    pub(crate) stop: u64,
+    /// An owner starts with another policy.
+    pub(crate) policy: u64,
     /// There never is a second owner beside the first.
     pub(crate) one_owner: bool,
     /// How many keys are remembered.
@@ -53,6 +62,7 @@ impl Swarm {
             unreadable: often(50),
         };
         let (crash, pause, clock) = (often(30), often(300), often(500));
+        let (jump, stop, policy) = (often(100), often(60), often(400));
         let key_budget = if often(1) > 0 { FEW_KEYS } else { 10_000 };
         let clients = 3 + usize::try_from(rng.below(18)).expect("small");
         let one_owner = rng.chance(500);
@@ -60,7 +70,21 @@ impl Swarm {
             .then(|| if rng.chance(500) { Cut::UnderWay } else { Cut::AtRest });
         let flip = replicas == Replicas::One && cut.is_none() && rng.chance(100);
         let pause = if one_owner { 0 } else { pause };
-        Self { replicas, log, crash, pause, clock, one_owner, key_budget, clients, cut, flip }
+        Self {
+            replicas,
+            log,
+            crash,
+            pause,
+            clock,
+            jump,
+            stop,
+            policy,
+            one_owner,
+            key_budget,
+            clients,
+            cut,
+            flip,
+        }
     }
 
     /// Nothing goes wrong by itself.
@@ -71,6 +95,9 @@ impl Swarm {
             crash: 0,
             pause: 0,
             clock: 0,
+            jump: 0,
+            stop: 0,
+            policy: 0,
             one_owner: false,
             key_budget: 10_000,
             clients: 6,
@@ -81,12 +108,30 @@ impl Swarm {
 
     /// From now on nothing goes wrong any more. What was lost stays lost.
     pub(crate) fn heal(&mut self) {
-        (self.log, self.crash, self.pause, self.clock) = (Faults::default(), 0, 0, 0);
+        (self.log, self.crash, self.pause) = (Faults::default(), 0, 0);
+        (self.clock, self.jump, self.stop, self.policy) = (0, 0, 0, 0);
     }
 
     /// Keys that say nothing of their time are forgotten by and by.
     pub(crate) fn forgets_keys(&self) -> bool {
         self.key_budget == FEW_KEYS
+    }
+
+    /// How far an owner's clock jumps, in microseconds: every second time as little as it may.
+    pub(crate) fn clock_jump(rng: &mut Rng) -> i64 {
+        let most = if rng.chance(500) { CLOCK_SKEW_MAX / 2 } else { 20 * SECOND };
+        rng.micros(-most, most)
+    }
+
+    /// What an owner is configured with for the app whose keys may be few.
+    pub(crate) fn policy(&self, rng: &mut Rng) -> Policy {
+        let usual = Policy { key_budget: self.key_budget, ..Policy::default() };
+        match rng.chance(self.policy).then(|| rng.below(3)) {
+            None => usual,
+            Some(0) => Policy { fee_bps: 1_234, low_percent: 50, ..usual },
+            Some(1) => Policy { fee_bps: 0, on_decline: OnDecline::Exhaust, ..usual },
+            Some(_) => Policy { low_percent: 0, on_decline: OnDecline::Ignore, ..usual },
+        }
     }
 
     /// How wrong an owner's clock is, in microseconds: ahead by half a minute at most, so that the log's time is

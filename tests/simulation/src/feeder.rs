@@ -135,8 +135,9 @@ impl World {
         Ok(())
     }
 
-    /// Whether a refusal is about the deadline alone: too far ahead it is for an owner whose clock is behind.
+    /// Whether a refusal is about the deadline alone: too far ahead it is for an owner whose clock is, or jumped, behind.
     fn may_be_late(&self, code: Code) -> bool {
-        code == Code::DeadlinePassed || (code == Code::DeadlineTooFar && self.seen.clock_wrong > 0)
+        code == Code::DeadlinePassed
+            || (code == Code::DeadlineTooFar && self.seen.clock_wrong + self.seen.clock_jumps > 0)
     }
 }

@@ -3,7 +3,7 @@
 //! [`run`] plays one seed: owners (the real writers, carried by a small shell that crashes and is paused), clients that
 //! try again, and [`event_log::sim::SimLog`]. At the end the faults stop, a last deposit must get through, and the judge
 //! holds the log and what clients were told against each other. In reading order: `outcome` (the bugs on purpose, and
-//! what was seen), `faults` (what a seed lets go wrong), `world` (the agenda), `owners` and `owner`, `clients` and
+//! what was seen), `faults` (what a seed lets go wrong), `world` (the agenda), `owners`, `lives` and `owner`, `clients` and
 //! `client`, `feeder` (a source), `script` (named schedules), `verdict`; then `views`, where the projectors of that seed fold
 //! the log, as it came to be, into a database that fails. `many` and `report` are about many seeds.
 
@@ -11,6 +11,7 @@ mod client;
 mod clients;
 mod faults;
 mod feeder;
+mod lives;
 mod many;
 mod outcome;
 mod owner;

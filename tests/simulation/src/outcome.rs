@@ -58,6 +58,22 @@ pub struct Outcome {
     pub clock_behind: u64,
     /// Owners that started with a wrong clock.
     pub clock_wrong: u64,
+    /// Clocks that jumped under a running owner by as much as it can not notice.
+    pub clock_jumps: u64,
+    /// As before: by more, so that it ended.
+    pub clock_jumps_noticed: u64,
+    /// Owners that stopped in order.
+    pub stops: u64,
+    /// Those that left a snapshot.
+    pub last_snapshots: u64,
+    /// Answers without their event.
+    pub brief: u64,
+    /// Keys that were refused because they may have been forgotten.
+    pub keys_expired: u64,
+    /// Times the log says that keys were forgotten before their time.
+    pub horizons_raised: u64,
+    /// Policies that were set, the first ones included.
+    pub policies_set: u64,
     /// Times all owners were put to sleep one by one, to wake up in another order.
     pub swizzles: u64,
     /// Owners that stopped, or did not start, because the log had lost what was known of it.
@@ -74,7 +90,7 @@ pub struct Outcome {
     pub items: u64,
     /// Batches that were sent again, whole or in part.
     pub batches_again: u64,
-    /// Debits that were only tried.
+    /// Answers to debits that were only tried.
     pub dry_runs: u64,
     /// Unknown outcomes that stood in the log when the same call was asked again.
     pub unknown_stored: u64,

@@ -17,6 +17,24 @@ pub(crate) fn restore(snapshot: &Snapshot) -> Result<(Chain, Ledger), String> {
     restored.map_err(|error| format!("a snapshot that was written can not be read: {error}"))
 }
 
+/// A snapshot that was kept.
+pub(crate) struct Kept {
+    pub(crate) snapshot: Snapshot,
+    /// Of an owner that stopped in order: up to when it had looked at its clock.
+    pub(crate) looked: Option<Timestamp>,
+}
+
+impl Kept {
+    /// I11: it is what a replay up to its commit knows, to the last byte; one that stopped has looked at its clock since.
+    pub(crate) fn is_what_is_known(&self, replayed: &Writer) -> Result<bool, String> {
+        let known = Snapshot::take(replayed.chain(), replayed.ledger());
+        let Some(looked) = self.looked else { return Ok(known == self.snapshot) };
+        let (chain, mut ledger) = restore(&known)?;
+        ledger.begin(looked);
+        Ok(Snapshot::take(&chain, &ledger) == self.snapshot)
+    }
+}
+
 /// Who waits for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asker {
@@ -37,6 +55,8 @@ pub(crate) struct Owner {
     pub(crate) term_began: u64,
     /// By how much its clock is wrong, in microseconds.
     pub(crate) clock: i64,
+    /// By how much of this it has become wrong since its start.
+    pub(crate) jumped: i64,
     /// Asleep with all its memory until then.
     pub(crate) paused_until: Timestamp,
     /// What came while it was asleep.
@@ -45,13 +65,13 @@ pub(crate) struct Owner {
 
 impl Owner {
     /// A writer with nothing in memory.
-    pub(crate) fn new(key_budget: u32) -> Self {
-        Self::with(Writer::new(PartitionId(0), Self::config(key_budget)))
+    pub(crate) fn new(policy: Policy) -> Self {
+        Self::with(Writer::new(PartitionId(0), Self::config(policy)))
     }
 
     /// A writer that goes on from a snapshot.
-    pub(crate) fn restored(key_budget: u32, state: (Chain, Ledger), size: usize) -> Self {
-        Self::with(Writer::restored(PartitionId(0), Self::config(key_budget), state, size))
+    pub(crate) fn restored(policy: Policy, state: (Chain, Ledger), size: usize) -> Self {
+        Self::with(Writer::restored(PartitionId(0), Self::config(policy), state, size))
     }
 
     fn with(writer: Writer) -> Self {
@@ -61,18 +81,18 @@ impl Owner {
             calls: BTreeMap::new(),
             term_began: 0,
             clock: 0,
+            jumped: 0,
             paused_until: Timestamp(0),
             asleep: vec![],
         }
     }
 
-    fn config(key_budget: u32) -> WriterConfig {
-        let app = |name, key_budget| {
-            (AppId::new(name).expect("a good name"), Policy { key_budget, ..Policy::default() })
-        };
+    fn config(policy: Policy) -> WriterConfig {
+        let app = |name, policy| (AppId::new(name).expect("a good name"), policy);
+        let other = Policy { key_budget: 10_000, ..Policy::default() };
         WriterConfig {
             program: Label::new("drip simulation").expect("a good label"),
-            policies: vec![app("demo", key_budget), app("other", 10_000)],
+            policies: vec![app("demo", policy), app("other", other)],
             queue_max: 50,
         }
     }

@@ -1,18 +1,17 @@
-//! The owners' side of the world: they start, carry out what their writers want, look at the log, crash and sleep.
+//! The owners' side of the world: they carry out what their writers want, and look at the log.
 
 use command_api::ask;
-use command_api::writer::{Input, OpenError, Output, Stop, Ticket};
-use event_log::anchors::Verdict;
+use command_api::writer::{Input, Output, Stop, Ticket};
 use event_log::sim::Answer;
 use event_log::{Anchor, AppendOutcome, Entry, ReadError};
 use judge::history::{Refusal, What};
-use ledger_core::TermNonce;
+use ledger_core::Code;
 use ledger_core::commit::{Commit, CommitBuilder, EncodedCommit, Head};
 use ledger_core::time::SECOND;
 
 use crate::client;
 use crate::outcome::Bug;
-use crate::owner::{self, Asker, Owner};
+use crate::owner::{self, Asker, Kept};
 use crate::world::{Event, World};
 
 /// What an owner has asked of the log.
@@ -26,125 +25,6 @@ pub(crate) enum Asked {
 }
 
 impl World {
-    /// A new owner replays what a head, perhaps an old one, tells of, and asks for the term. Before that it holds the log
-    /// against what is known of it, as the real one does.
-    pub(crate) fn start(&mut self) -> Result<(), String> {
-        if self.owners.len() >= if self.swarm.one_owner { 1 } else { 3 } {
-            return Ok(());
-        }
-        match self.holds_what_is_known() {
-            Verdict::Agrees => {}
-            Verdict::InDoubt => {
-                self.plan(3 * SECOND, Event::Start);
-                return Ok(());
-            }
-            Verdict::Believed => {
-                self.seen.alarms += 1;
-                self.note("an owner does not start: the log has lost what is known of it");
-                return Ok(());
-            }
-        }
-        self.next += 1;
-        let id = self.next;
-        let owner = self.new_owner()?;
-        self.owners.insert(id, owner);
-        self.note(&format!("owner {id} starts"));
-        self.open(id)?;
-        self.plan(2 * SECOND, Event::Look(id));
-        Ok(())
-    }
-
-    fn holds_what_is_known(&mut self) -> Verdict {
-        let known = self.anchor.filter(|_| self.bug != Some(Bug::AnchorsNotAsked));
-        match known.map(|anchor| self.log.differs(self.now, &anchor)) {
-            None => Verdict::Agrees,
-            Some(Ok(found)) => self.doubt.hear(self.now, found),
-            Some(Err(_)) => {
-                self.doubt.unanswered();
-                Verdict::InDoubt
-            }
-        }
-    }
-
-    /// With nothing in memory, or with what the newest snapshot holds, or an older one.
-    fn new_owner(&mut self) -> Result<Owner, String> {
-        let mut owner = self.restored()?;
-        owner.clock = self.swarm.clock_offset(&mut self.rng);
-        self.seen.clock_wrong += u64::from(owner.clock != 0);
-        Ok(owner)
-    }
-
-    fn restored(&mut self) -> Result<Owner, String> {
-        let count = self.snapshots.len();
-        if count == 0 || self.rng.chance(300) {
-            return Ok(Owner::new(self.swarm.key_budget));
-        }
-        let old = self.rng.chance(500);
-        let any = usize::try_from(self.rng.below(count as u64)).expect("small");
-        let place = if old { any } else { count - 1 };
-        let mut state = owner::restore(&self.snapshots[place])?;
-        if self.bug == Some(Bug::StateOfAnotherMoment) {
-            state.0 = self.snapshots[count - 1].chain;
-        }
-        self.seen.restored += u64::from(place == count - 1);
-        self.seen.restored_old += u64::from(place < count - 1);
-        self.note(&format!("a snapshot of commit {} is taken up", state.0.sequence));
-        Ok(Owner::restored(self.swarm.key_budget, state, self.snapshots[place].size()))
-    }
-
-    fn open(&mut self, id: u64) -> Result<(), String> {
-        let head = self.log.head(self.now);
-        let Ok(head) = head else {
-            self.owners.remove(&id);
-            self.plan(3 * SECOND, Event::Start);
-            return Ok(());
-        };
-        if let Some(place) = self.log.damaged(head) {
-            self.seen.alarms += 1;
-            self.note(&format!("owner {id} does not start: the log is damaged at {place}"));
-            self.owners.remove(&id);
-            return Ok(());
-        }
-        let owner = self.owners.get_mut(&id).expect("it is alive");
-        let head = usize::try_from(head).expect("small");
-        let tail = self.bug != Some(Bug::TailNotReplayed) || owner.writer.chain().read == 0;
-        owner.replay(if tail { &self.log.entries()[..head] } else { &[] })?;
-        let mut nonce = [0; 16];
-        nonce[..8].copy_from_slice(&self.rng.draw().to_le_bytes());
-        let (mut out, now) = (Vec::new(), self.now.plus(owner.clock));
-        match owner.writer.open(now, TermNonce(nonce), &mut out) {
-            Ok(()) => self.carry_out(id, out),
-            Err(OpenError::ClockBehind { .. }) => {
-                self.seen.clock_behind += 1;
-                self.owners.remove(&id);
-                self.plan(3 * SECOND, Event::Start);
-            }
-            Err(error) => return Err(format!("I13: {error}")),
-        }
-        Ok(())
-    }
-
-    /// One by one they fall asleep, and wake up in another order.
-    pub(crate) fn swizzle(&mut self) {
-        if self.swarm.one_owner || self.swarm.pause == 0 {
-            return;
-        }
-        self.seen.swizzles += 1;
-        let ids: Vec<u64> = self.owners.keys().copied().collect();
-        for id in ids {
-            self.falls_asleep(id);
-        }
-    }
-
-    pub(crate) fn falls_asleep(&mut self, id: u64) {
-        let until = self.now.plus(self.rng.micros(0, 30 * SECOND));
-        self.note(&format!("owner {id} falls asleep"));
-        self.seen.pauses += 1;
-        self.owners.get_mut(&id).expect("it is alive").paused_until = until;
-        self.plan_at(until, Event::Wake(id));
-        self.plan(10 * SECOND, Event::Start);
-    }
-
     pub(crate) fn input(&mut self, id: u64, input: Input) {
         let Some(owner) = self.owners.get_mut(&id) else { return };
         if self.now < owner.paused_until {
@@ -154,15 +34,6 @@ impl World {
         owner.writer.step(now, input, &mut out);
         owner.writer.flush(now, &mut out);
         self.carry_out(id, out);
-    }
-
-    /// Time passes; what came while it was asleep is taken in now, with the memory of then.
-    pub(crate) fn wake(&mut self, id: u64) {
-        let awake = self.owners.get_mut(&id).filter(|owner| owner.paused_until <= self.now);
-        for input in awake.map(|owner| std::mem::take(&mut owner.asleep)).unwrap_or_default() {
-            self.input(id, input);
-        }
-        self.input(id, Input::Tick);
     }
 
     /// Carries out one after the other; it may crash before each, and behind the last.
@@ -215,7 +86,7 @@ impl World {
             }
             Output::Snapshot(snapshot) => {
                 self.seen.snapshots += 1;
-                self.snapshots.push(*snapshot);
+                self.snapshots.push(Kept { snapshot: *snapshot, looked: None });
             }
             Output::Opened => {
                 let owner = self.owners.get_mut(&id).expect("it is alive");
@@ -238,12 +109,19 @@ impl World {
 
     fn answer(&mut self, id: u64, ticket: Ticket, answer: ask::Answer) {
         let owner = self.owners.get_mut(&id).expect("it is alive");
+        self.seen.brief += u64::from(matches!(answer, ask::Answer::Brief(_)));
+        let expired =
+            |answer: &ask::Answer| matches!(answer, ask::Answer::Rejected(no) if no.code == Code::KeyExpired);
+        self.seen.keys_expired += u64::from(expired(&answer));
         match owner.calls.remove(&ticket) {
             Some((Asker::Client(client), op)) => {
                 self.plan(4_000, Event::Told(client, op, client::told(answer)));
             }
             Some((Asker::Feeder, op)) => self.plan(4_000, Event::Fed(op, Box::new(answer))),
-            Some((Asker::DryRun, _)) | None => {}
+            Some((Asker::DryRun, _)) => {
+                self.seen.dry_runs += u64::from(matches!(answer, ask::Answer::WouldCharge(_)))
+            }
+            None => {}
         }
     }
 
@@ -251,13 +129,6 @@ impl World {
         self.next += 1;
         self.asked.insert(self.next, (id, asked));
         self.next
-    }
-
-    pub(crate) fn crash(&mut self, id: u64) {
-        self.note(&format!("owner {id} crashes"));
-        self.seen.crashes += 1;
-        self.owners.remove(&id);
-        self.plan(5 * SECOND, Event::Start);
     }
 
     /// Once a second an owner looks whether somebody else has written, and whether the log is what it was.
@@ -280,9 +151,7 @@ impl World {
             self.log.compare(self.now, token, anchor);
         }
         self.plan_at(self.now.plus(SECOND), Event::Look(id));
-        if self.rng.chance(self.swarm.pause) {
-            self.falls_asleep(id);
-        }
+        self.meets_with(id);
     }
 
     /// Beside the log, where those who start after it will find it. Never a lower one.

@@ -9,6 +9,8 @@ use ledger_core::Ledger;
 use ledger_core::commit::Commit;
 use ledger_core::event::Event;
 
+use crate::outcome::Outcome;
+
 /// The first thing that is wrong. `one_owner`: there never was a second one beside the first.
 pub(crate) fn judge(
     entries: &[Entry],
@@ -73,10 +75,9 @@ pub(crate) fn of_damaged(before: &[Entry], after: &[Entry], alarms: u64) -> Resu
     }
 }
 
-/// I1, I2: the items of the source that were acknowledged are done with, each once. How many commits there are, how many
-/// events, and in how many commits an account crossed a line and money came in.
-pub(crate) fn items(entries: &[Entry], acknowledged: u64) -> Result<(u64, u64, u64), String> {
-    let (mut done, mut counts) = (BTreeSet::new(), (0, 0, 0));
+/// I1, I2: the items of the source that were acknowledged are done with, each once. Counts what the log holds.
+pub(crate) fn count(entries: &[Entry], acknowledged: u64, seen: &mut Outcome) -> Result<(), String> {
+    let mut done = BTreeSet::new();
     for entry in entries {
         let Entry::Commit(stored) = entry else { continue };
         let commit = Commit::decode(&stored.bytes).map_err(|error| format!("I7: {error}"))?;
@@ -84,6 +85,8 @@ pub(crate) fn items(entries: &[Entry], acknowledged: u64) -> Result<(u64, u64, u
         for event in commit.events.iter() {
             crossed |= matches!(event, Event::Crossed(_));
             paid |= matches!(event, Event::Deposited(_) | Event::Granted(_));
+            seen.policies_set += u64::from(matches!(event, Event::PolicySet(_)));
+            seen.horizons_raised += u64::from(matches!(event, Event::HorizonRaised(_)));
             let item = match event {
                 Event::Debited(event) => event.usage.item.as_ref(),
                 Event::Declined(event) => event.usage.item.as_ref(),
@@ -95,12 +98,12 @@ pub(crate) fn items(entries: &[Entry], acknowledged: u64) -> Result<(u64, u64, u
                 return Err(format!("I2: item {} was done with twice", item.number));
             }
         }
-        counts.0 += 1;
-        counts.1 += commit.events.len() as u64;
-        counts.2 += u64::from(crossed && paid);
+        seen.commits += 1;
+        seen.events += commit.events.len() as u64;
+        seen.crossed_and_paid += u64::from(crossed && paid);
     }
     match (1..=acknowledged).find(|number| !done.contains(number)) {
         Some(number) => Err(format!("I1: item {number} was acknowledged and is not in the log")),
-        None => Ok(counts),
+        None => Ok(()),
     }
 }

@@ -13,13 +13,13 @@ use event_log::{Anchor, Entry};
 use judge::history::{Line, What};
 use ledger_core::commit::Commit;
 use ledger_core::time::SECOND;
-use ledger_core::{LogId, PartitionId, Snapshot, Timestamp};
+use ledger_core::{LogId, PartitionId, Policy, Timestamp};
 
 use crate::client::Client;
 use crate::faults::{Cut, Swarm};
 use crate::feeder::Feeder;
 use crate::outcome::{Bug, Outcome};
-use crate::owner::Owner;
+use crate::owner::{Kept, Owner};
 use crate::owners::Asked;
 use crate::script::Running;
 use crate::{verdict, views};
@@ -80,7 +80,7 @@ pub(crate) struct World {
     pub(crate) history: Vec<Line>,
     agenda: BTreeMap<(Timestamp, u64), Event>,
     trace: VecDeque<String>,
-    pub(crate) snapshots: Vec<Snapshot>,
+    pub(crate) snapshots: Vec<Kept>,
     /// What is known of the log beside it, and whether a start has found it otherwise.
     pub(crate) anchor: Option<Anchor>,
     pub(crate) doubt: Doubt,
@@ -202,7 +202,7 @@ impl World {
         self.note("the faults stop");
         self.swarm.heal();
         self.log.faults = self.swarm.log;
-        // Who finds its clock set right ends, and is started again.
+        // Whose clock is set right finds that it has jumped, ends, and is started again.
         self.owners.retain(|_, owner| owner.clock == 0);
         self.plan(2 * SECOND, Event::Start);
     }
@@ -249,13 +249,12 @@ impl World {
         let since = START.plus(STORM + HEAL / 2).0;
         let late = self.history.iter().filter(|line| line.at > since);
         let alive = late.filter(|line| matches!(line.what, What::Ok(_))).count() > 0;
-        let mut fresh = Owner::new(self.swarm.key_budget);
+        let mut fresh = Owner::new(Policy::default());
         self.snapshots_are_replays(&mut fresh)?;
         fresh.replay(self.log.entries())?;
         let (ledger, one_owner) = (fresh.writer.ledger(), self.swarm.one_owner);
         verdict::judge(self.log.entries(), &self.history, ledger, one_owner)?;
-        let count = verdict::items(self.log.entries(), self.feeder.acknowledged())?;
-        (self.seen.commits, self.seen.events, self.seen.crossed_and_paid) = count;
+        verdict::count(self.log.entries(), self.feeder.acknowledged(), &mut self.seen)?;
         match alive {
             true => Ok(()),
             false => Err("I13: long after the faults have stopped nothing gets through".to_owned()),
@@ -265,12 +264,12 @@ impl World {
     /// I11: each snapshot is what a replay up to its commit knows, to the last byte.
     fn snapshots_are_replays(&self, fresh: &mut Owner) -> Result<(), String> {
         let mut snapshots: Vec<_> = self.snapshots.iter().collect();
-        snapshots.sort_by_key(|snapshot| snapshot.chain.read);
-        for snapshot in snapshots {
-            let read = usize::try_from(snapshot.chain.read).expect("small");
+        snapshots.sort_by_key(|kept| kept.snapshot.chain.read);
+        for kept in snapshots {
+            let read = usize::try_from(kept.snapshot.chain.read).expect("small");
             let before = self.log.entries().get(..read);
             fresh.replay(before.ok_or("I11: a snapshot is of a commit that is not there")?)?;
-            if Snapshot::take(fresh.writer.chain(), fresh.writer.ledger()) != *snapshot {
+            if !kept.is_what_is_known(&fresh.writer)? {
                 return Err(format!("I11: the snapshot at {read} is not what a replay up to there knows"));
             }
         }

@@ -20,7 +20,7 @@ fn well((seen, wrong): (Vec<Outcome>, Vec<String>)) -> Vec<Outcome> {
 #[test]
 fn the_fixed_seeds_go_well_and_see_what_they_should() {
     let seen = well(run_many(0, |count| count < SEEDS));
-    let sometimes: [(&str, Count); 35] = [
+    let sometimes: [(&str, Count); 43] = [
         ("unknown answers", |seen| seen.unknown),
         ("unknown, and it was stored", |seen| seen.unknown_stored),
         ("unknown, and it was not stored", |seen| seen.unknown_not_stored),
@@ -29,6 +29,14 @@ fn the_fixed_seeds_go_well_and_see_what_they_should() {
         ("pauses one by one", |seen| seen.swizzles),
         ("wrong clocks", |seen| seen.clock_wrong),
         ("clocks behind the log", |seen| seen.clock_behind),
+        ("clocks that jump under way", |seen| seen.clock_jumps),
+        ("clocks that jump too far", |seen| seen.clock_jumps_noticed),
+        ("orderly stops", |seen| seen.stops),
+        ("last snapshots", |seen| seen.last_snapshots),
+        ("brief answers", |seen| seen.brief),
+        ("keys that may be forgotten", |seen| seen.keys_expired),
+        ("horizons raised", |seen| seen.horizons_raised),
+        ("policies that changed", |seen| seen.policies_set.saturating_sub(2)),
         ("fenced owners", |seen| seen.fenced),
         ("conflicts with our own commit", |seen| seen.ours),
         ("keys repeated across a change of terms", |seen| seen.across_terms),

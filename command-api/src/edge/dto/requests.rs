@@ -129,8 +129,8 @@ pub struct MoneyRequest {
     /// In USDC, at most six decimals.
     #[schema(required)]
     pub amount: Option<Decimal>,
-    /// The caller's idempotency key: remembered for ever.
-    #[schema(required, min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
+    /// The caller's idempotency key, remembered for ever. Money in must have one: here, or over HTTP in the header.
+    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     pub key: Option<String>,
     /// The caller's own data.
     pub metadata: Option<Metadata>,

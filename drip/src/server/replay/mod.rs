@@ -37,7 +37,7 @@ pub(crate) struct Replay {
     /// Fold into this new SQLite file instead, for study: the live views are not looked at.
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
-    /// With --to: only commits up to this time.
+    /// With --to: only commits before this time.
     #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "to")]
     until: Option<Timestamp>,
     /// With --to: in the partition of this position, only up to its whole commit. May be given once a partition.

@@ -10,7 +10,8 @@ use tokio::sync::mpsc::Receiver;
 
 use super::compare::Rows;
 use super::feed::{Food, Part, Scope, Start};
-use super::report::{Finding, Foreign, PartitionReport, Report, ViewsReport};
+use super::finding::Finding;
+use super::report::{Foreign, PartitionReport, Report, ViewsReport};
 use crate::server::digest::{TableDigest, digest_of_all};
 use crate::server::progress::Progress;
 
@@ -107,6 +108,7 @@ impl Inspector {
             totals,
             foreign: work.foreign,
             views,
+            noted: Vec::new(),
             finding,
             time: begin.elapsed(),
         }

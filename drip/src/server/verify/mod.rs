@@ -1,12 +1,14 @@
 //! `drip verify`: a second opinion on the log, and on every row of the views.
 //!
 //! In reading order: this page (what is asked, and in which order things are done), `feed` (log and views as two
-//! streams), `inspect` (the judge, fed), `compare` (rows of the views against rows of the log), `report` (what is
-//! printed).
+//! streams), `inspect` (the judge, fed), `compare` (rows of the views against rows of the log), `noted` (what an auditor
+//! knows from earlier), `finding` (what is wrong) and `report` (what is printed).
 
 mod compare;
 mod feed;
+mod finding;
 mod inspect;
+mod noted;
 mod report;
 
 use event_log::{AnchorError, EventLog, anchors};
@@ -15,8 +17,10 @@ use ledger_core::PartitionId;
 use projector::FrozenViews;
 
 use self::feed::{Feed, Scope};
+use self::finding::Finding;
 use self::inspect::Inspector;
-use self::report::{Finding, Report};
+use self::noted::Noted;
+use self::report::Report;
 use super::args::{EngineArgs, parse_commit};
 use super::engines;
 use crate::failure::{Exit, Failure};
@@ -37,19 +41,17 @@ pub(crate) struct Verify {
     /// later event changed, and its row in the views. What stands before it is taken for granted.
     #[arg(long, value_name = "POSITION", value_parser = parse_commit)]
     since: Option<Position>,
+    /// The log must hold this commit with this SHA-256, which was noted at an earlier check: 0-812=d0934d... May be
+    /// given for each partition, and more than once.
+    #[arg(long, value_name = "POSITION=SHA256")]
+    expect: Vec<Noted>,
 }
 
 impl Verify {
     pub(crate) async fn run(self, output: Output) -> Result<Exit, Failure> {
         let log = engines::open_log_to_read(&self.engines).await?;
         let identity = log.identity();
-        if let Some(since) = self.since
-            && since.partition >= identity.partitions
-        {
-            let what =
-                format!("there is no partition {}: the log has {}", since.partition, identity.partitions);
-            return Err(Failure::new(Exit::Usage, what));
-        }
+        self.name_partitions_there_are(identity.partitions)?;
         let views = self.freeze().await?;
         let (frozen, place) = views.unzip();
         let scope = Scope::of(&*log, frozen, self.since).await?;
@@ -61,9 +63,12 @@ impl Verify {
         let mut report = judged
             .await
             .map_err(|error| Failure::new(Exit::Failed, format!("the judge stopped: {error}")))?;
-        if report.finding.is_none() {
-            report.finding = self.against_anchors(&*log).await.err();
+        // In a log that was cut or replaced the views find differences too, and are not what is wrong.
+        if report.finding.as_ref().is_none_or(Finding::is_of_views) {
+            let known = self.against_what_is_known(&*log).await;
+            report.finding = known.err().or(report.finding);
         }
+        report.noted.clone_from(&self.expect);
         // Rows that could not be read are no rows that are missing.
         if report.finding.as_ref().is_none_or(Finding::is_of_views) {
             read?;
@@ -71,8 +76,22 @@ impl Verify {
         Self::tell(&report, output)
     }
 
-    /// A log that lost its tail is right in itself: what is known beside it tells.
-    async fn against_anchors(&self, log: &dyn EventLog) -> Result<(), Finding> {
+    fn name_partitions_there_are(&self, partitions: u16) -> Result<(), Failure> {
+        let named = self.expect.iter().map(|noted| noted.partition);
+        match self.since.iter().map(|since| since.partition).chain(named).find(|named| *named >= partitions) {
+            None => Ok(()),
+            Some(named) => {
+                let what = format!("there is no partition {named}: the log has {partitions}");
+                Err(Failure::new(Exit::Usage, what))
+            }
+        }
+    }
+
+    /// A log that lost its tail, or was replaced as a whole, is right in itself: what is known beside it tells.
+    async fn against_what_is_known(&self, log: &dyn EventLog) -> Result<(), Finding> {
+        for noted in &self.expect {
+            noted.check(log).await?;
+        }
         let asked = |number: &PartitionId| self.since.is_none_or(|since| since.partition == number.0);
         for partition in log.identity().partitions().filter(asked) {
             anchors::check_kept(log, partition).await.map_err(|error| match error {

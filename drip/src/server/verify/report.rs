@@ -3,13 +3,13 @@
 use std::io::{BufWriter, Write};
 use std::time::Duration;
 
-use event_log::{Alarm, Anchor, ReadError};
-use judge::{Fold, Rule, Totals, Violation, decimal};
+use judge::{Fold, Rule, Totals, decimal};
 use serde::Serialize;
 use serde_json::json;
 
-use super::compare::Difference;
 use super::feed::Start;
+use super::finding::Finding;
+use super::noted::Noted;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::server::digest::TableDigest;
@@ -23,6 +23,8 @@ pub(super) struct Report {
     pub(super) totals: Totals,
     pub(super) foreign: Vec<Foreign>,
     pub(super) views: Option<ViewsReport>,
+    /// What was noted earlier and is to be there still.
+    pub(super) noted: Vec<Noted>,
     pub(super) finding: Option<Finding>,
     pub(super) time: Duration,
 }
@@ -86,108 +88,6 @@ pub(super) struct ViewsReport {
     pub(super) sha256: Option<String>,
 }
 
-/// The first thing that is wrong, or why no more can be said.
-#[derive(Debug)]
-pub(super) struct Finding {
-    pub(super) exit: Exit,
-    pub(super) sentence: String,
-    pub(super) way_out: &'static str,
-    details: serde_json::Value,
-}
-
-const LOG_IS_WRONG: &str = "Do not write to this log any more, keep it as it is, and compare it with a backup. \
-                            `drip events` prints what stands before the place.";
-const VIEWS_ARE_WRONG: &str = "The log was found right up to there, and it is the truth: note the row, then fold the \
-                               views again from it.";
-
-impl Finding {
-    pub(super) fn violation(violation: &Violation) -> Self {
-        let Violation { position, rule, whose, expected, found } = violation;
-        let details = json!({
-            "kind": "violation", "position": position, "rule": rule.name(), "of": whose, "expected": expected,
-            "found": found,
-        });
-        let sentence = format!("the log is wrong: {violation}");
-        Self { exit: Exit::FoundWrong, sentence, way_out: LOG_IS_WRONG, details }
-    }
-
-    pub(super) fn too_new(violation: &Violation) -> Self {
-        let details =
-            json!({ "kind": "not_checked", "position": violation.position, "reason": violation.found });
-        let sentence =
-            format!("the log can not be checked from {} on: {}", violation.position, violation.found);
-        Self { exit: Exit::Failed, sentence, way_out: "Nothing was found wrong before it.", details }
-    }
-
-    pub(super) fn unreadable(error: &ReadError) -> Self {
-        let ReadError::Damaged { partition, sequence, reason } = error else {
-            let details = json!({ "kind": "not_checked", "reason": error.to_string() });
-            let way_out = "Nothing was found wrong before it.";
-            return Self { exit: Exit::Unreachable, sentence: error.to_string(), way_out, details };
-        };
-        let details = json!({
-            "kind": "damage", "position": format!("{partition}-{sequence}-0"), "reason": reason,
-        });
-        let sentence =
-            format!("the log is wrong: partition {partition}, commit {sequence} is damaged: {reason}");
-        Self { exit: Exit::FoundWrong, sentence, way_out: LOG_IS_WRONG, details }
-    }
-
-    pub(super) fn shrunk(partition: u16, viewed: u64, head: u64) -> Self {
-        let details = json!({ "kind": "shrunk", "partition": partition, "views": viewed, "log": head });
-        let sentence = format!(
-            "the log is wrong: the views have read partition {partition} up to message {viewed}, and it ends at {head}"
-        );
-        Self { exit: Exit::FoundWrong, sentence, way_out: LOG_IS_WRONG, details }
-    }
-
-    pub(super) fn differs(alarm: &Alarm) -> Self {
-        let Anchor { partition, sequence, hash, kept_by, .. } = alarm.anchor;
-        let details = json!({
-            "kind": "anchor", "position": format!("{partition}-{sequence}-0"), "known": hash.to_string(),
-            "kept_by": kept_by.name(), "found": alarm.found.to_string(),
-        });
-        let sentence = format!(
-            "the log is wrong: {kept_by} knows since {} that commit {sequence} of partition {partition} has the hash \
-             {hash}, but {}",
-            alarm.anchor.kept_at_text(),
-            alarm.found
-        );
-        Self { exit: Exit::FoundWrong, sentence, way_out: LOG_IS_WRONG, details }
-    }
-
-    pub(super) fn cut_off(partition: u16) -> Self {
-        let sentence = format!("partition {partition} could not be read to its end");
-        let details = json!({ "kind": "not_checked", "reason": sentence });
-        Self {
-            exit: Exit::Failed,
-            sentence,
-            way_out: "Nothing was found wrong before it. Run it again.",
-            details,
-        }
-    }
-}
-
-impl Finding {
-    /// It speaks of rows of the views.
-    pub(super) fn is_of_views(&self) -> bool {
-        self.details["kind"] == "difference"
-    }
-}
-
-impl From<Box<Difference>> for Finding {
-    fn from(difference: Box<Difference>) -> Self {
-        let sentence = format!("the views are wrong: {difference}");
-        let mut details = json!({ "kind": "difference" });
-        if let (Some(details), Ok(serde_json::Value::Object(more))) =
-            (details.as_object_mut(), serde_json::to_value(&*difference))
-        {
-            details.extend(more);
-        }
-        Self { exit: Exit::FoundWrong, sentence, way_out: VIEWS_ARE_WRONG, details }
-    }
-}
-
 impl Report {
     /// Prints it for people, or as one JSON object.
     pub(super) fn print(&self, output: Output) -> Result<(), Failure> {
@@ -221,6 +121,7 @@ impl Report {
                 "paid_in": usdc(totals.deposited), "given": usdc(totals.granted), "spent": usdc(totals.charged),
                 "fees": usdc(totals.fees), "balances": usdc(totals.balances),
             },
+            "noted": self.noted,
             "foreign": { "count": totals.foreign, "first": self.foreign },
             "views": self.views,
             "rules": self.rules().iter().map(|rule| rule.name()).collect::<Vec<_>>(),
@@ -248,6 +149,7 @@ impl Report {
             writeln!(out, "    commit {commit} of {time}: SHA-256 {sha256}")?;
         }
         self.strangers(out)?;
+        self.as_noted(out)?;
         self.adds_up(out)?;
         writeln!(out, "\nChecked at every event{}", if self.since { " behind the position" } else { "" })?;
         for rule in self.rules() {
@@ -266,10 +168,13 @@ impl Report {
         )?;
         match &self.finding {
             None => writeln!(out, "Nothing wrong was found."),
-            Some(finding) if finding.exit == Exit::FoundWrong => {
+            Some(finding) if finding.exit != Exit::FoundWrong => {
+                writeln!(out, "NOT CHECKED TO THE END: {}.", finding.sentence)
+            }
+            Some(finding) if finding.ended_it() => {
                 writeln!(out, "WRONG, and nothing behind it was looked at: {}.", finding.sentence)
             }
-            Some(finding) => writeln!(out, "NOT CHECKED TO THE END: {}.", finding.sentence),
+            Some(finding) => writeln!(out, "WRONG: {}.", finding.sentence),
         }
     }
 
@@ -279,6 +184,19 @@ impl Report {
             writeln!(out, "    partition {partition}, message {sequence}: {reason}")?;
         }
         Ok(())
+    }
+
+    fn as_noted(&self, out: &mut impl Write) -> std::io::Result<()> {
+        if self.finding.is_some() {
+            return Ok(());
+        }
+        let mut line = |Noted { partition, commit, sha256 }: &Noted| {
+            writeln!(
+                out,
+                "  commit {commit} of partition {partition} is the one that was noted: SHA-256 {sha256}"
+            )
+        };
+        self.noted.iter().try_for_each(&mut line)
     }
 
     fn adds_up(&self, out: &mut impl Write) -> std::io::Result<()> {
@@ -330,9 +248,13 @@ impl Report {
         let mut lines = vec![
             "Whether somebody asked for what stands in the log, and was told so: only those who asked know.",
             "Whether what was paid in has come: hold the keys of deposits against your payment provider.",
-            "Whether this is the log you knew: hold the SHA-256 of a commit against one that you noted earlier.",
             "Digests of sources: they run over items that the log does not hold.",
         ];
+        if !self.partitions.iter().all(|one| self.noted.iter().any(|noted| noted.partition == one.partition))
+        {
+            lines
+                .push("Whether this is the log you knew: give what you noted of each partition by --expect.");
+        }
         if self.views.is_none() {
             lines.push("The views.");
         } else {

@@ -1,0 +1,131 @@
+//! The first thing that is wrong, as a sentence and as JSON.
+
+use event_log::anchors::Difference as LogDifference;
+use event_log::{Alarm, Anchor, ReadError};
+use judge::Violation;
+use serde_json::json;
+
+use super::compare::Difference;
+use super::noted::Noted;
+use crate::failure::Exit;
+
+/// The first thing that is wrong, or why no more can be said.
+#[derive(Debug)]
+pub(super) struct Finding {
+    pub(super) exit: Exit,
+    pub(super) sentence: String,
+    pub(super) way_out: &'static str,
+    pub(super) details: serde_json::Value,
+}
+
+const LOG_IS_WRONG: &str = "Do not write to this log any more, keep it as it is, and compare it with a backup. \
+                            `drip events` prints what stands before the place.";
+const LOG_IS_ANOTHER: &str = "This log was cut or replaced, or the note is of another one. Do not write to it any more, \
+                              and look for the log that holds what was noted.";
+const VIEWS_ARE_WRONG: &str = "The log was found right up to there, and it is the truth: note the row, then fold the \
+                               views again from it.";
+
+impl Finding {
+    pub(super) fn violation(violation: &Violation) -> Self {
+        let Violation { position, rule, whose, expected, found } = violation;
+        let details = json!({
+            "kind": "violation", "position": position, "rule": rule.name(), "of": whose, "expected": expected,
+            "found": found,
+        });
+        let sentence = format!("the log is wrong: {violation}");
+        Self { exit: Exit::FoundWrong, sentence, way_out: LOG_IS_WRONG, details }
+    }
+
+    pub(super) fn too_new(violation: &Violation) -> Self {
+        let details =
+            json!({ "kind": "not_checked", "position": violation.position, "reason": violation.found });
+        let sentence =
+            format!("the log can not be checked from {} on: {}", violation.position, violation.found);
+        Self { exit: Exit::Failed, sentence, way_out: "Nothing was found wrong before it.", details }
+    }
+
+    pub(super) fn unreadable(error: &ReadError) -> Self {
+        let ReadError::Damaged { partition, sequence, reason } = error else {
+            let details = json!({ "kind": "not_checked", "reason": error.to_string() });
+            let way_out = "Nothing was found wrong before it.";
+            return Self { exit: Exit::Unreachable, sentence: error.to_string(), way_out, details };
+        };
+        let details = json!({
+            "kind": "damage", "position": format!("{partition}-{sequence}-0"), "reason": reason,
+        });
+        let sentence =
+            format!("the log is wrong: partition {partition}, commit {sequence} is damaged: {reason}");
+        Self { exit: Exit::FoundWrong, sentence, way_out: LOG_IS_WRONG, details }
+    }
+
+    pub(super) fn shrunk(partition: u16, viewed: u64, head: u64) -> Self {
+        let details = json!({ "kind": "shrunk", "partition": partition, "views": viewed, "log": head });
+        let sentence = format!(
+            "the log is wrong: the views have read partition {partition} up to message {viewed}, and it ends at {head}"
+        );
+        Self { exit: Exit::FoundWrong, sentence, way_out: LOG_IS_WRONG, details }
+    }
+
+    pub(super) fn differs(alarm: &Alarm) -> Self {
+        let Anchor { partition, sequence, hash, kept_by, .. } = alarm.anchor;
+        let details = json!({
+            "kind": "anchor", "position": format!("{partition}-{sequence}-0"), "known": hash.to_string(),
+            "kept_by": kept_by.name(), "found": alarm.found.to_string(),
+        });
+        let sentence = format!(
+            "the log is wrong: {kept_by} knows since {} that commit {sequence} of partition {partition} has the hash \
+             {hash}, but {}",
+            alarm.anchor.kept_at_text(),
+            alarm.found
+        );
+        Self { exit: Exit::FoundWrong, sentence, way_out: LOG_IS_WRONG, details }
+    }
+
+    pub(super) fn not_as_noted(noted: &Noted, found: LogDifference) -> Self {
+        let Noted { partition, commit, sha256 } = noted;
+        let details = json!({
+            "kind": "noted", "position": format!("{partition}-{commit}-0"), "known": sha256.to_string(),
+            "found": found.to_string(),
+        });
+        let sentence = format!(
+            "the log is wrong: commit {commit} of partition {partition} was noted with the SHA-256 {sha256}, but {found}"
+        );
+        Self { exit: Exit::FoundWrong, sentence, way_out: LOG_IS_ANOTHER, details }
+    }
+
+    pub(super) fn cut_off(partition: u16) -> Self {
+        let sentence = format!("partition {partition} could not be read to its end");
+        let details = json!({ "kind": "not_checked", "reason": sentence });
+        Self {
+            exit: Exit::Failed,
+            sentence,
+            way_out: "Nothing was found wrong before it. Run it again.",
+            details,
+        }
+    }
+}
+
+impl Finding {
+    /// It speaks of rows of the views.
+    pub(super) fn is_of_views(&self) -> bool {
+        self.details["kind"] == "difference"
+    }
+
+    /// It ended the reading; else it was found when all was read.
+    pub(super) fn ended_it(&self) -> bool {
+        !["anchor", "noted"].iter().any(|kind| self.details["kind"] == *kind)
+    }
+}
+
+impl From<Box<Difference>> for Finding {
+    fn from(difference: Box<Difference>) -> Self {
+        let sentence = format!("the views are wrong: {difference}");
+        let mut details = json!({ "kind": "difference" });
+        if let (Some(details), Ok(serde_json::Value::Object(more))) =
+            (details.as_object_mut(), serde_json::to_value(&*difference))
+        {
+            details.extend(more);
+        }
+        Self { exit: Exit::FoundWrong, sentence, way_out: VIEWS_ARE_WRONG, details }
+    }
+}
