@@ -96,9 +96,14 @@ impl Broken {
 /// The outcome of a check.
 pub(crate) type Check = Result<(), Broken>;
 
-/// It holds; or what was found instead.
-pub(crate) fn holds(rule: Rule, holds: bool, expected: &str, found: impl FnOnce() -> String) -> Check {
-    if holds { Ok(()) } else { Err(Broken::new(rule, expected, found())) }
+/// It holds; or what was found instead. Neither is put into words before that.
+pub(crate) fn holds(
+    rule: Rule,
+    holds: bool,
+    expected: impl fmt::Display,
+    found: impl FnOnce() -> String,
+) -> Check {
+    if holds { Ok(()) } else { Err(Broken::new(rule, expected.to_string(), found())) }
 }
 
 /// What was found is what it should be.

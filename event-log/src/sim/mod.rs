@@ -6,6 +6,7 @@
 //! It deliberately knows nothing of owners: who asks is a [`Token`].
 
 mod damage;
+mod faults;
 mod rng;
 mod served;
 
@@ -16,6 +17,7 @@ use ledger_core::time::SECOND;
 use ledger_core::{LogId, PartitionId, Sequence, Timestamp};
 use planted::Bug;
 
+pub use faults::{Counts, Faults};
 pub use rng::Rng;
 pub use served::ServedSim;
 
@@ -35,64 +37,6 @@ pub enum Replicas {
     One,
     /// Three: the id is looked at first. A resend of what is stored is stored; of what is in flight, not known.
     Three,
-}
-
-/// How often it misbehaves, in cases of a thousand. All 0: it is slow at times, and nothing else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Faults {
-    /// An append is lost on its way.
-    pub lost: u64,
-    /// The answer to an append is lost.
-    pub ack_lost: u64,
-    /// An append waits in the client and arrives seconds later, when its sender has long given up.
-    pub late: u64,
-    /// The leader steps down in the middle of an append: it is stored, or not, and nobody serves for a while.
-    pub stepdown: u64,
-    /// An append finds the store full.
-    pub full: u64,
-    /// Somebody else's message is stored before an append.
-    pub foreign: u64,
-    /// A read or a head is from the past.
-    pub stale: u64,
-    /// A read fails.
-    pub unreadable: u64,
-}
-
-/// How often what happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Stored commits.
-    pub stored: u64,
-    /// Appends lost on their way.
-    pub lost: u64,
-    /// Answers to appends that were lost.
-    pub acks_lost: u64,
-    /// Appends that arrived late.
-    pub late: u64,
-    /// Late appends that met another commit in their place.
-    pub late_rejected: u64,
-    /// Conflicts that were answered.
-    pub conflicts: u64,
-    /// Resends answered as duplicates.
-    pub duplicates: u64,
-    /// Resends while the first try was being replicated.
-    pub in_process: u64,
-    /// Leaders that stepped down, and whether they took the append in their hands along.
-    pub stepdown_stored: u64,
-    /// As before: they did not.
-    pub stepdown_dropped: u64,
-    /// Requests that nobody answered because there was no leader.
-    pub no_responders: u64,
-    /// Appends refused for want of space.
-    pub full: u64,
-    /// Foreign messages.
-    pub foreign: u64,
-    /// Answers from the past.
-    pub stale: u64,
-    /// Tails that were lost.
-    pub cuts: u64,
-    /// Bits that turned.
-    pub flips: u64,
 }
 
 /// What is given out for a request.
@@ -278,13 +222,28 @@ impl SimLog {
         match self.admits(&commit, arrival) {
             Some(outcome) => self.acknowledge(now, token, arrival, outcome),
             None if self.rng.chance(self.faults.stepdown) => self.steps_down(now, token, &commit),
-            None if self.replicas == Replicas::One => self.replicated(now, token, &commit),
-            None => {
-                self.proposed.push_back(commit.clone());
-                self.replicated_at = self.soon(now).max(self.replicated_at);
-                self.plan(self.replicated_at, Event::Replicated(token, commit));
+            None if self.replicas == Replicas::One => {
+                self.store(&commit);
+                self.acknowledge(now, token, arrival, AppendOutcome::Stored);
             }
+            None => self.propose(now, token, commit),
         }
+    }
+
+    /// One after the other, however long one of them takes.
+    fn propose(&mut self, now: Timestamp, token: Token, commit: EncodedCommit) {
+        let slow = self.rng.chance(self.faults.slow);
+        self.counts.slow += u64::from(slow);
+        let at = match slow {
+            true => now.plus(self.rng.micros(ACK_TIMEOUT, 3 * ACK_TIMEOUT)),
+            false => self.soon(now),
+        };
+        self.replicated_at = at.max(self.replicated_at);
+        if self.replicated_at.since(now) >= ACK_TIMEOUT {
+            self.times_out(now, token);
+        }
+        self.proposed.push_back(commit.clone());
+        self.plan(self.replicated_at, Event::Replicated(token, commit));
     }
 
     /// What is answered at once, in the order in which the server looks.
@@ -321,11 +280,24 @@ impl SimLog {
         } else {
             self.counts.stepdown_dropped += 1;
         }
+        self.without_leader(now, token);
+    }
+
+    fn without_leader(&mut self, now: Timestamp, token: Token) {
         self.leaderless_until = now.plus(self.rng.micros(0, 9 * SECOND));
         self.times_out(now, token);
     }
 
     fn replicated(&mut self, now: Timestamp, token: Token, commit: &EncodedCommit) {
+        if self.proposed.front() != Some(commit) {
+            // It was lost with its leader.
+            return self.times_out(now, token);
+        }
+        if self.rng.chance(self.faults.stepdown) {
+            self.counts.lost_with_leader += self.proposed.len() as u64;
+            self.proposed.clear();
+            return self.without_leader(now, token);
+        }
         self.proposed.pop_front();
         self.store(commit);
         self.acknowledge(now, token, Arrival::InTime, AppendOutcome::Stored);

@@ -1,5 +1,7 @@
 //! One account as the judge keeps it, and the rules that concern it alone.
 
+use std::fmt;
+
 use crate::violation::{Check, Rule, equal, holds};
 use crate::wire::{Item, Level, Line, OnDecline};
 
@@ -146,7 +148,8 @@ impl Account {
         for (number, amount) in named {
             let next = self.live.last().copied().filter(|_| due > 0);
             let pays = next.map(|next| (next + 1, due.min(self.lots[next as usize].left)));
-            holds(Rule::Lots, pays == Some((number, amount)), &paid(pays), || paid(Some((number, amount))))?;
+            let found = || Pays(Some((number, amount))).to_string();
+            holds(Rule::Lots, pays == Some((number, amount)), Pays(pays), found)?;
             let lot = &mut self.lots[number as usize - 1];
             lot.left -= amount;
             due -= amount;
@@ -213,8 +216,16 @@ impl Account {
     }
 }
 
-fn paid(slice: Option<(u32, i64)>) -> String {
-    slice.map_or("no lot to pay".to_owned(), |(lot, amount)| format!("lot {lot} to pay {amount}"))
+/// The lot that pays, and what.
+struct Pays(Option<(u32, i64)>);
+
+impl fmt::Display for Pays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => f.write_str("no lot to pay"),
+            Some((lot, amount)) => write!(f, "lot {lot} to pay {amount}"),
+        }
+    }
 }
 
 /// What a debit asked for.

@@ -1,5 +1,7 @@
 //! What each event does, and what must be true of it. One function a kind of event, one rule a statement.
 
+use std::fmt;
+
 use super::account::{AMOUNT_MAX, BALANCE_MAX, Charge};
 use super::keys::{Effect, uuid_v7_time};
 use super::{Account, App, Crossing, Fold, Lot, Moment, Policy, joined};
@@ -55,7 +57,7 @@ impl Fold {
         holds(
             Rule::Policies,
             first_seen || event.number == number,
-            &format!("policy number {number}"),
+            format_args!("policy number {number}"),
             || format!("number {}", event.number),
         )?;
         for (name, value, range) in [
@@ -63,7 +65,7 @@ impl Fold {
             ("low_percent", event.low_percent, 0..=99),
             ("key_window_hours", event.key_window_hours, 1..=168),
         ] {
-            holds(Rule::Policies, range.contains(&value), &format!("{name} within {range:?}"), || {
+            holds(Rule::Policies, range.contains(&value), format_args!("{name} within {range:?}"), || {
                 value.to_string()
             })?;
         }
@@ -338,7 +340,7 @@ impl Fold {
         let source = text(commit, source)?;
         let known = self.sources.entry((app.to_owned(), source.to_owned())).or_default();
         let done = known.to.max(known.newest);
-        holds(Rule::Sources, number > done, &format!("an item behind {done} of {source}"), || {
+        holds(Rule::Sources, number > done, format_args!("an item behind {done} of {source}"), || {
             format!("item {number}")
         })?;
         known.newest = number;
@@ -402,7 +404,8 @@ impl Fold {
         let Some(policy) = policy.filter(|_| account.known) else { return Ok(()) };
         let (expected, began, lines) = account.settle(&policy);
         same_level(expected, level)?;
-        holds(Rule::Levels, began == epoch_started, &epoch(began), || epoch(epoch_started))?;
+        let found = || Begins(epoch_started).to_string();
+        holds(Rule::Levels, began == epoch_started, Begins(began), found)?;
         let &mut Account { balance, baseline, epoch, .. } = account;
         let crossing = |line| Crossing { account: number, line, balance, baseline, epoch, reason };
         self.due.extend(lines.into_iter().map(crossing));
@@ -444,18 +447,28 @@ fn check_postings(amounts: [i128; 3]) -> Check {
 }
 
 fn same_level(expected: Level, found: Level) -> Check {
-    holds(Rule::Levels, expected == found, &format!("the level {}", expected.word()), || {
+    holds(Rule::Levels, expected == found, format_args!("the level {}", expected.word()), || {
         found.word().to_owned()
     })
 }
 
-fn epoch(began: Option<u32>) -> String {
-    began.map_or("no epoch to begin".to_owned(), |epoch| format!("epoch {epoch} to begin"))
+/// The epoch that an event begins, if it does.
+struct Begins(Option<u32>);
+
+impl fmt::Display for Begins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => f.write_str("no epoch to begin"),
+            Some(epoch) => write!(f, "epoch {epoch} to begin"),
+        }
+    }
 }
 
 fn check_amount(amount: i64, least: i64) -> Check {
     let fits = (least..=AMOUNT_MAX).contains(&amount);
-    holds(Rule::Form, fits, &format!("an amount of {least} to {AMOUNT_MAX} credits"), || amount.to_string())
+    holds(Rule::Form, fits, format_args!("an amount of {least} to {AMOUNT_MAX} credits"), || {
+        amount.to_string()
+    })
 }
 
 fn check_charge(charge: &Charge<'_>) -> Check {

@@ -55,6 +55,7 @@ impl Swarm {
             lost: often(100),
             ack_lost: often(150),
             late: often(60),
+            slow: often(40),
             stepdown: often(60),
             full: often(50),
             foreign: often(20),

@@ -25,10 +25,13 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// I11: it is what a replay up to its commit knows, to the last byte; one that stopped has looked at its clock since.
+    /// I11: it is what a replay up to its commit knows, to the last byte. One that stopped may have looked at its clock
+    /// since, which moves horizons even when the clock had jumped back.
     pub(crate) fn is_what_is_known(&self, replayed: &Writer) -> Result<bool, String> {
         let known = Snapshot::take(replayed.chain(), replayed.ledger());
-        let Some(looked) = self.looked else { return Ok(known == self.snapshot) };
+        let Some(looked) = self.looked.filter(|_| known != self.snapshot) else {
+            return Ok(known == self.snapshot);
+        };
         let (chain, mut ledger) = restore(&known)?;
         ledger.begin(looked);
         Ok(Snapshot::take(&chain, &ledger) == self.snapshot)

@@ -37,7 +37,7 @@ impl World {
     }
 
     /// Carries out one after the other; it may crash before each, and behind the last.
-    fn carry_out(&mut self, id: u64, out: Vec<Output>) {
+    pub(crate) fn carry_out(&mut self, id: u64, out: Vec<Output>) {
         for output in out {
             if self.rng.chance(self.swarm.crash) {
                 return self.crash(id);

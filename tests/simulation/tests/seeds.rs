@@ -20,7 +20,7 @@ fn well((seen, wrong): (Vec<Outcome>, Vec<String>)) -> Vec<Outcome> {
 #[test]
 fn the_fixed_seeds_go_well_and_see_what_they_should() {
     let seen = well(run_many(0, |count| count < SEEDS));
-    let sometimes: [(&str, Count); 43] = [
+    let sometimes: [(&str, Count); 45] = [
         ("unknown answers", |seen| seen.unknown),
         ("unknown, and it was stored", |seen| seen.unknown_stored),
         ("unknown, and it was not stored", |seen| seen.unknown_not_stored),
@@ -57,9 +57,11 @@ fn the_fixed_seeds_go_well_and_see_what_they_should() {
         ("lost appends", |seen| seen.log.lost),
         ("lost acks", |seen| seen.log.acks_lost),
         ("late appends", |seen| seen.log.late),
+        ("slow replications", |seen| seen.log.slow),
         ("late appends that came too late", |seen| seen.log.late_rejected),
         ("stepdowns that stored", |seen| seen.log.stepdown_stored),
         ("stepdowns that did not", |seen| seen.log.stepdown_dropped),
+        ("appends lost with their leader", |seen| seen.log.lost_with_leader),
         ("no responders", |seen| seen.log.no_responders),
         ("a full store", |seen| seen.log.full),
         ("foreign messages", |seen| seen.log.foreign),
