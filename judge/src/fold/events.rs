@@ -299,7 +299,7 @@ impl Fold {
             return holds(Rule::Crossings, !known, "none, for no line was passed", || found.to_string());
         };
         self.due.remove(0);
-        holds(Rule::Crossings, due == found, &due.to_string(), || match due.account == number {
+        holds(Rule::Crossings, due == found, due, || match due.account == number {
             true => found.to_string(),
             false => "a crossing of another account".to_owned(),
         })
