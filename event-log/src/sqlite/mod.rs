@@ -3,6 +3,7 @@
 //! `log.db` is kept with a write-ahead log and `synchronous=FULL`: an append returns after its fsync. The
 //! process that writes holds a lock on `log.lock`, which ends with the process, however that ends.
 
+mod files;
 mod follow;
 mod open;
 
@@ -16,6 +17,7 @@ use ledger_core::{PartitionId, Sequence};
 use sqlx::{SqliteConnection, SqlitePool};
 use tokio::sync::{Mutex, watch};
 
+use self::files::Files;
 use crate::{AppendOutcome, Entry, EventLog, LogIdentity, ReadError, Refusal, class_name};
 
 /// A log in a SQLite file. Nothing is foreign here: what does not fit is damage.
@@ -37,6 +39,7 @@ struct Shared {
 #[derive(Debug)]
 struct Writer {
     connection: Mutex<SqliteConnection>,
+    files: Files,
     /// Held for its lock.
     _lock: File,
 }
@@ -56,7 +59,11 @@ impl Writer {
             .bind(&commit.hash.0[..])
             .bind(&commit.bytes[..]);
         match append.execute(&mut *self.connection.lock().await).await {
-            Ok(done) if done.rows_affected() == 1 => AppendOutcome::Stored,
+            // Behind the append: what was written to a file that had lost its name was not stored.
+            Ok(done) if done.rows_affected() == 1 => match self.files.check() {
+                Ok(()) => AppendOutcome::Stored,
+                Err(reason) => AppendOutcome::Fatal(format!("{reason}. Restore it from a backup")),
+            },
             Ok(_) => AppendOutcome::Conflict,
             Err(error) => outcome(result_code(&error), format!("SQLite can not append: {error}")),
         }
@@ -90,6 +97,14 @@ fn result_code(error: &sqlx::Error) -> Option<i32> {
     Some(code & 0xff)
 }
 
+impl SqliteLog {
+    /// Whoever writes it, and can not see it any more, must not answer from what it remembers.
+    fn is_there(&self) -> Result<(), ReadError> {
+        let lost = |reason: String| ReadError::Unavailable { doing: "looking for the log", source: reason.into() };
+        self.writer.as_ref().map_or(Ok(()), |writer| writer.files.check().map_err(lost))
+    }
+}
+
 #[async_trait]
 impl EventLog for SqliteLog {
     fn identity(&self) -> LogIdentity {
@@ -110,6 +125,7 @@ impl EventLog for SqliteLog {
 
     async fn read(&self, partition: PartitionId, sequence: Sequence) -> Result<Option<Entry>, ReadError> {
         self.identity().has(partition)?;
+        self.is_there()?;
         let Some(before) = sequence.checked_sub(1) else { return Ok(None) };
         let mut found = self.shared.batch(partition, before, 1).await?;
         found.pop_front().transpose()
@@ -117,6 +133,7 @@ impl EventLog for SqliteLog {
 
     async fn head(&self, partition: PartitionId) -> Result<Sequence, ReadError> {
         self.identity().has(partition)?;
+        self.is_there()?;
         let head = sqlx::query_scalar::<_, i64>(HEAD).bind(i64::from(partition.0));
         let head = head.fetch_one(&self.shared.readers).await;
         head.map(i64::cast_unsigned).map_err(|error| ReadError::Unavailable {
@@ -206,6 +223,19 @@ mod tests {
         assert_eq!(log.head(PartitionId(0)).await.expect("readable"), 0);
         tamper(&log, "PRAGMA max_page_count = 1000000").await;
         assert_eq!(log.append(&large).await, AppendOutcome::Stored);
+    }
+
+    #[tokio::test]
+    async fn what_is_written_to_a_file_that_lost_its_name_is_not_stored() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let log = fresh(dir.path()).await;
+        assert_eq!(log.append(&commit(1, 10)).await, AppendOutcome::Stored);
+        std::fs::remove_file(dir.path().join("log.db")).expect("it is there");
+        let outcome = log.append(&commit(2, 10)).await;
+        let told = matches!(&outcome, AppendOutcome::Fatal(reason) if reason.contains("was removed or replaced"));
+        assert!(told, "{outcome:?}");
+        let unreadable = log.head(PartitionId(0)).await.expect_err("it is not there");
+        assert!(matches!(unreadable, ReadError::Unavailable { .. }), "{unreadable}");
     }
 
     #[tokio::test]

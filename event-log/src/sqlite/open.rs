@@ -11,6 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, SqliteConnection};
 use tokio::sync::{Mutex, watch};
 
+use super::files::Files;
 use super::{Shared, SqliteLog, Writer};
 use crate::{LogIdentity, OpenError};
 
@@ -56,7 +57,8 @@ impl SqliteLog {
         let lock = lock(dir)?;
         let mut connection = writing(&file).connect().await.map_err(|error| database(&file, error))?;
         let identity = identity(&mut connection, &file).await?;
-        let writer = Writer { connection: Mutex::new(connection), _lock: lock };
+        let files = Files::of(&file);
+        let writer = Writer { connection: Mutex::new(connection), files, _lock: lock };
         Ok(Self { shared: shared(&file, identity), writer: Some(writer) })
     }
 
