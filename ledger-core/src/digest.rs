@@ -1,7 +1,6 @@
 //! Digests of content: the same request gives the same digest, whichever way it came.
 
-use sha2::block_api::compress256;
-use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
 
 use crate::charge::Charge;
 use crate::command::Command;
@@ -21,14 +20,17 @@ impl ContentDigest {
 }
 
 /// 128 bits over account and key. It stands in memory and in snapshots, never in the log.
+///
+/// By BLAKE3, as [`ContentDigest`] is: nobody can make two keys meet, and on processors without instructions for SHA-256
+/// it costs a third.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyFingerprint(pub(crate) [u64; 2]);
 
 impl KeyFingerprint {
     /// The fingerprint of this key in this account.
     ///
-    /// Lengths are one byte each and a UUID is its 16 bytes, so that most fingerprints are one block of SHA-256:
-    /// every debit asks for one.
+    /// Lengths are one byte each and a UUID is its 16 bytes, so that most fingerprints are one block of the hash: every
+    /// debit asks for one.
     pub fn of(account: &AccountId, key: &Key) -> Self {
         let mut feed = Feed::empty();
         feed.short_text(account.app.as_str());
@@ -41,8 +43,8 @@ impl KeyFingerprint {
             }
             None => feed.short_text(&key.text()),
         }
-        let Hash(bytes) = feed.finish();
-        let half = |at: usize| u64::from_be_bytes(std::array::from_fn(|byte| bytes[at + byte]));
+        let hash = blake3::hash(&feed.bytes());
+        let half = |at: usize| u64::from_be_bytes(std::array::from_fn(|byte| hash.as_bytes()[at + byte]));
         Self([half(0), half(8)])
     }
 }
@@ -93,7 +95,7 @@ impl ContentDigest {
     fn of_money(verb: &str, amount: Usdc, metadata: Option<&Sealed>) -> Self {
         let mut feed = Feed::new(verb);
         feed.number(amount.credits());
-        feed.optional(metadata, |feed, sealed| feed.bytes(&sealed.bytes));
+        feed.optional(metadata, |feed, sealed| feed.field(&sealed.bytes));
         feed.content()
     }
 }
@@ -102,37 +104,28 @@ impl ContentDigest {
 /// in which order is frozen. A field that usage gets later is fed only when it is present.
 pub fn source_digest(before: Hash, number: u64, usage: &Usage) -> Hash {
     let mut feed = Feed::new("item");
-    feed.bytes(&before.0);
+    feed.field(&before.0);
     feed.raw(&number.to_be_bytes());
     feed.text(usage.account.user.as_str());
     feed.optional(usage.key.as_ref(), |feed, key| feed.text(&key.text()));
     feed.usage(usage);
-    feed.finish()
+    Hash::of(&feed.bytes())
 }
 
-/// Feeds fields to a hash so that no two different lists of fields give the same bytes.
-///
-/// They gather in a buffer first: hashing once what is short costs a fraction of hashing many shorter pieces.
+/// Gathers fields, for a hash, so that no two different lists of fields give the same bytes.
 struct Feed {
-    /// Zero behind what was gathered, and with room for what SHA-256 adds.
-    gathered: [u8; GATHERED_MAX + PADDING],
+    gathered: [u8; GATHERED_MAX],
     len: usize,
-    /// Takes over what does not fit.
-    hasher: Option<Sha256>,
+    /// What came before, of what did not fit.
+    overflown: Vec<u8>,
 }
 
-/// Four blocks of SHA-256, together with the padding.
-const GATHERED_MAX: usize = 4 * 64 - PADDING;
-/// The least that SHA-256 adds to what it hashes: a bit, and the length in bits as 8 bytes.
-const PADDING: usize = 9;
-
-/// What SHA-256 begins with (FIPS 180-4, 5.3.3).
-const BEGIN: [u32; 8] =
-    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
+/// What most commands need, without an allocation.
+const GATHERED_MAX: usize = 256;
 
 impl Feed {
     fn empty() -> Self {
-        Self { gathered: [0; GATHERED_MAX + PADDING], len: 0, hasher: None }
+        Self { gathered: [0; GATHERED_MAX], len: 0, overflown: Vec::new() }
     }
 
     fn new(domain: &str) -> Self {
@@ -154,13 +147,12 @@ impl Feed {
 
     #[cold]
     fn overflow(&mut self, bytes: &[u8]) {
-        let hasher = self.hasher.get_or_insert_with(Sha256::new);
-        hasher.update(&self.gathered[..self.len]);
-        hasher.update(bytes);
+        self.overflown.extend_from_slice(&self.gathered[..self.len]);
+        self.overflown.extend_from_slice(bytes);
         self.len = 0;
     }
 
-    fn bytes(&mut self, bytes: &[u8]) {
+    fn field(&mut self, bytes: &[u8]) {
         self.raw(&(bytes.len() as u64).to_be_bytes());
         self.raw(bytes);
     }
@@ -172,7 +164,7 @@ impl Feed {
     }
 
     fn text(&mut self, text: &str) {
-        self.bytes(text.as_bytes());
+        self.field(text.as_bytes());
     }
 
     fn number(&mut self, number: i64) {
@@ -191,7 +183,7 @@ impl Feed {
         self.text(usage.meter.as_str());
         self.optional(usage.scope.as_ref(), |feed, scope| feed.text(scope.as_str()));
         self.optional(usage.occurred_at, |feed, at| feed.number(at.0));
-        self.optional(usage.metadata.as_ref(), |feed, sealed| feed.bytes(&sealed.bytes));
+        self.optional(usage.metadata.as_ref(), |feed, sealed| feed.field(&sealed.bytes));
     }
 
     fn charge(&mut self, charge: &Charge) {
@@ -212,29 +204,18 @@ impl Feed {
         }
     }
 
-    fn finish(mut self) -> Hash {
-        match self.hasher.take() {
-            Some(hasher) => Hash(hasher.chain_update(&self.gathered[..self.len]).finalize().into()),
-            None => self.finish_short(),
+    /// All that was fed.
+    fn bytes(&self) -> Cow<'_, [u8]> {
+        let last = &self.gathered[..self.len];
+        match self.overflown.is_empty() {
+            true => last.into(),
+            false => [&self.overflown, last].concat().into(),
         }
     }
 
-    /// SHA-256 of all that was gathered, in one call of its inner function: for so little the hasher's own bookkeeping
-    /// costs as much as the hashing.
-    fn finish_short(mut self) -> Hash {
-        let end = (self.len + PADDING).next_multiple_of(64);
-        self.gathered[self.len] = 0x80;
-        self.gathered[end - 8..end].copy_from_slice(&(8 * self.len as u64).to_be_bytes());
-        let (mut state, (blocks, _)) = (BEGIN, self.gathered[..end].as_chunks());
-        compress256(&mut state, blocks);
-        let mut hash = [0; 32];
-        hash.as_chunks_mut().0.iter_mut().zip(state).for_each(|(bytes, word)| *bytes = word.to_be_bytes());
-        Hash(hash)
-    }
-
-    fn content(self) -> ContentDigest {
-        let Hash(bytes) = self.finish();
-        ContentDigest(u64::from_be_bytes(*bytes.first_chunk().expect("SHA-256 has 32 bytes")))
+    fn content(&self) -> ContentDigest {
+        let hash = blake3::hash(&self.bytes());
+        ContentDigest(u64::from_be_bytes(*hash.as_bytes().first_chunk().expect("it has 32 bytes")))
     }
 }
 
@@ -264,12 +245,12 @@ mod tests {
     }
 
     #[test]
-    fn whatever_was_gathered_is_hashed_as_sha_256_says() {
+    fn whatever_was_gathered_is_there_in_order() {
         let bytes: Vec<u8> = (0..=255).cycle().take(600).collect();
         for length in 0..bytes.len() {
             let mut feed = Feed::empty();
             bytes[..length].chunks(7).for_each(|piece| feed.raw(piece));
-            assert_eq!(feed.finish(), Hash::of(&bytes[..length]), "{length} bytes");
+            assert_eq!(*feed.bytes(), bytes[..length], "{length} bytes");
         }
     }
 

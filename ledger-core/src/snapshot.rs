@@ -27,9 +27,9 @@ pub(crate) use write::generation as write_generation;
 
 /// The first bytes of a snapshot; the last is the number of its layout. A changed layout is a new number: what was
 /// written before is passed over then.
-const MAGIC: &[u8; 12] = b"DRIPSNAP\0\0\0\x01";
+const MAGIC: &[u8; 12] = b"DRIPSNAP\0\0\0\x02";
 /// The first bytes of a generation of keys.
-const KEYS_MAGIC: &[u8; 12] = b"DRIPKEYS\0\0\0\x01";
+const KEYS_MAGIC: &[u8; 12] = b"DRIPKEYS\0\0\0\x02";
 
 /// The state of a partition at one commit.
 #[derive(Clone, PartialEq, Eq)]
