@@ -68,6 +68,12 @@ impl Failure {
         self
     }
 
+    /// With another exit code.
+    #[must_use]
+    pub(crate) fn ending(self, exit: Exit) -> Self {
+        Self { exit, ..self }
+    }
+
     /// Adds the next thing to try.
     #[must_use]
     pub(crate) fn try_this(mut self, way_out: impl Into<String>) -> Self {

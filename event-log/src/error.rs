@@ -87,10 +87,10 @@ pub enum OpenError {
     },
     /// The streams are gone, and somebody remembers them.
     #[error(
-        "the stream {stream} is gone: {} knows since {} that commit {} of partition {} of log {} stood there. Nothing \
+        "the stream {stream} is gone: {} since {} that commit {} of partition {} of log {} stood there. Nothing \
          was created. Restore the log's storage; or, if that log is lost for good, remove what remembers it \
          (`nats kv del DRIP-ANCHORS`, and the views) to begin another",
-        anchor.kept_by, anchor.kept_at_text(), anchor.sequence, anchor.partition, anchor.log
+        anchor.kept_by.knows(), anchor.kept_at_text(), anchor.sequence, anchor.partition, anchor.log
     )]
     LogGone {
         /// The stream's name.
@@ -114,6 +114,14 @@ pub enum OpenError {
         dir: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// The file is there, and is not what was written.
+    #[error("the log {} is damaged. Keep it as it is, and restore it from a backup", file.display())]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// What SQLite says.
+        source: Cause,
     },
     /// The file is there and is no log, or not one this program can use.
     #[error("can not open the log {}. Restore the file from a backup or choose another --data-dir", file.display())]

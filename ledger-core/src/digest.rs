@@ -267,9 +267,9 @@ mod tests {
             content(Charge::Amount(Usdc::parse("0.007").unwrap())),
         ];
         let golden = [
-            "KeyFingerprint([16235844185658699778, 6025341767563082146])",
-            "KeyFingerprint([12092419049916500823, 9475253459526462223])",
-            "ContentDigest(7890370087295328749)",
+            "KeyFingerprint([17087394546674616244, 2945428522408884219])",
+            "KeyFingerprint([554828753236502550, 6075616670651856513])",
+            "ContentDigest(14212330403587491650)",
         ];
         assert_eq!(kept, golden);
     }

@@ -15,10 +15,21 @@ pub enum Error {
         /// Why it failed.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The user of the database may not do it.
+    #[error(
+        "the user of the database may not do what is needed: {doing} failed. Grant it the rights, or name another user \
+         in --database-url"
+    )]
+    Forbidden {
+        /// What was tried.
+        doing: &'static str,
+        /// The store's words.
+        source: sqlx::Error,
+    },
     /// The store answered that this can never work: its tables are not as they were made, or a bug of ours.
     #[error(
-        "the views refused to work: {doing} failed. Their tables were changed or are damaged: drop the views, \
-         run `drip init`, and they are filled again from the log"
+        "the views refused to work: {doing} failed. Their tables were changed or are damaged: drop the views \
+         (docs/replay.md), run `drip init`, and they are filled again from the log"
     )]
     Refused {
         /// What was tried.
@@ -28,8 +39,8 @@ pub enum Error {
     },
     /// A row that the fold does not write.
     #[error(
-        "a row of the views holds an impossible {0}: they were changed by hand or are damaged. Drop the views, \
-         run `drip init`, and they are filled again from the log"
+        "a row of the views holds an impossible {0}: they were changed by hand or are damaged. Drop the views \
+         (docs/replay.md), run `drip init`, and they are filled again from the log"
     )]
     Impossible(&'static str),
     /// Somebody else folds into the same new tables.
@@ -98,6 +109,7 @@ impl Error {
     /// Sorts a failure of a running store: can it work again by itself?
     pub(crate) fn of(doing: &'static str, source: sqlx::Error) -> Self {
         match is_final(&source) {
+            true if is_forbidden(&source) => Self::Forbidden { doing, source },
             true => Self::Refused { doing, source },
             false => Self::Unavailable { doing, source: source.into() },
         }
@@ -122,6 +134,11 @@ fn is_final(error: &sqlx::Error) -> bool {
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) | sqlx::Error::Encode(_) => true,
         _ => false,
     }
+}
+
+/// 42501: insufficient privilege.
+fn is_forbidden(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.code().is_some_and(|code| code == "42501"))
 }
 
 /// The projector can not go on.
@@ -149,8 +166,9 @@ pub enum ProjectorError {
     /// The log does not hold what the views were folded from.
     #[error(
         "the log is behind the views or differs from them: partition {partition} was folded up to commit {folded}, \
-         but {found}. The log was cut or replaced; nothing was changed. Restore the log, or, if this log is the \
-         right one, drop the views and run `drip init`: they are filled again from it"
+         but {found}. The log was cut or replaced; nothing was changed. Restore the log; or, if what it lost is lost \
+         for good, give that up: `drip anchors forget` where the log is on NATS, then drop the views and run \
+         `drip init` (docs/using.md, \"What if the log lost its tail\")"
     )]
     LogDiffers {
         /// The partition.
@@ -165,8 +183,8 @@ pub enum ProjectorError {
     Differs(event_log::Alarm),
     /// The views are those of another log.
     #[error(
-        "the views belong to log {views}, this is log {log}; nothing was changed. Give each log its own views, or \
-         drop these and run `drip init`"
+        "the views belong to log {views}, and this is log {log}; the views were not changed. If it took the place of \
+         the other one, restore that; else give each log its own views"
     )]
     OtherLog {
         /// The views' log.

@@ -71,7 +71,7 @@ impl SqliteViews {
     /// Errors: as [`SqliteViews::create`].
     pub async fn create_file(file: &Path) -> Result<(), Error> {
         let connection = writing(file).create_if_missing(true).connect().await;
-        let mut connection = connection.map_err(|error| unusable(file, &error))?;
+        let mut connection = connection.map_err(|error| unopened(file, error))?;
         let done = MIGRATIONS.run(&mut connection).await;
         done.map_err(|source| schema::migration(place(file), &MIGRATIONS, source))
     }
@@ -100,14 +100,25 @@ impl SqliteViews {
     ///
     /// Errors: as [`SqliteViews::open`].
     pub async fn open_to_read(dir: &Path) -> Result<Self, Error> {
-        Self::open_by(&dir.join(FILE), |file| options(file).read_only(true)).await
+        let file = dir.join(FILE);
+        match Self::open_by(&file, |file| options(file).read_only(true)).await {
+            // Readers of a file that is written leave marks beside it. Who may not do that reads one that nobody writes.
+            Err(Error::File { .. } | Error::Unavailable { .. }) if !is_written(&file) => {
+                let still = options(&file).read_only(true).immutable(true);
+                let readers = SqlitePoolOptions::new().max_connections(8).test_before_acquire(false);
+                let found =
+                    Self::open_by(&file, |file| options(file).read_only(true).immutable(true)).await?;
+                Ok(Self { readers: readers.connect_lazy_with(still), ..found })
+            }
+            opened => opened,
+        }
     }
 
     async fn open_by(file: &Path, how: fn(&Path) -> SqliteConnectOptions) -> Result<Self, Error> {
         if !file.exists() {
             return Err(Error::NotCreated { place: place(file) });
         }
-        let mut connection = how(file).connect().await.map_err(|error| unusable(file, &error))?;
+        let mut connection = how(file).connect().await.map_err(|error| unopened(file, error))?;
         let found = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations WHERE success")
             .fetch_one(&mut connection)
             .await;
@@ -149,16 +160,27 @@ impl SqliteRebuild {
         if restart {
             drop_file(&file)?;
         }
-        SqliteViews::create_file(&file).await?;
-        let next = SqliteViews::open_file(&file).await?;
+        let next = match Self::make(&file).await {
+            // It holds nothing that can not be folded again.
+            Err(Error::Refused { .. }) => {
+                drop_file(&file)?;
+                Self::make(&file).await?
+            }
+            made => made?,
+        };
         let dropped = next.writer.execute(AssertSqlSafe(drop_indexes(""))).await;
         dropped.map_err(|source| Error::of("making tables beside the views", source))?;
         Ok(Self { live, next, dir: dir.to_owned(), _right: right })
     }
 
+    async fn make(file: &Path) -> Result<SqliteViews, Error> {
+        SqliteViews::create_file(file).await?;
+        SqliteViews::open_file(file).await
+    }
+
     pub(crate) async fn hold(&self) -> Result<HeldViews, Error> {
         let live = self.dir.join(FILE);
-        let connection = writing(&live).connect().await.map_err(|error| unusable(&live, &error))?;
+        let connection = writing(&live).connect().await.map_err(|error| unopened(&live, error))?;
         HeldViews::sqlite(connection, &self.dir.join(NEXT_FILE).to_string_lossy()).await
     }
 
@@ -179,6 +201,21 @@ fn drop_file(file: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Somebody has it open to write, or was killed then: its newest rows stand beside it.
+fn is_written(file: &Path) -> bool {
+    let mut wal = file.as_os_str().to_owned();
+    wal.push("-wal");
+    std::fs::metadata(wal).is_ok_and(|wal| wal.len() > 0)
+}
+
+/// A file that SQLite calls damaged is not to be cured by rights.
+fn unopened(file: &Path, error: sqlx::Error) -> Error {
+    match Error::of("opening views.db", error) {
+        Error::Unavailable { source, .. } => unusable(file, &*source),
+        refused => refused,
+    }
 }
 
 fn unusable(file: &Path, error: &dyn std::error::Error) -> Error {

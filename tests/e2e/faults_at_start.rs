@@ -153,7 +153,10 @@ async fn a_log_behind_its_views_is_refused() {
     copy_log(&kept, &dir);
     refused(up(&dir, &[]), 1, &["behind the views"]).await;
     // Another log.
+    let mut other = Drip::embedded().await;
+    other.stop().await;
     remove_log(&dir);
+    copy_log(&other.data_dir(), &dir);
     refused(up(&dir, &[]), 1, &["views belong to"]).await;
 }
 

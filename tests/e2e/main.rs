@@ -37,6 +37,7 @@ mod import_kills;
 mod keys;
 #[cfg(test)]
 mod load;
+mod lost_logs;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]

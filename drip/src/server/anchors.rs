@@ -93,6 +93,9 @@ async fn list(args: &EngineArgs) -> Result<Vec<Row>> {
         }
         Err(error) => anstream::eprintln!("without what the views know: {error}"),
     }
+    anstream::eprintln!(
+        "Snapshots in a writer's data folder know it too: a writer that starts compares them."
+    );
     let mut rows = Vec::new();
     for anchor in &anchors {
         rows.push(Row::new(anchor, difference(&*log, anchor).await?.map(|found| found.to_string())));

@@ -11,13 +11,14 @@ use ledger_core::{LogId, Timestamp};
 use projector::{FrozenViews, PostgresViews, Rebuild, SqliteViews, ViewStore};
 
 use super::args::{CreateArgs, EngineArgs};
+use super::remembered;
 
 /// Creates what is missing: the data folder, the log with its beginning, the tables. May be run again.
 pub(crate) async fn create(args: &EngineArgs, create: &CreateArgs) -> Result<()> {
     make_dir(&args.data_dir)?;
     let log: Box<dyn EventLog> = match args.jetstream() {
-        Some(options) => Box::new(create_jetstream(&options, create).await?),
-        None => Box::new(create_sqlite(&args.data_dir, create).await?),
+        Some(options) => Box::new(create_jetstream(args, &options, create).await?),
+        None => Box::new(create_sqlite(args, create).await?),
     };
     match &args.database_url {
         Some(url) => PostgresViews::create(url).await?,
@@ -40,9 +41,10 @@ pub(crate) fn projector_config(log: &dyn EventLog) -> projector::Config {
 
 /// A log that is there is taken as it is: only what was asked for is compared.
 async fn create_jetstream(
+    args: &EngineArgs,
     options: &JetStreamOptions,
     create: &CreateArgs,
-) -> Result<JetStreamLog, OpenError> {
+) -> Result<JetStreamLog> {
     let open = match JetStreamLog::open(options).await {
         Err(OpenError::NoAnchors { .. }) => {
             JetStreamLog::create_anchors(options).await?;
@@ -59,8 +61,11 @@ async fn create_jetstream(
             partitions: create.partitions.unwrap_or(log.identity().partitions),
             ..log.identity()
         },
-        Err(OpenError::NotCreated { .. }) => new_identity(create.partitions.unwrap_or(4)),
-        Err(error) => return Err(error),
+        Err(OpenError::NotCreated { .. }) => {
+            remembered::nothing(args, "NATS").await?;
+            new_identity(create.partitions.unwrap_or(4))
+        }
+        Err(error) => return Err(error.into()),
     };
     let replicas = create.replicas.unwrap_or(1);
     match JetStreamLog::create(options, wanted, replicas).await {
@@ -70,15 +75,19 @@ async fn create_jetstream(
         }
         created => created?,
     };
-    JetStreamLog::open(options).await
+    Ok(JetStreamLog::open(options).await?)
 }
 
-async fn create_sqlite(dir: &Path, create: &CreateArgs) -> Result<SqliteLog, OpenError> {
+async fn create_sqlite(args: &EngineArgs, create: &CreateArgs) -> Result<SqliteLog> {
+    let dir = &args.data_dir;
+    if !SqliteLog::exists(dir) {
+        remembered::nothing(args, &format!("the data folder {}", dir.display())).await?;
+    }
     match SqliteLog::create(dir, new_identity(create.partitions.unwrap_or(1))).await {
         Err(OpenError::OtherPartitions { .. }) if create.partitions.is_none() => {}
         created => drop(created?),
     }
-    SqliteLog::open_writer(dir).await
+    Ok(SqliteLog::open_writer(dir).await?)
 }
 
 fn new_identity(partitions: u16) -> LogIdentity {
@@ -171,6 +180,16 @@ mod tests {
 
     use super::*;
 
+    fn args(dir: &Path) -> EngineArgs {
+        #[derive(clap::Parser)]
+        struct Parsed {
+            #[command(flatten)]
+            args: EngineArgs,
+        }
+        let command = ["drip".as_ref(), "--data-dir".as_ref(), dir.as_os_str()];
+        <Parsed as clap::Parser>::parse_from(command).args
+    }
+
     fn asked(partitions: Option<u16>) -> CreateArgs {
         CreateArgs { partitions, replicas: None }
     }
@@ -180,9 +199,9 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("drip-engines-{}", uuid::Uuid::new_v4()));
         make_dir(&dir).unwrap();
         assert_eq!(fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
-        let made = create_sqlite(&dir, &asked(Some(3))).await.unwrap().identity();
+        let made = create_sqlite(&args(&dir), &asked(Some(3))).await.unwrap().identity();
         for (partitions, same) in [(None, true), (Some(3), true), (Some(1), false)] {
-            let found = create_sqlite(&dir, &asked(partitions)).await;
+            let found = create_sqlite(&args(&dir), &asked(partitions)).await;
             assert_eq!(found.is_ok_and(|log| log.identity() == made), same, "{partitions:?}");
         }
         assert_eq!(agree(made, None).is_ok(), agree(made, Some(3)).is_ok());

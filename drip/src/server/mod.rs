@@ -8,6 +8,7 @@ pub(crate) mod engines;
 pub(crate) mod events;
 pub(crate) mod init;
 pub(crate) mod progress;
+mod remembered;
 pub(crate) mod replay;
 pub(crate) mod roles;
 pub(crate) mod up;

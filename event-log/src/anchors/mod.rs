@@ -66,6 +66,12 @@ impl Keeper {
         }
     }
 
+    /// Who knows, as the beginning of a sentence.
+    pub fn knows(self) -> String {
+        let verb = if self == Self::Views { "know" } else { "knows" };
+        format!("{self} {verb}")
+    }
+
     /// What an operator does who knows that what the anchor names is lost for good.
     fn way_to_accept(self) -> &'static str {
         match self {
@@ -73,7 +79,8 @@ impl Keeper {
                 "if these commits are lost for good, `drip anchors forget --yes-data-is-lost` gives them up"
             }
             Self::Views => {
-                "if this log is the right one, drop the views and run `drip init`: they are filled again from it"
+                "if these commits are lost for good, give them up: `drip anchors forget` where the log is on NATS, then \
+                 drop the views and run `drip init`"
             }
             Self::Snapshot => {
                 "if this log is the right one, remove the folder `snapshots` of the data folder: the state is replayed from the log"
@@ -133,9 +140,10 @@ impl fmt::Display for Alarm {
         let kept_at = self.anchor.kept_at_text();
         write!(
             f,
-            "the log was cut or replaced: {kept_by} knows since {kept_at} that commit {sequence} of partition \
+            "the log was cut or replaced: {} since {kept_at} that commit {sequence} of partition \
              {partition} of log {log} has the hash {hash}, but {}. Nothing is appended to it. Heal or restore the log's \
              storage and start again; or, {}",
+            kept_by.knows(),
             self.found,
             kept_by.way_to_accept()
         )
@@ -149,8 +157,8 @@ impl Alarm {
     pub fn in_doubt(&self) -> String {
         let Anchor { partition, sequence, kept_by, .. } = self.anchor;
         format!(
-            "in doubt whether the log is whole: {kept_by} knows commit {sequence} of partition {partition}, but {}; \
-             looking again",
+            "in doubt whether the log is whole: {} commit {sequence} of partition {partition}, but {}; looking again",
+            kept_by.knows(),
             self.found
         )
     }

@@ -41,7 +41,9 @@ impl Watched {
     fn check(&self) -> Result<(), String> {
         let now = match fs::metadata(&self.path) {
             Ok(file) => (file.dev(), file.ino()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && self.known.get().is_none() => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.known.get().is_none() => {
+                return Ok(());
+            }
             Err(error) => return Err(format!("{}: {error}", self.lost())),
         };
         match *self.known.get_or_init(|| now) == now {

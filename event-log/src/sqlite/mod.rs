@@ -100,7 +100,8 @@ fn result_code(error: &sqlx::Error) -> Option<i32> {
 impl SqliteLog {
     /// Whoever writes it, and can not see it any more, must not answer from what it remembers.
     fn is_there(&self) -> Result<(), ReadError> {
-        let lost = |reason: String| ReadError::Unavailable { doing: "looking for the log", source: reason.into() };
+        let lost =
+            |reason: String| ReadError::Unavailable { doing: "looking for the log", source: reason.into() };
         self.writer.as_ref().map_or(Ok(()), |writer| writer.files.check().map_err(lost))
     }
 }
@@ -232,7 +233,8 @@ mod tests {
         assert_eq!(log.append(&commit(1, 10)).await, AppendOutcome::Stored);
         std::fs::remove_file(dir.path().join("log.db")).expect("it is there");
         let outcome = log.append(&commit(2, 10)).await;
-        let told = matches!(&outcome, AppendOutcome::Fatal(reason) if reason.contains("was removed or replaced"));
+        let told =
+            matches!(&outcome, AppendOutcome::Fatal(reason) if reason.contains("was removed or replaced"));
         assert!(told, "{outcome:?}");
         let unreadable = log.head(PartitionId(0)).await.expect_err("it is not there");
         assert!(matches!(unreadable, ReadError::Unavailable { .. }), "{unreadable}");

@@ -49,6 +49,11 @@ impl SqliteLog {
         }
     }
 
+    /// Whether there is a file of a log in this folder.
+    pub fn exists(dir: &Path) -> bool {
+        dir.join(FILE).exists()
+    }
+
     /// Opens the log for appending and reading; no other process may write to it until this one is dropped.
     ///
     /// Errors: no log there; another writer; the folder or the file can not be used.
@@ -59,7 +64,7 @@ impl SqliteLog {
         let identity = identity(&mut connection, &file).await?;
         let files = Files::of(&file);
         let writer = Writer { connection: Mutex::new(connection), files, _lock: lock };
-        Ok(Self { shared: shared(&file, identity), writer: Some(writer) })
+        Ok(Self { shared: shared(reading(&file), identity), writer: Some(writer) })
     }
 
     /// Opens the log for reading, also while a process writes to it. Appends are refused.
@@ -67,20 +72,36 @@ impl SqliteLog {
     /// Errors: no log there; the file can not be used.
     pub async fn open_reader(dir: &Path) -> Result<Self, OpenError> {
         let file = existing(dir)?;
-        let mut connection = reading(&file).connect().await.map_err(|error| database(&file, error))?;
-        let identity = identity(&mut connection, &file).await?;
-        connection.close().await.map_err(|error| database(&file, error))?;
-        Ok(Self { shared: shared(&file, identity), writer: None })
+        let how = reading(&file);
+        let (identity, how) = match try_reading(&file, &how).await {
+            // Readers of a file that is written leave marks beside it. Who may not do that reads one that nobody writes.
+            Err(OpenError::Database { .. }) if !is_written(&file) => {
+                let still = how.immutable(true);
+                (try_reading(&file, &still).await?, still)
+            }
+            tried => (tried?, how),
+        };
+        Ok(Self { shared: shared(how, identity), writer: None })
     }
 }
 
-fn shared(file: &Path, identity: LogIdentity) -> Arc<Shared> {
+async fn try_reading(file: &Path, how: &SqliteConnectOptions) -> Result<LogIdentity, OpenError> {
+    let mut connection = how.connect().await.map_err(|error| database(file, error))?;
+    let identity = identity(&mut connection, file).await?;
+    connection.close().await.map_err(|error| database(file, error))?;
+    Ok(identity)
+}
+
+/// Somebody has it open to write, or was killed then: its newest commits stand beside it.
+fn is_written(file: &Path) -> bool {
+    let mut wal = file.as_os_str().to_owned();
+    wal.push("-wal");
+    std::fs::metadata(wal).is_ok_and(|wal| wal.len() > 0)
+}
+
+fn shared(how: SqliteConnectOptions, identity: LogIdentity) -> Arc<Shared> {
     let readers = SqlitePoolOptions::new().max_connections(8).test_before_acquire(false);
-    Arc::new(Shared {
-        identity,
-        readers: readers.connect_lazy_with(reading(file)),
-        grown: watch::Sender::new(()),
-    })
+    Arc::new(Shared { identity, readers: readers.connect_lazy_with(how), grown: watch::Sender::new(()) })
 }
 
 fn options(file: &Path) -> SqliteConnectOptions {
@@ -172,5 +193,9 @@ async fn identity(connection: &mut SqliteConnection, file: &Path) -> Result<LogI
 }
 
 fn database(file: &Path, error: sqlx::Error) -> OpenError {
-    OpenError::Database { file: file.to_owned(), source: error.into() }
+    let (file, damaged) = (file.to_owned(), matches!(super::result_code(&error), Some(11 | 26)));
+    match damaged {
+        true => OpenError::Damaged { file, source: error.into() },
+        false => OpenError::Database { file, source: error.into() },
+    }
 }

@@ -282,8 +282,9 @@ fn what_does_not_continue_the_chain_is_damage() {
 fn a_log_that_looks_other_than_remembered_is_believed_when_its_answers_agree_for_long_enough() {
     let short = |head| Input::Compared(Ok(Some(Difference::EndsAt(head))));
     let cut = "stop: the log is behind the views or differs from them: partition 0 was folded up to commit 3, but \
-        the log ends at 1. The log was cut or replaced; nothing was changed. Restore the log, or, if this log is \
-        the right one, drop the views and run `drip init`: they are filled again from it";
+        the log ends at 1. The log was cut or replaced; nothing was changed. Restore the log; or, if what it lost is \
+        lost for good, give that up: `drip anchors forget` where the log is on NATS, then drop the views and run \
+        `drip init` (docs/using.md, \"What if the log lost its tail\")";
     let believed = vec![
         (0, Input::Tick, "read"),
         (0, at(3), "compare 3"),

@@ -59,6 +59,11 @@ impl Rows {
         }
     }
 
+    /// No more rows are wanted.
+    pub(super) fn end(&mut self) {
+        self.from.close();
+    }
+
     /// Ends a table, whose rows must all have been read.
     pub(super) fn finish(&mut self, table: &'static Table) -> TableDigest {
         if self.table == Some(table) {

@@ -134,11 +134,23 @@ async fn head(log: &dyn EventLog, partition: PartitionId, viewed: u64) -> Result
 async fn positions(frozen: &mut FrozenViews, log: &str) -> Result<Vec<(u16, u64)>, Failure> {
     let lines: Vec<String> =
         frozen.lines(&CHAIN_POSITIONS).try_collect().await.map_err(anyhow::Error::from)?;
-    let position = |line: &String| {
-        let (of, partition, read) = chain_position(line)?;
-        (of == log).then_some((partition, read))
-    };
-    Ok(lines.iter().filter_map(position).collect())
+    let positions = lines.iter().filter_map(|line| chain_position(line));
+    let mut read = Vec::new();
+    for (of, partition, sequence) in positions {
+        if of != log {
+            return Err(of_another_log(&of, log));
+        }
+        read.push((partition, sequence));
+    }
+    Ok(read)
+}
+
+fn of_another_log(views: &str, log: &str) -> Failure {
+    let what =
+        format!("something is wrong: the views were folded from the log {views}, and this is the log {log}");
+    let way_out = "One of the two was replaced: look for its other half before anything is written. --log-only checks \
+                   this log by itself.";
+    Failure::new(Exit::FoundWrong, what).try_this(way_out)
 }
 
 /// The commit of a position, which is taken for granted.

@@ -3,6 +3,7 @@
 use event_log::anchors::Difference as LogDifference;
 use event_log::{Alarm, Anchor, ReadError};
 use judge::Violation;
+use projector::frozen::CHAIN_POSITIONS;
 use serde_json::json;
 
 use super::compare::Difference;
@@ -22,8 +23,11 @@ const LOG_IS_WRONG: &str = "Do not write to this log any more, keep it as it is,
                             `drip events` prints what stands before the place.";
 const LOG_IS_ANOTHER: &str = "This log was cut or replaced, or the note is of another one. Do not write to it any more, \
                               and look for the log that holds what was noted.";
-const VIEWS_ARE_WRONG: &str = "The log was found right up to there, and it is the truth: note the row, then fold the \
-                               views again from it.";
+const VIEWS_ARE_WRONG: &str = "The log was found right to its end, and it is the truth; rows behind this one were not \
+                               compared. Note the row, then fold the views again: `drip replay`.";
+const POSITIONS_ARE_WRONG: &str = "The log was found right to its end, and it is the truth. Where the views themselves \
+                                   say how far they are, nothing can be folded into them: drop them and run `drip init` \
+                                   (docs/replay.md).";
 
 impl Finding {
     pub(super) fn violation(violation: &Violation) -> Self {
@@ -73,8 +77,9 @@ impl Finding {
             "kept_by": kept_by.name(), "found": alarm.found.to_string(),
         });
         let sentence = format!(
-            "the log is wrong: {kept_by} knows since {} that commit {sequence} of partition {partition} has the hash \
+            "the log is wrong: {} since {} that commit {sequence} of partition {partition} has the hash \
              {hash}, but {}",
+            kept_by.knows(),
             alarm.anchor.kept_at_text(),
             alarm.found
         );
@@ -111,9 +116,9 @@ impl Finding {
         self.details["kind"] == "difference"
     }
 
-    /// It ended the reading; else it was found when all was read.
+    /// It ended the reading; else all of the log was read.
     pub(super) fn ended_it(&self) -> bool {
-        !["anchor", "noted"].iter().any(|kind| self.details["kind"] == *kind)
+        !["anchor", "noted", "difference"].iter().any(|kind| self.details["kind"] == *kind)
     }
 }
 
@@ -126,6 +131,8 @@ impl From<Box<Difference>> for Finding {
         {
             details.extend(more);
         }
-        Self { exit: Exit::FoundWrong, sentence, way_out: VIEWS_ARE_WRONG, details }
+        let positions = difference.table == CHAIN_POSITIONS.name;
+        let way_out = if positions { POSITIONS_ARE_WRONG } else { VIEWS_ARE_WRONG };
+        Self { exit: Exit::FoundWrong, sentence, way_out, details }
     }
 }

@@ -12,6 +12,7 @@ use super::compare::Rows;
 use super::feed::{Food, Part, Scope, Start};
 use super::finding::Finding;
 use super::report::{Foreign, PartitionReport, Report, ViewsReport};
+use crate::failure::Exit;
 use crate::server::digest::{TableDigest, digest_of_all};
 use crate::server::progress::Progress;
 
@@ -48,8 +49,12 @@ impl Inspector {
             foreign: Vec::new(),
             tables: Vec::new(),
             events: 0,
+            difference: None,
         };
-        let finding = self.all(&mut work).err();
+        let finding = match (self.all(&mut work).err(), work.difference.take()) {
+            (Some(finding), Some(difference)) if finding.exit != Exit::FoundWrong => Some(difference),
+            (finding, difference) => finding.or(difference),
+        };
         work.progress.finish();
         self.report(work, finding, begin)
     }
@@ -61,8 +66,9 @@ impl Inspector {
         for (index, start) in self.starts.iter().enumerate() {
             work.viewed(index, start.viewed_part(), self.place.is_some())?;
         }
-        if self.place.is_some() {
-            self.tables(work)?;
+        if self.place.is_some() && work.difference.is_none() {
+            let compared = self.tables(work);
+            work.note(compared)?;
         }
         work.folds = std::mem::take(&mut work.views).into_iter().map(Views::into_fold).collect();
         for (index, start) in self.starts.iter().enumerate() {
@@ -79,14 +85,17 @@ impl Inspector {
             return work.touched_accounts();
         }
         let views = std::mem::take(&mut work.views);
-        let log = self.identity.log.0;
-        work.table(&ACCOUNTS, views::accounts(&views))?;
-        work.table(&LOTS, views::lots(&views))?;
-        work.table(&USAGE_HOURS, views::usage_hours(&views))?;
-        work.table(&SOURCES, views::sources(&views))?;
-        work.table(&CHAIN_POSITIONS, views::chain_positions(&views, log))?;
+        let compared = self.folded_tables(work, &views);
         work.views = views;
-        Ok(())
+        compared
+    }
+
+    fn folded_tables(&self, work: &mut Work, views: &[Views]) -> Found {
+        work.table(&ACCOUNTS, views::accounts(views))?;
+        work.table(&LOTS, views::lots(views))?;
+        work.table(&USAGE_HOURS, views::usage_hours(views))?;
+        work.table(&SOURCES, views::sources(views))?;
+        work.table(&CHAIN_POSITIONS, views::chain_positions(views, self.identity.log.0))
     }
 
     fn report(self, work: Work, finding: Option<Finding>, begin: Instant) -> Report {
@@ -132,9 +141,24 @@ struct Work {
     foreign: Vec<Foreign>,
     tables: Vec<TableDigest>,
     events: u64,
+    /// The first row of the views that is not as the log tells. It is the views' fault only if the whole log is right,
+    /// for a commit that was rewritten is shown up by its successor.
+    difference: Option<Finding>,
 }
 
 impl Work {
+    /// Keeps what is wrong with the views for the end.
+    fn note(&mut self, compared: Found) -> Found {
+        match compared {
+            Err(finding) if finding.is_of_views() => {
+                self.difference = Some(finding);
+                self.rows.end();
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
     /// What the views have read too: each event has its row in the journal.
     fn viewed(&mut self, index: usize, part: Part, compare: bool) -> Found {
         for _ in 0..part.count {
@@ -142,16 +166,14 @@ impl Work {
             let (views, rows) = (&mut self.views[index], &mut self.rows);
             match entry {
                 Entry::Commit(commit) => {
-                    let mut differs = None;
+                    let (mut compared, so_far) = (Ok(()), compare && self.difference.is_none());
                     views.commit(commit.prefix.sequence, &commit.bytes, |_, line| {
-                        if compare && differs.is_none() {
-                            differs = rows.expect(&JOURNAL, Some(&line)).err();
+                        if so_far && compared.is_ok() {
+                            compared = rows.expect(&JOURNAL, Some(&line));
                         }
                         self.events += 1;
                     })?;
-                    if let Some(difference) = differs {
-                        return Err(difference.into());
-                    }
+                    self.note(compared.map_err(Finding::from))?;
                 }
                 Entry::Foreign { sequence, reason } => {
                     views.foreign(sequence)?;

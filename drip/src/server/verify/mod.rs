@@ -49,7 +49,7 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) async fn run(self, output: Output) -> Result<Exit, Failure> {
-        let log = engines::open_log_to_read(&self.engines).await?;
+        let log = engines::open_log_to_read(&self.engines).await.map_err(unopened)?;
         let identity = log.identity();
         self.name_partitions_there_are(identity.partitions)?;
         let views = self.freeze().await?;
@@ -121,6 +121,14 @@ impl Verify {
                 Err(Failure::new(finding.exit, finding.sentence.clone()).try_this(finding.way_out))
             }
         }
+    }
+}
+
+/// A file that can not be read at all is a log that is wrong.
+fn unopened(error: anyhow::Error) -> Failure {
+    match error.downcast_ref() {
+        Some(event_log::OpenError::Damaged { .. }) => Failure::from(error).ending(Exit::FoundWrong),
+        _ => error.into(),
     }
 }
 

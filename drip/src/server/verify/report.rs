@@ -248,6 +248,7 @@ impl Report {
         let mut lines = vec![
             "Whether somebody asked for what stands in the log, and was told so: only those who asked know.",
             "Whether what was paid in has come: hold the keys of deposits against your payment provider.",
+            "What snapshots in a writer's data folder know of the log: a writer that starts compares them.",
             "Digests of sources: they run over items that the log does not hold.",
         ];
         if !self.partitions.iter().all(|one| self.noted.iter().any(|noted| noted.partition == one.partition))
