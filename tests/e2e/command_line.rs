@@ -112,6 +112,10 @@ async fn long_lists_come_whole_and_events_are_filtered() {
     assert_eq!(events(&drip, &["--app", "other"]).await.len(), 0);
     let middle = place(&all[all.len() / 2]);
     assert_eq!(events(&drip, &["--after", &middle]).await, all[all.len() / 2 + 1..]);
+    // A commit's place alone: behind all of it.
+    let (place, _) = middle.rsplit_once('-').expect("P-N-I");
+    let behind = all.iter().filter(|event| sequence(event) > sequence(&all[all.len() / 2])).count();
+    assert_eq!(events(&drip, &["--after", place]).await, all[all.len() - behind..]);
     let moment = all[all.len() / 2]["time"].as_str().expect("every event has one");
     let (before, since) =
         (events(&drip, &["--until", moment]).await, events(&drip, &["--since", moment]).await);
@@ -120,6 +124,12 @@ async fn long_lists_come_whole_and_events_are_filtered() {
     drip.stop().await;
     // The log can be read while no Drip runs.
     assert_eq!(events(&drip, &[]).await, all);
+}
+
+/// The commit of an event, in its partition.
+fn sequence(event: &Value) -> u64 {
+    let place = event["position"].as_str().expect("every event has one");
+    place.split('-').nth(1).expect("P-N-I").parse().expect("a number")
 }
 
 #[tokio::test]

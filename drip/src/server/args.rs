@@ -92,6 +92,12 @@ pub(super) fn parse_commit(text: &str) -> Result<judge::Position, String> {
     whole.map_err(|_| format!("'{text}' is not a place in the log; one looks like 0-812 or 0-812-0"))
 }
 
+/// Behind which event: its position, or a commit's place alone for all that is in it.
+pub(super) fn parse_after(text: &str) -> Result<ledger_core::Position, String> {
+    let whole = text.parse().or_else(|_| format!("{text}-{}", u32::MAX).parse());
+    whole.map_err(|_| format!("'{text}' is not a place in the log; one looks like 0-812 or 0-812-0"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
