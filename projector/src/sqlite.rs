@@ -96,6 +96,18 @@ impl SqliteViews {
         self.writer.close().await;
     }
 
+    /// The same of a file that is made once and then only read: it is whole without anything beside it, on a medium that
+    /// can not be written too.
+    ///
+    /// Errors: somebody has it open; it can not be written.
+    pub async fn seal(self) -> Result<(), Error> {
+        self.readers.close().await;
+        // SQLite refuses another journal while the write-ahead log holds anything, or anybody else may write to it.
+        let sealed = self.writer.execute("PRAGMA journal_mode = DELETE").await;
+        self.writer.close().await;
+        sealed.map(drop).map_err(|source| Error::of("writing all to the one file", source))
+    }
+
     /// The same without touching the file, which may be another process's, or may not be written at all.
     ///
     /// Errors: as [`SqliteViews::open`].

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use event_log::JetStreamOptions;
 
+use crate::failure::{Exit, Failure};
+
 /// Where this Drip keeps its data.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct EngineArgs {
@@ -96,6 +98,11 @@ pub(super) fn parse_commit(text: &str) -> Result<judge::Position, String> {
 pub(super) fn parse_after(text: &str) -> Result<ledger_core::Position, String> {
     let whole = text.parse().or_else(|_| format!("{text}-{}", u32::MAX).parse());
     whole.map_err(|_| format!("'{text}' is not a place in the log; one looks like 0-812 or 0-812-0"))
+}
+
+/// A place was named in a partition that the log does not have.
+pub(super) fn no_partition(named: u16, partitions: usize) -> Failure {
+    Failure::new(Exit::Usage, format!("there is no partition {named}: the log has {partitions}"))
 }
 
 #[cfg(test)]
