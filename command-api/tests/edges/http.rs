@@ -106,7 +106,7 @@ async fn want_of_credit_says_what_was_needed() {
         [("0", "amount_not_positive"), ("-1", "amount_not_positive"), ("1000000001", "amount_too_large")]
     {
         let refused = world.post("/v1/users/anna/debits", format!("{{\"amount\":{amount}}}")).await;
-        refused.is_problem(422, code, None);
+        refused.is_problem(422, code, Some("amount"));
     }
     world.post("/v1/users/nobody/debits", r#"{"amount":1}"#).await.is_problem(404, "account_unknown", None);
     world.get("/v1/users/nobody").await.is_problem(404, "account_unknown", None);
