@@ -44,6 +44,12 @@ async fn exit_codes_tell_what_went_wrong() {
     let mut drip = Drip::embedded().await;
     drip.open("anna", "0.5").await;
     let file = crate::usage_files::write(&drip, "bad.csv", "calls\n1\nx\n").display().to_string();
+    // What can never succeed is not to be run again.
+    for amount in ["0", "-1"] {
+        let refused = drip.cli(&["debit", "anna", amount]).await.expect(3);
+        assert!(refused.err.contains("amount must be more than zero"), "{}", refused.err);
+        assert!(!refused.err.contains("--key"), "{}", refused.err);
+    }
     for (arguments, code, words) in [
         (vec!["account", "show", "anna"], 0, "anna"),
         (vec!["debit", "anna", "a lot"], 2, "a lot"),
