@@ -1,8 +1,12 @@
 //! Flags that the roles share: where the log and the views are.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Arg;
+use clap::builder::TypedValueParser;
+use clap::error::{Error, ErrorKind};
 use event_log::JetStreamOptions;
 
 use crate::failure::{Exit, Failure};
@@ -47,7 +51,7 @@ pub(crate) struct EngineArgs {
     pub(crate) log_patience: u32,
 
     /// The views are in Postgres instead of DIR/views.db: postgres://user@host/database.
-    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = PostgresUrl)]
     pub(crate) database_url: Option<String>,
 }
 
@@ -86,6 +90,25 @@ fn usual_monitor(url: &str) -> Option<String> {
     let host = after_scheme.rsplit_once('@').map_or(after_scheme, |(_, host)| host);
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     (!name.is_empty()).then(|| format!("http://{name}:8222"))
+}
+
+/// An address of Postgres. sqlx would take any scheme, and look for Postgres there.
+#[derive(Debug, Clone)]
+struct PostgresUrl;
+
+impl TypedValueParser for PostgresUrl {
+    type Value = String;
+
+    /// What is refused is not shown: it may hold a password.
+    fn parse_ref(&self, command: &clap::Command, _: Option<&Arg>, url: &OsStr) -> Result<String, Error> {
+        match url.to_str().map(|text| (text, text.split_once("://"))) {
+            Some((text, Some(("postgres" | "postgresql", _)))) => Ok(text.to_owned()),
+            _ => {
+                let what = "--database-url (or DATABASE_URL) must begin with postgres:// or postgresql://\n";
+                Err(Error::raw(ErrorKind::ValueValidation, what).with_cmd(command))
+            }
+        }
+    }
 }
 
 /// Some event of a commit: its position, or partition and number alone, as in `0-812`.
