@@ -43,6 +43,8 @@ const PAGE: u32 = 16 * 1024;
 const CACHE: u32 = 64 << 20;
 /// Bytes of the write-ahead log, before what it holds is written to its place.
 const WAL: u32 = 32 << 20;
+/// Bytes that its file keeps at most when a larger transaction, such as a rebuild's, is in its place.
+const WAL_KEPT: u32 = 2 * WAL;
 
 /// Statements carry this many rows, the largest number that still fits first: few texts, so that each is prepared
 /// once, and far below SQLite's limit of 32,766 values.
@@ -222,6 +224,7 @@ fn writing(file: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Normal)
         .pragma("cache_size", format!("-{}", CACHE / 1024))
         .pragma("wal_autocheckpoint", (WAL / PAGE).to_string())
+        .pragma("journal_size_limit", WAL_KEPT.to_string())
 }
 
 #[async_trait]
