@@ -83,6 +83,20 @@ async fn exit_codes_tell_what_went_wrong() {
 }
 
 #[tokio::test]
+async fn what_a_measurement_would_fail_at_in_the_end_is_told_before_it() {
+    for (arguments, words) in [
+        (vec!["ledger", "--rate", "9", "--svg", "/nowhere/x.svg"], "can not write /nowhere/x.svg"),
+        (vec!["all", "--report", "/nowhere/x.md"], "can not write /nowhere/x.md"),
+        (vec!["memory", "--count", "99999"], "99999"),
+    ] {
+        let mut bench = program();
+        bench.arg("bench").args(arguments);
+        let refused = said(bench).await.expect(2);
+        assert!(refused.err.contains(words), "{}", refused.err);
+    }
+}
+
+#[tokio::test]
 async fn the_key_of_the_data_folder_is_found_without_being_named() {
     let mut drip = Drip::embedded().await;
     drip.open("anna", "1").await;
