@@ -1,6 +1,7 @@
 //! The views in SQLite: the file `views.db` of a data folder.
 
-use std::fs::File;
+mod rebuild;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,17 +26,16 @@ use crate::error::Error;
 use crate::frozen::FrozenViews;
 use crate::journal::{self, Cells};
 use crate::query::positions;
-use crate::rebuild::{HeldViews, drop_indexes};
 use crate::rows::{ChainPosition, JournalRow};
 use crate::schema;
 use crate::store::{Applied, Record, Select, Value, ViewStore};
 use crate::writes::{Write, guard, writes};
 
+pub(crate) use rebuild::SqliteRebuild;
+
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 const FILE: &str = "views.db";
-/// Where a rebuild folds to.
-const NEXT_FILE: &str = "views.next.db";
 
 /// Bytes of a page, of files that are made from now on.
 const PAGE: u32 = 16 * 1024;
@@ -142,57 +142,6 @@ impl SqliteViews {
             self.readers.acquire().await.map_err(|source| Error::of("reading from views.db", source))?;
         FrozenViews::sqlite(connection.detach()).await
     }
-}
-
-/// A rebuild of the views of a data folder.
-pub(crate) struct SqliteRebuild {
-    pub(crate) live: SqliteViews,
-    pub(crate) next: SqliteViews,
-    dir: PathBuf,
-    /// Locked, and let go by the system when the process is gone.
-    _right: File,
-}
-
-impl SqliteRebuild {
-    pub(crate) async fn begin(dir: &Path, restart: bool) -> Result<Self, Error> {
-        let live = SqliteViews::open(dir).await?;
-        let lock = dir.join("views.next.lock");
-        let right = File::create(&lock).map_err(|error| unusable(&lock, &error))?;
-        right.try_lock().map_err(|_| Error::TwoRebuilds)?;
-        let file = dir.join(NEXT_FILE);
-        if restart {
-            drop_file(&file)?;
-        }
-        SqliteViews::create_file(&file).await?;
-        let next = SqliteViews::open_file(&file).await?;
-        let dropped = next.writer.execute(AssertSqlSafe(drop_indexes(""))).await;
-        dropped.map_err(|source| Error::of("making tables beside the views", source))?;
-        Ok(Self { live, next, dir: dir.to_owned(), _right: right })
-    }
-
-    pub(crate) async fn hold(&self) -> Result<HeldViews, Error> {
-        let live = self.dir.join(FILE);
-        let connection = writing(&live).connect().await.map_err(|error| unusable(&live, &error))?;
-        HeldViews::sqlite(connection, &self.dir.join(NEXT_FILE).to_string_lossy()).await
-    }
-
-    pub(crate) async fn finish(self) -> Result<(), Error> {
-        self.next.close().await;
-        drop_file(&self.dir.join(NEXT_FILE))
-    }
-}
-
-/// A database file and what SQLite keeps beside it.
-fn drop_file(file: &Path) -> Result<(), Error> {
-    for more in ["", "-wal", "-shm"] {
-        let mut name = file.as_os_str().to_owned();
-        name.push(more);
-        match std::fs::remove_file(&name) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unusable(file, &error)),
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 fn unusable(file: &Path, error: &dyn std::error::Error) -> Error {
