@@ -206,7 +206,7 @@ async fn a_log_is_folded_into_a_file_whole_or_up_to_a_moment() {
             vec!["--to", "x.db", "--until-position", "0-3", "--until-position", "0-4"],
             "--until-position is given twice for partition 0: 0-3-0 and 0-4-0",
         ),
-        (vec!["--to", "/nowhere/x.db"], "--to names a new file, in a folder that is there"),
+        (vec!["--to", "/nowhere/x.db"], "can not make /nowhere/x.db\n"),
         (vec!["--to", "x.db", "--until", "yesterday"], "a time looks like"),
         (vec!["--until", "2026-01-01T00:00:00Z"], "--to"),
         (vec!["--restart", "--to", "x.db"], "--restart"),

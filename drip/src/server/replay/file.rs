@@ -29,7 +29,7 @@ impl<'a> NewFile<'a> {
         }
         let file = Self { place, part: with(place, ".part") };
         file.begin().map_err(|error| {
-            Failure::new(Exit::Usage, format!("can not make {}", file.part.display()))
+            Failure::new(Exit::Usage, format!("can not make {}", place.display()))
                 .because(&error)
                 .try_this("--to names a new file, in a folder that is there and can be written.")
         })?;
