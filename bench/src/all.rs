@@ -12,6 +12,7 @@ use crate::engines::{LogKind, Wanted, clean};
 use crate::import;
 use crate::ledger::{self, Plan, Report, Say, Via};
 use crate::load::{Load, Rhythm};
+use crate::memory::COUNT_LEAST;
 use crate::opening::{self, Opening};
 use crate::projection::{self, Folded};
 use crate::ratio::{Ratio, median};
@@ -320,7 +321,7 @@ fn open_row(opening: &Opening) -> Row {
 /// In a process of its own, so that nothing else has used memory there.
 async fn memory(thorough: &Thorough) -> Result<serde_json::Value> {
     let mut command = clean(&thorough.program);
-    command.args(["bench", "memory", "--json", "--count", &thorough.events.to_string()]);
+    command.args(["bench", "memory", "--json", "--count", &thorough.events.max(COUNT_LEAST).to_string()]);
     let output = tokio::process::Command::from(command).output().await?;
     ensure!(output.status.success(), "drip bench memory failed: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).context("drip bench memory did not print JSON")

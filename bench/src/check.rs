@@ -8,6 +8,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::load::{CHARGE, Debit};
+use crate::report::grouped;
 use crate::target::{Outcome, Paid};
 
 /// How many wrong answers are told in full.
@@ -45,6 +46,16 @@ impl Tally {
         self.wrong += other.wrong;
         self.wrong_told.extend(other.wrong_told);
         self.wrong_told.truncate(TOLD_MAX);
+    }
+
+    /// What was not paid, warm-up included: refused, by code, and what nobody knows. Nothing: a dash.
+    pub fn not_paid(&self) -> String {
+        let mut parts: Vec<_> =
+            self.refused.iter().map(|(code, count)| format!("{} {code}", grouped(*count))).collect();
+        if let Some(told) = &self.unknown_told {
+            parts.push(format!("{} unknown ({told})", grouped(self.unknown)));
+        }
+        if parts.is_empty() { "–".to_owned() } else { parts.join(", ") }
     }
 
     fn wrong(&mut self, what: String) {
@@ -166,6 +177,10 @@ mod tests {
         checker.check(&[debit(), debit(), debit()], &outcomes);
         let mut tally = checker.into_tally();
         assert_eq!((tally.refused["no"], tally.unknown, tally.wrong, tally.paid), (1, 1, 1, 0));
+        assert_eq!(
+            (tally.not_paid(), Tally::default().not_paid()),
+            ("1 no, 1 unknown (gone)".into(), "–".into())
+        );
         tally.merge(tally.clone());
         assert_eq!((tally.refused["no"], tally.unknown, tally.wrong), (2, 2, 2));
     }

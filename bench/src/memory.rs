@@ -12,6 +12,9 @@ use crate::load::user;
 use crate::machine;
 use crate::ratio::Ratio;
 
+/// How many accounts and keys at least: what fewer take is lost in the pages that the process has anyway.
+pub const COUNT_LEAST: u32 = 100_000;
+
 /// How many events a commit holds while the state is filled.
 const A_COMMIT: u32 = 1_000;
 

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use drip_client::{Error, Problem};
+use ledger_core::rejection::Code;
 
 /// Shown under every help.
 pub(crate) const EXIT_CODES: &str = "\
@@ -87,11 +88,10 @@ impl Failure {
         self.exit
     }
 
-    /// Of a write under this key, which is the way to learn what became of it. A key that the ledger refused for what
-    /// it is leads nowhere.
+    /// Of a write under this key, which is told where asking again with it can help: nobody knows what became of the
+    /// write, or the same write may succeed later.
     pub(crate) fn of_write(error: Error, key: &str) -> Self {
-        let spent = matches!(&error, Error::Rejected(problem) if is_about_the_key(&problem.code));
-        let key = if spent { None } else { Some(key.to_owned()) };
+        let key = may_succeed(&error).then(|| key.to_owned());
         Self { key, ..Self::from(error) }
     }
 
@@ -193,8 +193,13 @@ fn rejected(problem: &Problem) -> Failure {
     }
 }
 
-fn is_about_the_key(code: &str) -> bool {
-    matches!(code, "key_reused" | "key_expired" | "key_conflict")
+/// The same write, asked for again, may have another answer.
+fn may_succeed(error: &Error) -> bool {
+    match error {
+        Error::Rejected(problem) => problem.code.parse().is_ok_and(Code::is_transient),
+        Error::Unavailable { .. } | Error::OutcomeUnknown { .. } | Error::Protocol { .. } => true,
+        _ => false,
+    }
 }
 
 /// A new name would charge for all rows of a file again: that must not be learnt by trying.
@@ -238,15 +243,21 @@ mod tests {
     }
 
     #[test]
-    fn whatever_became_of_a_write_its_key_is_told() {
+    fn the_key_of_a_write_is_told_where_asking_again_can_help() {
         let text = String::new;
         for (error, told) in [
             (Error::Unavailable { url: text(), reason: text() }, true),
             (Error::OutcomeUnknown { url: text(), key: Some("k".into()), reason: text() }, true),
             (Error::Protocol { url: text(), reason: text() }, true),
+            // After a top-up, or in a moment.
             (problem("insufficient_credit"), true),
+            (problem("deadline_passed"), true),
+            (problem("amount_not_positive"), false),
+            (problem("unauthorized"), false),
             (problem("key_reused"), false),
             (problem("key_expired"), false),
+            (problem("a code of a newer Drip"), false),
+            (Error::Invalid(text()), false),
         ] {
             let failure = Failure::of_write(error, "k");
             assert_eq!(failure.key.as_deref(), told.then_some("k"), "{failure:?}");

@@ -1,6 +1,7 @@
 //! The views in SQLite: the file `views.db` of a data folder.
 
-use std::fs::File;
+mod rebuild;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,17 +26,16 @@ use crate::error::Error;
 use crate::frozen::FrozenViews;
 use crate::journal::{self, Cells};
 use crate::query::positions;
-use crate::rebuild::{HeldViews, drop_indexes};
 use crate::rows::{ChainPosition, JournalRow};
 use crate::schema;
 use crate::store::{Applied, Record, Select, Value, ViewStore};
 use crate::writes::{Write, guard, writes};
 
+pub(crate) use rebuild::SqliteRebuild;
+
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 const FILE: &str = "views.db";
-/// Where a rebuild folds to.
-const NEXT_FILE: &str = "views.next.db";
 
 /// Bytes of a page, of files that are made from now on.
 const PAGE: u32 = 16 * 1024;
@@ -43,6 +43,8 @@ const PAGE: u32 = 16 * 1024;
 const CACHE: u32 = 64 << 20;
 /// Bytes of the write-ahead log, before what it holds is written to its place.
 const WAL: u32 = 32 << 20;
+/// Bytes that its file keeps at most when a larger transaction, such as a rebuild's, is in its place.
+const WAL_KEPT: u32 = 2 * WAL;
 
 /// Statements carry this many rows, the largest number that still fits first: few texts, so that each is prepared
 /// once, and far below SQLite's limit of 32,766 values.
@@ -96,6 +98,18 @@ impl SqliteViews {
         self.writer.close().await;
     }
 
+    /// The same of a file that is made once and then only read: it is whole without anything beside it, on a medium that
+    /// can not be written too.
+    ///
+    /// Errors: somebody has it open; it can not be written.
+    pub async fn seal(self) -> Result<(), Error> {
+        self.readers.close().await;
+        // SQLite refuses another journal while the write-ahead log holds anything, or anybody else may write to it.
+        let sealed = self.writer.execute("PRAGMA journal_mode = DELETE").await;
+        self.writer.close().await;
+        sealed.map(drop).map_err(|source| Error::of("writing all to the one file", source))
+    }
+
     /// The same without touching the file, which may be another process's, or may not be written at all.
     ///
     /// Errors: as [`SqliteViews::open`].
@@ -139,68 +153,6 @@ impl SqliteViews {
             self.readers.acquire().await.map_err(|source| Error::of("reading from views.db", source))?;
         FrozenViews::sqlite(connection.detach()).await
     }
-}
-
-/// A rebuild of the views of a data folder.
-pub(crate) struct SqliteRebuild {
-    pub(crate) live: SqliteViews,
-    pub(crate) next: SqliteViews,
-    dir: PathBuf,
-    /// Locked, and let go by the system when the process is gone.
-    _right: File,
-}
-
-impl SqliteRebuild {
-    pub(crate) async fn begin(dir: &Path, restart: bool) -> Result<Self, Error> {
-        let live = SqliteViews::open(dir).await?;
-        let lock = dir.join("views.next.lock");
-        let right = File::create(&lock).map_err(|error| unusable(&lock, &error))?;
-        right.try_lock().map_err(|_| Error::TwoRebuilds)?;
-        let file = dir.join(NEXT_FILE);
-        if restart {
-            drop_file(&file)?;
-        }
-        let next = match Self::make(&file).await {
-            // It holds nothing that can not be folded again.
-            Err(Error::Refused { .. }) => {
-                drop_file(&file)?;
-                Self::make(&file).await?
-            }
-            made => made?,
-        };
-        let dropped = next.writer.execute(AssertSqlSafe(drop_indexes(""))).await;
-        dropped.map_err(|source| Error::of("making tables beside the views", source))?;
-        Ok(Self { live, next, dir: dir.to_owned(), _right: right })
-    }
-
-    async fn make(file: &Path) -> Result<SqliteViews, Error> {
-        SqliteViews::create_file(file).await?;
-        SqliteViews::open_file(file).await
-    }
-
-    pub(crate) async fn hold(&self) -> Result<HeldViews, Error> {
-        let live = self.dir.join(FILE);
-        let connection = writing(&live).connect().await.map_err(|error| unopened(&live, error))?;
-        HeldViews::sqlite(connection, &self.dir.join(NEXT_FILE).to_string_lossy()).await
-    }
-
-    pub(crate) async fn finish(self) -> Result<(), Error> {
-        self.next.close().await;
-        drop_file(&self.dir.join(NEXT_FILE))
-    }
-}
-
-/// A database file and what SQLite keeps beside it.
-fn drop_file(file: &Path) -> Result<(), Error> {
-    for more in ["", "-wal", "-shm"] {
-        let mut name = file.as_os_str().to_owned();
-        name.push(more);
-        match std::fs::remove_file(&name) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unusable(file, &error)),
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// Somebody has it open to write, or was killed then: its newest rows stand beside it.
@@ -247,6 +199,7 @@ fn writing(file: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Normal)
         .pragma("cache_size", format!("-{}", CACHE / 1024))
         .pragma("wal_autocheckpoint", (WAL / PAGE).to_string())
+        .pragma("journal_size_limit", WAL_KEPT.to_string())
 }
 
 #[async_trait]

@@ -110,3 +110,20 @@ async fn a_file_that_is_no_database_is_refused() {
     let error = SqliteViews::open(dir.path()).await.expect_err("no database").to_string();
     assert!(error.contains("views.db"), "{error}");
 }
+
+#[tokio::test]
+async fn a_file_is_sealed_when_nobody_else_has_it_open() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let file = dir.path().join("study.db");
+    SqliteViews::create_file(&file).await.expect("a new file");
+    let (views, other) = (SqliteViews::open_file(&file).await, SqliteViews::open_file(&file).await);
+    let (views, other) = (views.expect("it was created"), other.expect("it was created"));
+    let reading = other.freeze().await.expect("it can be read");
+    // Else what stands in a file beside it could be lost when it gets another name.
+    let error = views.seal().await.expect_err("somebody reads it").to_string();
+    assert!(error.contains("writing all to the one file"), "{error}");
+    reading.close().await;
+    other.seal().await.expect("nobody else has it open");
+    let names = std::fs::read_dir(dir.path()).expect("it is ours").map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.collect::<Vec<_>>(), ["study.db"]);
+}

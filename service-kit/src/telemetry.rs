@@ -13,7 +13,8 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 pub const FILTER_VARIABLE: &str = "DRIP_LOG";
 
 /// Our own news, and the troubles of the NATS client: its news of every connection is told better by those who made it.
-const DEFAULT_FILTER: &str = "info,async_nats=warn";
+/// Of Postgres' notices the warnings alone: that a table is there already is no news.
+const DEFAULT_FILTER: &str = "info,async_nats=warn,sqlx::postgres::notice=warn";
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -108,6 +108,20 @@ async fn rows_that_cost_nothing_and_rows_nobody_can_pay_are_told_apart() {
     drip.stop().await;
 }
 
+#[tokio::test]
+async fn a_list_that_can_not_be_written_is_told_before_anything_is_charged() {
+    let mut drip = Drip::embedded().await;
+    write(&drip, "calls.csv", "user,calls,at\nanna,1,1700158623\n");
+    let (folder, nowhere) = (drip.folder().display().to_string(), drip.folder().join("no/x.csv"));
+    for place in [folder, nowhere.display().to_string()] {
+        let refused = run(&drip, "calls.csv", &["--declined", &place]).await.expect(1);
+        assert!(refused.err.contains(&format!("can not write {place}")), "{}", refused.err);
+        assert!(refused.err.contains("Nothing was sent"), "{}", refused.err);
+        drip.get("/v1/sources/calls.csv").await.expect(404);
+    }
+    drip.stop().await;
+}
+
 async fn run(drip: &Drip, name: &str, more: &[&str]) -> Said {
     let file = drip.folder().join(name).display().to_string();
     let mut command = drip.command(&["import-usage", &file, "--user-column", "user", "--price", "calls=0.2"]);

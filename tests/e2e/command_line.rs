@@ -44,6 +44,12 @@ async fn exit_codes_tell_what_went_wrong() {
     let mut drip = Drip::embedded().await;
     drip.open("anna", "0.5").await;
     let file = crate::usage_files::write(&drip, "bad.csv", "calls\n1\nx\n").display().to_string();
+    // What can never succeed is not to be run again.
+    for amount in ["0", "-1"] {
+        let refused = drip.cli(&["debit", "anna", amount]).await.expect(3);
+        assert!(refused.err.contains("amount must be more than zero"), "{}", refused.err);
+        assert!(!refused.err.contains("--key"), "{}", refused.err);
+    }
     for (arguments, code, words) in [
         (vec!["account", "show", "anna"], 0, "anna"),
         (vec!["debit", "anna", "a lot"], 2, "a lot"),
@@ -74,6 +80,20 @@ async fn exit_codes_tell_what_went_wrong() {
         assert!([0, 6].contains(&code) || said.out.is_empty(), "what went wrong is no data: {said:?}");
     }
     drip.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_measurement_would_fail_at_in_the_end_is_told_before_it() {
+    for (arguments, words) in [
+        (vec!["ledger", "--rate", "9", "--svg", "/nowhere/x.svg"], "can not write /nowhere/x.svg"),
+        (vec!["all", "--report", "/nowhere/x.md"], "can not write /nowhere/x.md"),
+        (vec!["memory", "--count", "99999"], "99999"),
+    ] {
+        let mut bench = program();
+        bench.arg("bench").args(arguments);
+        let refused = said(bench).await.expect(2);
+        assert!(refused.err.contains(words), "{}", refused.err);
+    }
 }
 
 #[tokio::test]
@@ -112,6 +132,10 @@ async fn long_lists_come_whole_and_events_are_filtered() {
     assert_eq!(events(&drip, &["--app", "other"]).await.len(), 0);
     let middle = place(&all[all.len() / 2]);
     assert_eq!(events(&drip, &["--after", &middle]).await, all[all.len() / 2 + 1..]);
+    // A commit's place alone: behind all of it.
+    let (place, _) = middle.rsplit_once('-').expect("P-N-I");
+    let behind = all.iter().filter(|event| sequence(event) > sequence(&all[all.len() / 2])).count();
+    assert_eq!(events(&drip, &["--after", place]).await, all[all.len() - behind..]);
     let moment = all[all.len() / 2]["time"].as_str().expect("every event has one");
     let (before, since) =
         (events(&drip, &["--until", moment]).await, events(&drip, &["--since", moment]).await);
@@ -120,6 +144,12 @@ async fn long_lists_come_whole_and_events_are_filtered() {
     drip.stop().await;
     // The log can be read while no Drip runs.
     assert_eq!(events(&drip, &[]).await, all);
+}
+
+/// The commit of an event, in its partition.
+fn sequence(event: &Value) -> u64 {
+    let place = event["position"].as_str().expect("every event has one");
+    place.split('-').nth(1).expect("P-N-I").parse().expect("a number")
 }
 
 #[tokio::test]

@@ -63,6 +63,31 @@ async fn a_data_folder_that_can_not_be_one_is_named() {
 }
 
 #[tokio::test]
+async fn an_address_of_another_database_is_refused_before_anything_is_made_and_not_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    for url in ["mysql://me:secret@x/drip", "localhost:5432/drip?secret", ""] {
+        let command = up(&data, &text(&["--database-url", url]));
+        refused(command, 2, &["--database-url", "must begin with postgres:// or postgresql://"]).await;
+        let said = said(up(&data, &text(&["--database-url", url]))).await;
+        assert!(!said.err.contains("secret") && !data.exists(), "{}", said.err);
+    }
+}
+
+#[tokio::test]
+async fn a_second_init_has_nothing_to_tell() {
+    let (nats, postgres) = (NatsServer::start().await, Postgres::shared().await);
+    let dir = tempfile::tempdir().unwrap();
+    let flags = engine_flags(&nats, &postgres.fresh_database().await);
+    for _ in 0..2 {
+        let mut init = program();
+        init.arg("init").arg("--data-dir").arg(dir.path()).args(&flags);
+        let init = said(init).await.expect(0);
+        assert_eq!(init.err, "ready: the log is in NATS, the views are in Postgres\n");
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_is_no_log_is_named_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log.db");

@@ -72,5 +72,6 @@ async fn a_drip_without_its_log_is_alive_and_not_ready_until_the_log_is_back() {
         .await;
     let debit = drip.debit("anna", &serde_json::json!({ "amount": "0.5" })).await.expect(200);
     assert_eq!(debit.body["balance"], Value::from("0.5"));
+    assert!(!drip.output().contains("response failed"), "an answered 503 is no error\n{}", drip.log());
     drip.assert_no_panic();
 }

@@ -186,6 +186,9 @@ async fn a_log_is_folded_into_a_file_whole_or_up_to_a_moment() {
     assert_eq!((&report["at"], &report["messages"]), (&json!(["0-3"]), &json!(3)));
     let report = replay(&drip, &["--to", &past, "--until", "2001-01-01T00:00:00Z"]).await;
     assert_eq!((&report["at"], &report["messages"]), (&json!([]), &json!(0)));
+    let people = said_of(&drip, &["--to", &file("empty.db"), "--until", "2001-01-01T00:00:00Z"]).await;
+    assert!(people.out.contains("as they stand before the first commit"), "{}", people.out);
+    assert_whole_alone(&drip, &["whole.db", "part.db", "past.db", "empty.db"]);
     // A moment ends what is before it, as `drip events --until` does.
     let all = events(&drip, &[]).await;
     let fourth = all.iter().find(|event| event["position"] == "0-4-0").expect("it is there");
@@ -198,7 +201,12 @@ async fn a_log_is_folded_into_a_file_whole_or_up_to_a_moment() {
             vec!["--to", "x.db", "--until-position", "three"],
             "'three' is not a place in the log; one looks like 0-812",
         ),
-        (vec!["--to", "x.db", "--until-position", "7-1-0"], "no commit of this log stands at 7-1-0"),
+        (vec!["--to", "x.db", "--until-position", "7-1-0"], "there is no partition 7: the log has 1"),
+        (
+            vec!["--to", "x.db", "--until-position", "0-3", "--until-position", "0-4"],
+            "--until-position is given twice for partition 0: 0-3-0 and 0-4-0",
+        ),
+        (vec!["--to", "/nowhere/x.db"], "can not make /nowhere/x.db\n"),
         (vec!["--to", "x.db", "--until", "yesterday"], "a time looks like"),
         (vec!["--until", "2026-01-01T00:00:00Z"], "--to"),
         (vec!["--restart", "--to", "x.db"], "--restart"),
@@ -208,6 +216,26 @@ async fn a_log_is_folded_into_a_file_whole_or_up_to_a_moment() {
     }
     assert!(std::fs::read(drip.data_dir().join("log.db")).unwrap() == before, "the log is not touched");
     assert_eq!(verified(&drip).await, right, "nor are the live views");
+}
+
+/// What a replay says to people.
+async fn said_of(drip: &Drip, more: &[&str]) -> Said {
+    let mut command = program();
+    command.arg("replay").args(drip.log_flags()).args(more);
+    said(command).await.expect(0)
+}
+
+/// These files stand beside the data folder without any of SQLite's own, and none of them needs one: the two bytes of
+/// the head that say how it is written do not speak of a write-ahead log (2).
+fn assert_whole_alone(drip: &Drip, names: &[&str]) {
+    for name in names {
+        let head = std::fs::read(drip.folder().join(name)).expect("it was made");
+        assert_eq!(head[18..20], [1, 1], "{name}");
+    }
+    let there = std::fs::read_dir(drip.folder()).expect("it is ours");
+    let there = there.map(|entry| entry.expect("it can be read").file_name().into_string().expect("UTF-8"));
+    let beside: Vec<_> = there.filter(|name| name.contains(".db") && !names.contains(&&**name)).collect();
+    assert!(beside.is_empty(), "{beside:?}");
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! The edges: asking Drip over HTTP and NATS. Thin: both read the same requests and call the same verbs.
 //!
-//! In reading order: [`problem`] (every error), `decimal`, `time`, `metadata`, [`dto`] (requests and answers),
+//! In reading order: [`problem`] (every error), `amount` (its field), `decimal`, `time`, `metadata`, [`dto`] (requests and answers),
 //! [`auth`] (who asks), `cursor`, [`verbs`] (what is done), [`http`], [`nats`], [`openapi`].
 
+mod amount;
 pub mod auth;
 mod cursor;
 mod decimal;

@@ -175,6 +175,13 @@ impl Problem {
         self
     }
 
+    /// Names the field, and what it must be: the end of the sentence that its name begins.
+    #[must_use]
+    pub fn saying(mut self, field: &str, rule: &str) -> Self {
+        self.0.detail = format!("{field} {rule}");
+        self.at(field)
+    }
+
     /// Names the request.
     #[must_use]
     pub fn of_request(mut self, id: &str) -> Self {

@@ -106,7 +106,7 @@ async fn want_of_credit_says_what_was_needed() {
         [("0", "amount_not_positive"), ("-1", "amount_not_positive"), ("1000000001", "amount_too_large")]
     {
         let refused = world.post("/v1/users/anna/debits", format!("{{\"amount\":{amount}}}")).await;
-        refused.is_problem(422, code, None);
+        refused.is_problem(422, code, Some("amount"));
     }
     world.post("/v1/users/nobody/debits", r#"{"amount":1}"#).await.is_problem(404, "account_unknown", None);
     world.get("/v1/users/nobody").await.is_problem(404, "account_unknown", None);
@@ -178,7 +178,9 @@ async fn money_comes_in_once_and_an_account_is_closed_once() {
         .is(200, &[("/balance", "51".into())]);
     let closed = world.send(world.request("POST", "/v1/users/anna/close").body(Body::empty()).unwrap()).await;
     closed.is(200, &[("/changed", true.into()), ("/status", "closed".into()), ("/balance", "51".into())]);
-    world.post("/v1/users/anna/close", "{}").await.is(200, &[("/changed", false.into())]);
+    for body in ["{}", ""] {
+        world.post("/v1/users/anna/close", body).await.is(200, &[("/changed", false.into())]);
+    }
     world.post("/v1/users/anna/debits", r#"{"amount":1}"#).await.is_problem(409, "account_closed", None);
 }
 

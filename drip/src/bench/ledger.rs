@@ -12,6 +12,7 @@ use bench::svg;
 use bench::target::Format;
 use ledger_core::AppId;
 
+use super::page::Page;
 use super::say;
 use crate::commands::parse;
 use crate::failure::{Exit, Failure};
@@ -113,10 +114,11 @@ enum Alternative {
 
 impl LedgerArgs {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
+        let picture = self.svg.as_deref().map(|file| Page::of("--svg", file)).transpose()?;
         let report = run(&self.plan()?, &say).await?;
-        if let Some(file) = &self.svg {
+        if let Some(picture) = picture {
             let title = format!("Debits via {:?}, {} a request, open loop", self.via, self.batch);
-            std::fs::write(file, svg::draw(&title, &points(&report)))?;
+            picture.write(&svg::draw(&title, &points(&report)))?;
         }
         show(output, &report)
     }
@@ -208,13 +210,14 @@ fn show(output: Output, report: &Report) -> Result<(), Failure> {
         ">p99.9 µs",
         ">max µs",
         "processor time a debit",
+        "not paid",
     ];
     output.list(&report.runs, header, cells)?;
     summary(report);
     Ok(())
 }
 
-fn cells(run: &Run) -> [String; 9] {
+fn cells(run: &Run) -> [String; 10] {
     let latency = run.latency;
     let used: Vec<_> = run.used.iter().map(|(name, micros)| format!("{name} {micros}")).collect();
     [
@@ -227,6 +230,7 @@ fn cells(run: &Run) -> [String; 9] {
         grouped(latency.p999),
         grouped(latency.max),
         used.join(", "),
+        run.tally.not_paid(),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! `drip bench`: how fast this Drip is on this machine, beside the obvious alternative.
 
 mod ledger;
+mod page;
 mod parts;
 
 use bench::machine::Machine;

@@ -12,6 +12,7 @@ use bench::report::{Row, grouped, markdown};
 use bench::{core, import, memory, opening, projection, verifying};
 use ledger_core::Timestamp;
 
+use super::page::Page;
 use super::say;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -50,8 +51,14 @@ struct SizeArgs {
 /// What a writer's state takes in memory, an account and a remembered key.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MemoryArgs {
-    /// How many accounts, and as many keys.
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1000..))]
+    /// How many accounts, and as many keys: 100000 at least, for what fewer take is lost in what the process takes
+    /// anyway.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1_000_000,
+        value_parser = clap::value_parser!(u32).range(i64::from(memory::COUNT_LEAST)..)
+    )]
     count: u32,
 }
 
@@ -205,10 +212,13 @@ impl AllArgs {
             events: self.events,
             import: self.trace.clone().map(|trace| (trace, 300_000)),
         };
+        let report = self.report.as_deref().map(|file| Page::of("--report", file)).transpose()?;
+        let picture = self.report.as_deref().map(|file| Page::of("--report", &file.with_extension("svg")));
+        let picture = picture.transpose()?;
         let all = Box::pin(run(&thorough, &say)).await?;
-        if let Some(file) = &self.report {
-            std::fs::write(file, markdown(&Machine::here()?, &self.command(), &all.rows))?;
-            std::fs::write(file.with_extension("svg"), &all.picture)?;
+        if let (Some(report), Some(picture)) = (report, picture) {
+            report.write(&markdown(&Machine::here()?, &self.command(), &all.rows))?;
+            picture.write(&all.picture)?;
         }
         output.list(&all.rows, ["work", "goal", ">figure", ">by Postgres", "", "seen"], cells)
     }

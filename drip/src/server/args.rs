@@ -1,9 +1,15 @@
 //! Flags that the roles share: where the log and the views are.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Arg;
+use clap::builder::TypedValueParser;
+use clap::error::{Error, ErrorKind};
 use event_log::JetStreamOptions;
+
+use crate::failure::{Exit, Failure};
 
 /// Where this Drip keeps its data.
 #[derive(Debug, Clone, clap::Args)]
@@ -45,7 +51,7 @@ pub(crate) struct EngineArgs {
     pub(crate) log_patience: u32,
 
     /// The views are in Postgres instead of DIR/views.db: postgres://user@host/database.
-    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true, value_parser = PostgresUrl)]
     pub(crate) database_url: Option<String>,
 }
 
@@ -86,10 +92,40 @@ fn usual_monitor(url: &str) -> Option<String> {
     (!name.is_empty()).then(|| format!("http://{name}:8222"))
 }
 
+/// An address of Postgres. sqlx would take any scheme, and look for Postgres there.
+#[derive(Debug, Clone)]
+struct PostgresUrl;
+
+impl TypedValueParser for PostgresUrl {
+    type Value = String;
+
+    /// What is refused is not shown: it may hold a password.
+    fn parse_ref(&self, command: &clap::Command, _: Option<&Arg>, url: &OsStr) -> Result<String, Error> {
+        match url.to_str().map(|text| (text, text.split_once("://"))) {
+            Some((text, Some(("postgres" | "postgresql", _)))) => Ok(text.to_owned()),
+            _ => {
+                let what = "--database-url (or DATABASE_URL) must begin with postgres:// or postgresql://\n";
+                Err(Error::raw(ErrorKind::ValueValidation, what).with_cmd(command))
+            }
+        }
+    }
+}
+
 /// Some event of a commit: its position, or partition and number alone, as in `0-812`.
 pub(super) fn parse_commit(text: &str) -> Result<judge::Position, String> {
     let whole = text.parse().or_else(|_| format!("{text}-0").parse());
     whole.map_err(|_| format!("'{text}' is not a place in the log; one looks like 0-812 or 0-812-0"))
+}
+
+/// Behind which event: its position, or a commit's place alone for all that is in it.
+pub(super) fn parse_after(text: &str) -> Result<ledger_core::Position, String> {
+    let whole = text.parse().or_else(|_| format!("{text}-{}", u32::MAX).parse());
+    whole.map_err(|_| format!("'{text}' is not a place in the log; one looks like 0-812 or 0-812-0"))
+}
+
+/// A place was named in a partition that the log does not have.
+pub(super) fn no_partition(named: u16, partitions: usize) -> Failure {
+    Failure::new(Exit::Usage, format!("there is no partition {named}: the log has {partitions}"))
 }
 
 #[cfg(test)]

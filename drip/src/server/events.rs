@@ -8,7 +8,7 @@ use ledger_core::{AppId, Event, Meter, PartitionId, Position, Timestamp, UserId}
 use serde_json::Value;
 use std::io::Write as _;
 
-use super::args::EngineArgs;
+use super::args::{EngineArgs, parse_after};
 use super::engines;
 
 /// Print the events of the log as JSON lines, in the order of each partition.
@@ -31,8 +31,8 @@ pub(crate) struct Events {
     /// Only events recorded before this moment.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     until: Option<Timestamp>,
-    /// Only events behind this position, in its partition: 0-1234-7.
-    #[arg(long, value_name = "POSITION")]
+    /// Only events behind this position, in its partition: 0-1234-7, or 0-1234 for behind all of that commit.
+    #[arg(long, value_name = "POSITION", value_parser = parse_after)]
     after: Option<Position>,
     /// Wait for what comes.
     #[arg(long)]

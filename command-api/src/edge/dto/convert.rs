@@ -15,6 +15,7 @@ use ledger_core::{AccountId, BatchHead, Charge, Key, Meter, Scope, SourceName, T
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use crate::edge::amount::AmountField;
 use crate::edge::auth::Principal;
 use crate::edge::decimal::Decimal;
 use crate::edge::dto::format::Format;
@@ -209,8 +210,7 @@ impl SourceRequest {
     /// The batch. Problem: the first field that can not be what it should.
     pub fn into_batch(self, who: &Principal) -> Result<CheckedSource, Problem> {
         let source = name("source", &self.source, SourceName::new)?;
-        let grant_missing =
-            self.grant_missing.map(|grant| not_negative("grant_missing", &grant)).transpose()?;
+        let grant_missing = self.grant_missing.map(|grant| check_grant(&grant)).transpose()?;
         if self.to > NUMBER_MAX {
             return Err(Problem::invalid("to", format_args!("must be at most {NUMBER_MAX}")));
         }
@@ -346,13 +346,13 @@ fn amount(field: &str, digits: &Decimal) -> Result<Usdc, Problem> {
 }
 
 /// A source's grant is never refused later, so that it is checked whole here.
-fn not_negative(field: &str, digits: &Decimal) -> Result<Usdc, Problem> {
-    let grant = amount(field, digits)?;
+fn check_grant(digits: &Decimal) -> Result<Usdc, Problem> {
+    let grant = amount("grant_missing", digits)?;
     if grant < Usdc::ZERO {
-        return Err(Problem::from(Code::AmountNotPositive).at(field));
+        return Err(AmountField::GrantMissing.named_in(Code::AmountNotPositive.into()));
     }
     if grant > ledger_core::money::AMOUNT_MAX {
-        return Err(Problem::from(Code::AmountTooLarge).at(field));
+        return Err(AmountField::GrantMissing.named_in(Code::AmountTooLarge.into()));
     }
     Ok(grant)
 }

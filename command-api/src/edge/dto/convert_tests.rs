@@ -444,7 +444,7 @@ fn batches_of_sources_are_checked() {
     }
     let grant =
         |grant| source(&format!(r#"{{"source":"f","from":0,"to":0,"grant_missing":{grant},"debits":[]}}"#));
-    refused(grant("-1"), "amount_not_positive", "grant_missing", "The amount must be more than zero.");
+    refused(grant("-1"), "amount_not_positive", "grant_missing", "grant_missing must be zero or more");
     refused(grant("1000000001"), "amount_too_large", "grant_missing", MOVED);
     assert!(grant("0").is_ok());
 }

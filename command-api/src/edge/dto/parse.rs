@@ -15,6 +15,9 @@ const DEPTH_MAX: usize = 16;
 
 /// Reads a request. Problem: it is not JSON, or the first field that is wrong.
 pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    if bytes.is_empty() {
+        return Err(Problem::new(EdgeCode::MalformedJson, "The body is empty: send a JSON object."));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let Object(value) = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
@@ -26,6 +29,9 @@ pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 
 /// The same of MessagePack.
 pub fn from_msgpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    if bytes.is_empty() {
+        return Err(Problem::new(EdgeCode::MalformedMsgpack, "The body is empty: send a MessagePack map."));
+    }
     let mut deserializer = deserializer(bytes);
     let Object(value) = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
@@ -174,7 +180,7 @@ mod tests {
     #[test]
     fn whatever_is_wrong_is_named_by_its_path() {
         for (json, code, field, detail) in [
-            ("", "malformed_json", None, "The body is not JSON: see line 1, column 0."),
+            ("", "malformed_json", None, "The body is empty: send a JSON object."),
             ("{\"name\":\"x\"} x", "malformed_json", None, "The body is not JSON: see line 1, column 14."),
             ("{\"name\":\"x\",}", "malformed_json", None, "The body is not JSON: see line 1, column 13."),
             ("{\"name\":NaN}", "malformed_json", None, "The body is not JSON: see line 1, column 9."),
@@ -265,7 +271,7 @@ mod tests {
 
     /// Body in hex, code, field, detail.
     const MESSAGEPACK: &[(&str, &str, &str, &str)] = &[
-        ("", "malformed_msgpack", "", "The body is not one MessagePack value: it ends too early."),
+        ("", "malformed_msgpack", "", "The body is empty: send a MessagePack map."),
         ("81", "malformed_msgpack", "", "The body is not one MessagePack value: it ends too early."),
         ("81a4", "malformed_msgpack", "", "The body is not one MessagePack value: it ends too early."),
         (

@@ -129,15 +129,16 @@ impl<T: DeserializeOwned> FromRequest<EdgeState> for Json<T> {
     }
 }
 
-/// No body at all, where all its fields are optional.
+/// No body at all, where all its fields are optional; a client that names JSON by habit means the same.
 impl<T: DeserializeOwned> OptionalFromRequest<EdgeState> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &EdgeState) -> Result<Option<Self>, Problem> {
         let untyped = !request.headers().contains_key(header::CONTENT_TYPE);
+        let taken = untyped || format_of(request.headers()) == Some(Format::Json);
         let (parts, body) = request.into_parts();
         let bytes = read(body).await?;
-        if untyped && bytes.is_empty() {
+        if taken && bytes.is_empty() {
             return Ok(None);
         }
         let request = Request::from_parts(parts, Body::from(bytes));

@@ -23,9 +23,11 @@ use axum::http::{StatusCode, header};
 use axum::middleware::from_fn;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::classify::ServerErrorsFailureClass;
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
+use tracing::Span;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::edge::EdgeState;
@@ -48,7 +50,7 @@ fn on_the_way(router: Router) -> Router {
     let layers = ServiceBuilder::new()
         .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION]))
         .layer(from_fn(respond::with_request_id))
-        .layer(TraceLayer::new_for_http().make_span_with(span))
+        .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(failed))
         .layer(from_fn(respond::with_problems))
         .layer(CatchPanicLayer::custom(respond::panicked))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_MAX));
@@ -68,10 +70,21 @@ pub(super) fn endpoints() -> OpenApiRouter<EdgeState> {
 }
 
 /// Names the route, never the path: user ids may tell who somebody is.
-fn span(request: &Request) -> tracing::Span {
+fn span(request: &Request) -> Span {
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
     let id = request.headers().get(respond::REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
     tracing::info_span!("http", method = %request.method(), route, request_id = id)
+}
+
+/// What is answered 503 or 504 is no error of ours, and comes by the thousand while the log is away, which who talks to
+/// the log tells once.
+fn failed(failure: ServerErrorsFailureClass, latency: Duration, _: &Span) {
+    match failure {
+        ServerErrorsFailureClass::StatusCode(status) if status != StatusCode::INTERNAL_SERVER_ERROR => {
+            tracing::debug!(%status, ?latency, "answered that it can not be answered now");
+        }
+        failure => tracing::error!(%failure, ?latency, "response failed"),
+    }
 }
 
 #[cfg(test)]

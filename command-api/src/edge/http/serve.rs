@@ -20,7 +20,8 @@ use crate::edge::EdgeState;
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a caller may leave an answer unread before it is let go.
 const UNREAD_PATIENCE: Duration = Duration::from_secs(15);
-/// How much of a connection is kept in memory in each direction; the head of a request fits.
+/// How much of a connection is kept in memory in each direction, but for what the last read brings on top. The head of a
+/// request must fit: one that is longer is refused, unless a single read made it whole.
 const BUFFER_MAX: usize = 64 * 1024;
 /// How long a stop waits for requests that are under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);

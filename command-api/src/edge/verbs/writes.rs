@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::ask::{AccountAnswer, AccountView, Answer, Ask, Call, Failure};
 use crate::edge::EdgeState;
+use crate::edge::amount::AmountField;
 use crate::edge::auth::Principal;
 use crate::edge::dto::answers::{
     AccountBody, BriefResultsBody, DebitsAnswer, ErrorBody, ReceiptBody, ResultBody, ResultsBody,
@@ -37,7 +38,8 @@ pub async fn open(state: &EdgeState, who: &Principal, body: OpenRequest) -> Resu
     let deadline = deadline(body.deadline.as_deref())?;
     let command = body.into_command(who)?;
     let profile = command.profile.clone();
-    let answer = ask_account(state, Ask::Command(Command::Open(command)), deadline).await?;
+    let answer = ask_account(state, Ask::Command(Command::Open(command)), deadline).await;
+    let answer = answer.map_err(|problem| AmountField::InitialBalance.named_in(problem))?;
     let body = if answer.changed {
         let given: Option<Profile> =
             profile.as_ref().and_then(|sealed| serde_json::from_slice(&sealed.bytes).ok());
@@ -77,8 +79,19 @@ pub async fn debit(state: &EdgeState, who: &Principal, body: DebitRequest) -> Re
 #[derive(Debug)]
 pub struct AskedDebit {
     key: Option<Key>,
+    /// What it was called that is charged.
+    field: AmountField,
     /// Of a dry run.
     usage: Option<Usage>,
+}
+
+impl AskedDebit {
+    fn of(debit: &Debit) -> Self {
+        let Debit { usage, dry_run } = debit;
+        let field = AmountField::of(&usage.charge);
+        // A dry run is answered with the usage besides what the writer says.
+        Self { key: usage.key.clone(), field, usage: dry_run.then(|| usage.clone()) }
+    }
 }
 
 /// The call that a debit is. Problem: the first thing that is wrong with it.
@@ -96,14 +109,14 @@ fn try_ask_debit(
     let deadline = deadline(body.deadline.as_deref())?;
     let debit = body.into_command(who, fresh_key)?;
     key.clone_from(&debit.usage.key);
-    let asked = AskedDebit { key: debit.usage.key.clone(), usage: dry_usage(&debit) };
+    let asked = AskedDebit::of(&debit);
     Ok((Call { ask: Ask::Command(Command::Debit(debit)), deadline }, asked))
 }
 
 impl AskedDebit {
     /// What the caller is answered. Problem: it is not paid; with the key.
     pub fn receipt(self, answer: Answer) -> Result<ReceiptBody, Problem> {
-        receipt(answer, self.usage).map_err(|problem| problem.of_key(self.key))
+        receipt(answer, self.usage).map_err(|problem| self.field.named_in(problem).of_key(self.key))
     }
 }
 
@@ -136,7 +149,8 @@ async fn try_add_money(
     check_app(who, body.app.as_deref())?;
     let deadline = deadline(body.deadline.as_deref())?;
     let ask = Ask::Command(command(body.into_command(who)?));
-    receipt(state.desk.ask(Call { ask, deadline }).await, None)
+    let added = receipt(state.desk.ask(Call { ask, deadline }).await, None);
+    added.map_err(|problem| AmountField::Amount.named_in(problem))
 }
 
 /// Debits many accounts, each by itself. `answer_max`: the largest answer that can be sent, in bytes; when the
@@ -179,9 +193,9 @@ fn check_answer(debits: &[Debit], form: AnswerForm, answer_max: Option<usize>) -
 }
 
 async fn full(state: &EdgeState, debits: Vec<Debit>, deadline: Timestamp) -> ResultsBody {
-    let told: Vec<_> = debits.iter().map(|debit| (debit.usage.key.clone(), dry_usage(debit))).collect();
+    let asked: Vec<_> = debits.iter().map(AskedDebit::of).collect();
     let answers = ask_each(state, debits, Ask::Command, deadline).await;
-    let results = answers.into_iter().zip(told).map(|(answer, (key, usage))| result(answer, key, usage));
+    let results = answers.into_iter().zip(asked).map(|(answer, asked)| result(answer, asked));
     ResultsBody { results: results.collect() }
 }
 
@@ -200,16 +214,11 @@ async fn ask_each(
     state.desk.ask_all(calls, deadline).await
 }
 
-fn result(answer: Answer, key: Option<Key>, dry_run: Option<Usage>) -> ResultBody {
-    match receipt(answer, dry_run) {
+fn result(answer: Answer, asked: AskedDebit) -> ResultBody {
+    match asked.receipt(answer) {
         Ok(receipt) => ResultBody::Receipt(Box::new(receipt)),
-        Err(problem) => ResultBody::Error(ErrorBody { error: problem.of_key(key) }),
+        Err(error) => ResultBody::Error(ErrorBody { error }),
     }
-}
-
-/// What a dry run is answered with besides what the writer says.
-fn dry_usage(debit: &Debit) -> Option<Usage> {
-    debit.dry_run.then(|| debit.usage.clone())
 }
 
 /// Takes the items (from, to] of a source.
@@ -322,7 +331,8 @@ mod tests {
         ];
         for (answer, code) in failures {
             let key = fresh_key();
-            let told = serde_json::to_value(result(answer, Some(key.clone()), None)).unwrap();
+            let asked = AskedDebit { key: Some(key.clone()), field: AmountField::Amount, usage: None };
+            let told = serde_json::to_value(result(answer, asked)).unwrap();
             assert_eq!(
                 (&told["error"]["code"], &told["error"]["key"]),
                 (&code.into(), &key.to_string().into())

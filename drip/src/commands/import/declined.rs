@@ -37,25 +37,53 @@ pub(super) async fn tell(client: &Client, source: &SourceName, granted: bool) ->
     Ok(())
 }
 
-/// Runs through the file and the ledger's declines side by side: both are in order of number.
-pub(super) async fn write(
-    client: &Client,
-    source: &SourceName,
-    args: &ImportArgs,
-    target: &Path,
-) -> Result<(), Failure> {
-    let sheet = args.sheet()?;
-    let declines = Declines { client, source, page: VecDeque::new(), cursor: None, ended: false };
-    // Beside its place first: a file of this name is always whole.
-    let aside = aside(target);
-    let unwritable = |error: &dyn std::fmt::Display| {
-        Failure::new(Exit::Failed, format!("can not write {}", target.display())).because(error)
-    };
-    let file = File::create(&aside).map_err(|error| unwritable(&error))?;
-    let mut writer = Writer::from_writer(BufWriter::new(file));
-    join(args, sheet, declines, &mut writer).await?;
-    writer.flush().map_err(|error| unwritable(&error))?;
-    std::fs::rename(&aside, target).map_err(|error| unwritable(&error))
+/// Where the declined rows go: beside its place first, so that a file of this name is always whole. Gone when it does not
+/// get there.
+pub(super) struct Target {
+    place: PathBuf,
+    aside: PathBuf,
+    file: File,
+}
+
+impl Target {
+    /// Makes the file. Failure: it can not be, and nothing was sent yet.
+    pub(super) fn create(place: &Path) -> Result<Self, Failure> {
+        let refused = |error: &dyn std::fmt::Display| {
+            unwritable(place, error)
+                .try_this("Nothing was sent. Name a file that can be written by --declined.")
+        };
+        if place.is_dir() {
+            return Err(refused(&"it is a folder"));
+        }
+        let aside = aside(place);
+        let file = File::create(&aside).map_err(|error| refused(&error))?;
+        Ok(Self { place: place.to_owned(), aside, file })
+    }
+
+    /// Runs through the imported file and the ledger's declines side by side: both are in order of number.
+    pub(super) async fn write(
+        self,
+        client: &Client,
+        source: &SourceName,
+        args: &ImportArgs,
+    ) -> Result<(), Failure> {
+        let declines = Declines { client, source, page: VecDeque::new(), cursor: None, ended: false };
+        let mut writer = Writer::from_writer(BufWriter::new(&self.file));
+        join(args, args.sheet()?, declines, &mut writer).await?;
+        writer.flush().map_err(|error| unwritable(&self.place, &error))?;
+        std::fs::rename(&self.aside, &self.place).map_err(|error| unwritable(&self.place, &error))
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        // It has its name by now, or nobody wants what it holds.
+        std::fs::remove_file(&self.aside).ok();
+    }
+}
+
+fn unwritable(place: &Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Exit::Failed, format!("can not write {}", place.display())).because(error)
 }
 
 /// Where the file stands until it is whole.

@@ -26,6 +26,7 @@ use ledger_core::{Meter, SourceName};
 use tokio::sync::mpsc;
 
 use self::batches::{Batch, Batches, LastLine};
+use self::declined::Target;
 use self::layout::{Columns, Layout, Payer, Price};
 use self::progress::Progress;
 use self::send::Sender;
@@ -114,6 +115,8 @@ impl ImportArgs {
         let batches = Batches::new(self.sheet()?, self.layout()?, self.batch, self.last_line);
         let mut progress = Progress::new(&self.file, self.verbose);
         let client = self.client.client()?;
+        // Before anything is charged.
+        let declined = self.declined.as_deref().map(Target::create).transpose()?;
         let summary = Summary::new(source.to_string());
         let mut import = Import { client, source, summary, began: Instant::now() };
         import.send_all(&self, read_ahead(batches), &mut progress).await?;
@@ -123,10 +126,15 @@ impl ImportArgs {
         if import.summary.declined() > 0 {
             declined::tell(&import.client, &import.source, self.grant.is_some()).await?;
         }
-        if let Some(target) = &self.declined {
-            declined::write(&import.client, &import.source, &self, target).await?;
-        }
+        let written = match declined {
+            Some(target) => target.write(&import.client, &import.source, &self).await,
+            None => Ok(()),
+        };
+        // What was charged is told, whatever became of the list.
         import.summary.show(output)?;
+        written.map_err(|failure| {
+            failure.try_this("All rows are done with. Run it again for --declined alone.")
+        })?;
         Ok(if import.summary.bad > 0 { Exit::BadLines } else { Exit::Done })
     }
 

@@ -1,20 +1,24 @@
 //! `drip replay`: the views folded anew from the log, beside the live ones and then in their place, or into a file.
 //!
-//! In reading order: this page (what is asked, and in which order things are done), `report` (what is printed).
+//! In reading order: this page (what is asked, and in which order things are done), `file` (where `--to` folds to),
+//! `report` (what is printed).
 
+mod file;
 mod report;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use event_log::EventLog;
 use judge::Position;
 use ledger_core::{PartitionId, Timestamp};
-use projector::{Applied, Folded, Goal, SqliteViews, ViewStore, fold_to};
+use projector::{Applied, Folded, Goal, ViewStore, fold_to};
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::file::NewFile;
 use self::report::{Report, Table};
-use super::args::{EngineArgs, parse_commit};
+use super::args::{EngineArgs, no_partition, parse_commit};
 use super::digest::{Digests, digest};
 use super::engines;
 use super::events::parse_time;
@@ -108,46 +112,47 @@ impl Replay {
 
     async fn to_file(&self, log: &dyn EventLog, file: &Path) -> Result<Report, Failure> {
         let begin = Instant::now();
-        if file.exists() {
-            let what = format!("{} is there already", file.display());
-            return Err(
-                Failure::new(Exit::Usage, what).try_this("Choose another name for --to, or remove it.")
-            );
-        }
         let goals = self.goals(log).await?;
-        // A file of this name is always whole.
-        let mut part = file.as_os_str().to_owned();
-        part.push(".part");
-        let part = PathBuf::from(part);
-        std::fs::remove_file(&part).or_else(missing_is_fine)?;
-        SqliteViews::create_file(&part).await.map_err(failed)?;
-        let store = SqliteViews::open_file(&part).await.map_err(failed)?;
+        let (new, store) = NewFile::create(file).await?;
         let mut work = Work::new(log, &store, self.until).await?;
         work.fold(&goals).await?;
         let folded = work.finish();
         let Digests { tables, at } = digest(store.freeze().await.map_err(failed)?).await.map_err(failed)?;
-        store.close().await;
-        std::fs::rename(&part, file)?;
+        new.finish(store).await?;
         let tables = tables.into_iter().map(Table::new).collect();
         Ok(Report::new(log, file.display().to_string(), at, folded, tables, begin.elapsed()))
     }
 
     /// The head of each partition, or what was asked for.
     async fn goals(&self, log: &dyn EventLog) -> Result<Vec<(PartitionId, u64)>, Failure> {
+        self.check_once_a_partition()?;
         let mut goals = heads(log).await?;
+        let partitions = goals.len();
         for position in &self.until_position {
             let goal = goals.iter_mut().find(|(partition, _)| partition.0 == position.partition);
-            let head = goal.as_ref().map_or(0, |(_, head)| *head);
-            match goal {
-                Some((_, to)) if (1..=head).contains(&position.sequence) => *to = position.sequence,
-                _ => {
-                    let what = format!("no commit of this log stands at {position}");
-                    let way_out = "`drip events` prints the positions there are.";
-                    return Err(Failure::new(Exit::Usage, what).try_this(way_out));
-                }
+            let (_, to) = goal.ok_or_else(|| no_partition(position.partition, partitions))?;
+            if !(1..=*to).contains(&position.sequence) {
+                let what = format!("no commit of this log stands at {position}");
+                let way_out = "`drip events` prints the positions there are.";
+                return Err(Failure::new(Exit::Usage, what).try_this(way_out));
             }
+            *to = position.sequence;
         }
         Ok(goals)
+    }
+
+    fn check_once_a_partition(&self) -> Result<(), Failure> {
+        let mut given = BTreeMap::new();
+        for position in &self.until_position {
+            if let Some(other) = given.insert(position.partition, position) {
+                let partition = position.partition;
+                let what = format!(
+                    "--until-position is given twice for partition {partition}: {other} and {position}"
+                );
+                return Err(Failure::new(Exit::Usage, what).try_this("Give it once a partition."));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -225,8 +230,4 @@ async fn heads(log: &dyn EventLog) -> Result<Vec<(PartitionId, u64)>, Failure> {
 
 fn failed(error: projector::Error) -> Failure {
     anyhow::Error::from(error).into()
-}
-
-fn missing_is_fine(error: std::io::Error) -> std::io::Result<()> {
-    if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }

@@ -96,12 +96,20 @@ impl Report {
         Ok(out.flush()?)
     }
 
+    /// How far they are folded, for people.
+    fn moment(&self) -> String {
+        match self.at[..] {
+            [] => "before the first commit: they are empty".to_owned(),
+            _ => format!("at {}", self.at.join(", ")),
+        }
+    }
+
     fn people(&self, out: &mut impl Write) -> std::io::Result<()> {
         let Self { log, views, messages, commits, events, seconds, events_per_second, .. } = self;
         writeln!(out, "Folded from the log {log}")?;
         writeln!(out, "  {messages} messages: {commits} commits with {events} events")?;
         writeln!(out, "  {seconds} seconds in all, {events_per_second} events a second")?;
-        writeln!(out, "\nThe views in {views}, as they stand at {}", self.at.join(", "))?;
+        writeln!(out, "\nThe views in {views}, as they stand {}", self.moment())?;
         for table in &self.tables {
             let TableDigest { table: name, rows, sha256 } = &table.digest;
             writeln!(out, "  {name:<16}{rows:>12} rows  SHA-256 {sha256}{}", table.was())?;
