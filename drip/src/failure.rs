@@ -196,7 +196,8 @@ fn rejected(problem: &Problem) -> Failure {
 /// The same write, asked for again, may have another answer.
 fn may_succeed(error: &Error) -> bool {
     match error {
-        Error::Rejected(problem) => problem.code.parse().is_ok_and(Code::is_transient),
+        // A code that is not the ledger's, or that of a newer one: its status tells.
+        Error::Rejected(problem) => problem.code.parse().map_or(problem.status >= 500, Code::is_transient),
         Error::Unavailable { .. } | Error::OutcomeUnknown { .. } | Error::Protocol { .. } => true,
         _ => false,
     }

@@ -89,7 +89,7 @@ pub enum OpenError {
     #[error(
         "the stream {stream} is gone: {} since {} that commit {} of partition {} of log {} stood there. Nothing \
          was created. Restore the log's storage; or, if that log is lost for good, remove what remembers it \
-         (`nats kv del DRIP-ANCHORS`, and the views) to begin another",
+         (`nats kv del DRIP-ANCHORS`, the views, and the folder `snapshots`) to begin another",
         anchor.kept_by.knows(), anchor.kept_at_text(), anchor.sequence, anchor.partition, anchor.log
     )]
     LogGone {

@@ -48,7 +48,7 @@ async fn nothing_is_acknowledged_into_a_log_that_was_removed() {
     assert!([503, 504].contains(&answer.status), "{answer:?}");
     let status = drip.ended().await;
     assert_eq!(status.code(), Some(1));
-    assert!(drip.output().contains("log.db was removed or replaced"), "{}", drip.output());
+    assert!(drip.output().contains("log.db was removed, moved or replaced"), "{}", drip.output());
 }
 
 #[tokio::test]
@@ -75,8 +75,7 @@ async fn no_other_log_is_begun_while_views_or_snapshots_remember_one() {
             fs::remove_dir_all(drip.data_dir().join("snapshots")).expect("they are there");
         }
         let refused = up(&drip).await.expect(1);
-        for words in ["the log is gone from the data folder", memory, "Nothing was created", "docs/replay.md"]
-        {
+        for words in ["there is no log in the data folder", memory, "Nothing was created", "docs/replay.md"] {
             assert!(refused.err.contains(words), "{gone}: no {words:?} in {}", refused.err);
         }
         assert!(!drip.data_dir().join("log.db").exists(), "nothing was created");
@@ -85,6 +84,32 @@ async fn no_other_log_is_begun_while_views_or_snapshots_remember_one() {
     remove(&drip, "views.db");
     let mut init = program();
     init.arg("init").args(drip.log_flags());
+    said(init).await.expect(0);
+}
+
+/// What a copy leaves on a full disk. SQLite would take it for new, and remove the write-ahead log beside it.
+#[tokio::test]
+async fn an_empty_file_is_no_log() {
+    let drip = with_a_snapshot().await;
+    for part in ["log.db", "log.db-wal"] {
+        fs::write(drip.data_dir().join(part), if part == "log.db" { "" } else { "what was written last" })
+            .expect("there is room");
+    }
+    fs::remove_dir_all(drip.data_dir().join("snapshots")).expect("they are there");
+    remove(&drip, "views.db");
+    let refused = up(&drip).await.expect(1);
+    assert!(refused.err.contains("log.db-wal holds what was written last"), "{}", refused.err);
+    assert!(drip.data_dir().join("log.db-wal").exists(), "it is left alone");
+}
+
+/// A data folder is one log's, and another log on NATS is not that one.
+#[tokio::test]
+async fn what_lies_beside_a_log_in_the_folder_is_not_remembered_of_another() {
+    let drip = with_a_snapshot().await;
+    let nats = test_servers::NatsServer::start().await;
+    let database = test_servers::Postgres::shared().await.fresh_database().await;
+    let mut init = program();
+    init.arg("init").args(crate::stack::engine_flags(&nats, &database)).args(drip.log_flags());
     said(init).await.expect(0);
 }
 

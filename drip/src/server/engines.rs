@@ -62,7 +62,7 @@ async fn create_jetstream(
             ..log.identity()
         },
         Err(OpenError::NotCreated { .. }) => {
-            remembered::nothing(args, "NATS").await?;
+            remembered::nothing(args).await?;
             new_identity(create.partitions.unwrap_or(4))
         }
         Err(error) => return Err(error.into()),
@@ -81,7 +81,7 @@ async fn create_jetstream(
 async fn create_sqlite(args: &EngineArgs, create: &CreateArgs) -> Result<SqliteLog> {
     let dir = &args.data_dir;
     if !SqliteLog::exists(dir) {
-        remembered::nothing(args, &format!("the data folder {}", dir.display())).await?;
+        remembered::nothing(args).await?;
     }
     match SqliteLog::create(dir, new_identity(create.partitions.unwrap_or(1))).await {
         Err(OpenError::OtherPartitions { .. }) if create.partitions.is_none() => {}

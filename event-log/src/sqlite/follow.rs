@@ -81,7 +81,7 @@ impl Shared {
         let mut batch = VecDeque::new();
         let mut place = Place { log: self.identity.log, partition, sequence: after };
         let mut bytes = 0;
-        while let Some(row) = found.try_next().await.map_err(|error| unreadable(place, error))? {
+        while let Some(row) = found.try_next().await.map_err(|error| self.unread(place, error))? {
             place.sequence += 1;
             bytes += row.try_get::<&[u8], _>("bytes").map_or(0, <[u8]>::len);
             batch.push_back(commit(place, &row));
@@ -89,7 +89,24 @@ impl Shared {
                 break;
             }
         }
+        self.is_still()?;
         Ok(batch)
+    }
+
+    /// Nobody has begun to write what is read as if nobody did: pages of two moments look like damage.
+    pub(super) fn is_still(&self) -> Result<(), ReadError> {
+        match &self.still {
+            Some(still) if !still.is_so() => {
+                let source =
+                    "somebody began to write to log.db while it was read without rights: run it again".into();
+                Err(ReadError::Unavailable { doing: "reading commits from SQLite", source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn unread(&self, place: Place, error: sqlx::Error) -> ReadError {
+        self.is_still().err().unwrap_or_else(|| unreadable(place, error))
     }
 }
 

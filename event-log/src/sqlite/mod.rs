@@ -17,7 +17,7 @@ use ledger_core::{PartitionId, Sequence};
 use sqlx::{SqliteConnection, SqlitePool};
 use tokio::sync::{Mutex, watch};
 
-use self::files::Files;
+use self::files::{Files, Lost, Still};
 use crate::{AppendOutcome, Entry, EventLog, LogIdentity, ReadError, Refusal, class_name};
 
 /// A log in a SQLite file. Nothing is foreign here: what does not fit is damage.
@@ -32,6 +32,8 @@ pub struct SqliteLog {
 struct Shared {
     identity: LogIdentity,
     readers: SqlitePool,
+    /// Set where it is read as a file that nobody writes: then nobody must.
+    still: Option<Still>,
     /// Wakes the followers of this process. Those of others look from time to time.
     grown: watch::Sender<()>,
 }
@@ -58,15 +60,31 @@ impl Writer {
             .bind(class_name(commit.class))
             .bind(&commit.hash.0[..])
             .bind(&commit.bytes[..]);
-        match append.execute(&mut *self.connection.lock().await).await {
+        let done = append.execute(&mut *self.connection.lock().await).await;
+        match done {
             // Behind the append: what was written to a file that had lost its name was not stored.
-            Ok(done) if done.rows_affected() == 1 => match self.files.check() {
+            Ok(done) if done.rows_affected() == 1 => match self.is_there().await {
                 Ok(()) => AppendOutcome::Stored,
-                Err(reason) => AppendOutcome::Fatal(format!("{reason}. Restore it from a backup")),
+                Err(lost) => AppendOutcome::Fatal(lost.to_string()),
             },
             Ok(_) => AppendOutcome::Conflict,
             Err(error) => outcome(result_code(&error), format!("SQLite can not append: {error}")),
         }
+    }
+}
+
+impl Writer {
+    /// What is written stands under the names it is looked for. A write-ahead log that lost its name is brought into the
+    /// database first: with the process it would be gone.
+    async fn is_there(&self) -> Result<(), Lost> {
+        let lost = self.files.check();
+        if let Err(Lost::Wal(_)) = lost {
+            let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+            if let Err(error) = sqlx::query(checkpoint).execute(&mut *self.connection.lock().await).await {
+                tracing::error!(%error, "the write-ahead log that lost its name can not be brought into log.db");
+            }
+        }
+        lost
     }
 }
 
@@ -99,10 +117,13 @@ fn result_code(error: &sqlx::Error) -> Option<i32> {
 
 impl SqliteLog {
     /// Whoever writes it, and can not see it any more, must not answer from what it remembers.
-    fn is_there(&self) -> Result<(), ReadError> {
-        let lost =
-            |reason: String| ReadError::Unavailable { doing: "looking for the log", source: reason.into() };
-        self.writer.as_ref().map_or(Ok(()), |writer| writer.files.check().map_err(lost))
+    async fn is_there(&self) -> Result<(), ReadError> {
+        let Some(writer) = &self.writer else { return Ok(()) };
+        let lost = writer.is_there().await;
+        lost.map_err(|lost| ReadError::Unavailable {
+            doing: "looking for the log",
+            source: lost.to_string().into(),
+        })
     }
 }
 
@@ -126,7 +147,7 @@ impl EventLog for SqliteLog {
 
     async fn read(&self, partition: PartitionId, sequence: Sequence) -> Result<Option<Entry>, ReadError> {
         self.identity().has(partition)?;
-        self.is_there()?;
+        self.is_there().await?;
         let Some(before) = sequence.checked_sub(1) else { return Ok(None) };
         let mut found = self.shared.batch(partition, before, 1).await?;
         found.pop_front().transpose()
@@ -134,7 +155,8 @@ impl EventLog for SqliteLog {
 
     async fn head(&self, partition: PartitionId) -> Result<Sequence, ReadError> {
         self.identity().has(partition)?;
-        self.is_there()?;
+        self.is_there().await?;
+        self.shared.is_still()?;
         let head = sqlx::query_scalar::<_, i64>(HEAD).bind(i64::from(partition.0));
         let head = head.fetch_one(&self.shared.readers).await;
         head.map(i64::cast_unsigned).map_err(|error| ReadError::Unavailable {
@@ -233,11 +255,29 @@ mod tests {
         assert_eq!(log.append(&commit(1, 10)).await, AppendOutcome::Stored);
         std::fs::remove_file(dir.path().join("log.db")).expect("it is there");
         let outcome = log.append(&commit(2, 10)).await;
-        let told =
-            matches!(&outcome, AppendOutcome::Fatal(reason) if reason.contains("was removed or replaced"));
+        let told = matches!(&outcome, AppendOutcome::Fatal(reason) if reason.contains("was removed, moved or replaced"));
         assert!(told, "{outcome:?}");
         let unreadable = log.head(PartitionId(0)).await.expect_err("it is not there");
         assert!(matches!(unreadable, ReadError::Unavailable { .. }), "{unreadable}");
+    }
+
+    #[tokio::test]
+    async fn what_stands_in_a_write_ahead_log_that_lost_its_name_is_saved() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let log = fresh(dir.path()).await;
+        for sequence in 1..=3 {
+            assert_eq!(log.append(&commit(sequence, 10)).await, AppendOutcome::Stored);
+        }
+        std::fs::remove_file(dir.path().join("log.db-wal")).expect("it is there");
+        let outcome = log.append(&commit(4, 10)).await;
+        let told =
+            matches!(&outcome, AppendOutcome::Fatal(reason) if reason.contains("log.db-wal was removed"));
+        assert!(told, "{outcome:?}");
+        // As a process that was killed leaves it.
+        let copy = tempfile::tempdir().expect("a temporary folder");
+        std::fs::copy(dir.path().join("log.db"), copy.path().join("log.db")).expect("there is room");
+        let saved = SqliteLog::open_reader(copy.path()).await.expect("it is whole");
+        assert_eq!(saved.head(PartitionId(0)).await.expect("readable"), 4);
     }
 
     #[tokio::test]

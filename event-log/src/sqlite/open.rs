@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, SqliteConnection};
 use tokio::sync::{Mutex, watch};
 
-use super::files::Files;
+use super::files::{Files, Still};
 use super::{Shared, SqliteLog, Writer};
 use crate::{LogIdentity, OpenError};
 
@@ -49,9 +49,9 @@ impl SqliteLog {
         }
     }
 
-    /// Whether there is a file of a log in this folder.
+    /// Whether there is a file of a log in this folder. An empty one is what a copy leaves on a full disk.
     pub fn exists(dir: &Path) -> bool {
-        dir.join(FILE).exists()
+        std::fs::metadata(dir.join(FILE)).is_ok_and(|file| file.len() > 0)
     }
 
     /// Opens the log for appending and reading; no other process may write to it until this one is dropped.
@@ -64,7 +64,7 @@ impl SqliteLog {
         let identity = identity(&mut connection, &file).await?;
         let files = Files::of(&file);
         let writer = Writer { connection: Mutex::new(connection), files, _lock: lock };
-        Ok(Self { shared: shared(reading(&file), identity), writer: Some(writer) })
+        Ok(Self { shared: shared(reading(&file), identity, None), writer: Some(writer) })
     }
 
     /// Opens the log for reading, also while a process writes to it. Appends are refused.
@@ -73,15 +73,15 @@ impl SqliteLog {
     pub async fn open_reader(dir: &Path) -> Result<Self, OpenError> {
         let file = existing(dir)?;
         let how = reading(&file);
-        let (identity, how) = match try_reading(&file, &how).await {
+        let (identity, how, still) = match (try_reading(&file, &how).await, Still::now(&file)) {
             // Readers of a file that is written leave marks beside it. Who may not do that reads one that nobody writes.
-            Err(OpenError::Database { .. }) if !is_written(&file) => {
-                let still = how.immutable(true);
-                (try_reading(&file, &still).await?, still)
+            (Err(OpenError::Database { .. }), Some(still)) => {
+                let how = how.immutable(true);
+                (try_reading(&file, &how).await?, how, Some(still))
             }
-            tried => (tried?, how),
+            (tried, _) => (tried?, how, None),
         };
-        Ok(Self { shared: shared(how, identity), writer: None })
+        Ok(Self { shared: shared(how, identity, still), writer: None })
     }
 }
 
@@ -92,16 +92,10 @@ async fn try_reading(file: &Path, how: &SqliteConnectOptions) -> Result<LogIdent
     Ok(identity)
 }
 
-/// Somebody has it open to write, or was killed then: its newest commits stand beside it.
-fn is_written(file: &Path) -> bool {
-    let mut wal = file.as_os_str().to_owned();
-    wal.push("-wal");
-    std::fs::metadata(wal).is_ok_and(|wal| wal.len() > 0)
-}
-
-fn shared(how: SqliteConnectOptions, identity: LogIdentity) -> Arc<Shared> {
+fn shared(how: SqliteConnectOptions, identity: LogIdentity, still: Option<Still>) -> Arc<Shared> {
     let readers = SqlitePoolOptions::new().max_connections(8).test_before_acquire(false);
-    Arc::new(Shared { identity, readers: readers.connect_lazy_with(how), grown: watch::Sender::new(()) })
+    let (readers, grown) = (readers.connect_lazy_with(how), watch::Sender::new(()));
+    Arc::new(Shared { identity, readers, still, grown })
 }
 
 fn options(file: &Path) -> SqliteConnectOptions {

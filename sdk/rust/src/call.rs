@@ -125,8 +125,8 @@ impl Call {
             return serde_json::from_slice(body).map_err(|error| self.protocol(error.to_string()));
         }
         match problem(status, body) {
-            // An earlier attempt may have got through, so this is no "nothing was done".
-            Some(problem) if doubt && problem.code == "deadline_passed" => {
+            // An earlier attempt may have got through, and this says nothing of it.
+            Some(problem) if doubt && !is_decided(status, &problem) => {
                 Err(self.given_up(true, problem.to_string()))
             }
             Some(problem) => Err(Error::Rejected(Box::new(problem))),
@@ -145,6 +145,12 @@ impl Call {
     fn protocol(&self, reason: String) -> Error {
         Error::Protocol { url: origin(&self.url), reason }
     }
+}
+
+/// The ledger has looked at the key: had an earlier attempt got through, it would have said so.
+fn is_decided(status: StatusCode, problem: &Problem) -> bool {
+    let at_the_door = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
+    problem.code != "deadline_passed" && !at_the_door.contains(&status)
 }
 
 /// Between half of the step and the whole, so that clients which failed together do not come back together.

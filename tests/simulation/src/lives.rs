@@ -98,6 +98,7 @@ impl World {
         let mut nonce = [0; 16];
         nonce[..8].copy_from_slice(&self.rng.draw().to_le_bytes());
         let (mut out, now) = (Vec::new(), self.now.plus(owner.clock));
+        owner.latest = owner.latest.max(now);
         match owner.writer.open(now, TermNonce(nonce), &mut out) {
             Ok(()) => self.carry_out(id, out),
             Err(OpenError::ClockBehind { .. }) => {
@@ -184,7 +185,8 @@ impl World {
         self.seen.stops += 1;
         if let Some(snapshot) = owner.writer.last_snapshot() {
             self.seen.last_snapshots += 1;
-            let looked = Some(owner.writer.ledger().time());
+            // Not the ledger's own word, for that is what is checked.
+            let looked = Some(owner.latest);
             self.snapshots.push(Kept { snapshot, looked });
         }
         self.plan(5 * SECOND, Event::Start);

@@ -60,6 +60,8 @@ pub(crate) struct Owner {
     pub(crate) clock: i64,
     /// By how much of this it has become wrong since its start.
     pub(crate) jumped: i64,
+    /// The latest that its clock has shown.
+    pub(crate) latest: Timestamp,
     /// Asleep with all its memory until then.
     pub(crate) paused_until: Timestamp,
     /// What came while it was asleep.
@@ -85,6 +87,7 @@ impl Owner {
             term_began: 0,
             clock: 0,
             jumped: 0,
+            latest: Timestamp(0),
             paused_until: Timestamp(0),
             asleep: vec![],
         }

@@ -31,6 +31,7 @@ impl World {
             return owner.asleep.push(input);
         }
         let (mut out, now) = (Vec::new(), self.now.plus(owner.clock));
+        owner.latest = owner.latest.max(now);
         owner.writer.step(now, input, &mut out);
         owner.writer.flush(now, &mut out);
         self.carry_out(id, out);

@@ -1,12 +1,13 @@
 //! Reading: the commits of the log, partition by partition, and the rows of the frozen views, each in bounded batches.
 
-use event_log::anchors::{Difference, settled};
-use event_log::{Entry, EventLog, ReadError};
+use event_log::anchors::{Difference, Keeper, settled};
+use event_log::{Anchor, Entry, EventLog, ReadError};
 use futures::{StreamExt as _, TryStreamExt as _};
 use judge::fold::Chain;
 use judge::wire::Commit;
 use judge::{Fold, Position};
-use ledger_core::PartitionId;
+use ledger_core::commit::Hash;
+use ledger_core::{LogId, PartitionId, Timestamp};
 use projector::FrozenViews;
 use projector::frozen::{ACCOUNTS, CHAIN_POSITIONS, JOURNAL, LOTS, SOURCES, Table, USAGE_HOURS};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -30,6 +31,8 @@ pub(super) struct Scope {
     frozen: Option<FrozenViews>,
     /// Only what stands behind this.
     pub(super) since: Option<Position>,
+    /// What the views say they were folded from.
+    pub(super) folded_from: Vec<Anchor>,
 }
 
 /// Where a partition is begun, and where it ends.
@@ -84,9 +87,9 @@ impl Scope {
         mut frozen: Option<FrozenViews>,
         since: Option<Position>,
     ) -> Result<Self, Failure> {
-        let read = match &mut frozen {
-            Some(frozen) => positions(frozen, &log.identity().log.to_string()).await?,
-            None => Vec::new(),
+        let (read, folded_from) = match &mut frozen {
+            Some(frozen) => positions(frozen, log.identity().log).await?,
+            None => Default::default(),
         };
         let mut starts = Vec::new();
         for number in (0..log.identity().partitions)
@@ -100,7 +103,7 @@ impl Scope {
             };
             starts.push(Start { partition: number, behind, viewed, head });
         }
-        Ok(Self { starts, frozen, since })
+        Ok(Self { starts, frozen, since, folded_from })
     }
 
     /// The tables, in the order in which they are read: the journal beside the log, the others behind it.
@@ -130,19 +133,30 @@ async fn head(log: &dyn EventLog, partition: PartitionId, viewed: u64) -> Result
     }
 }
 
-/// Which partitions of this log the views have read, and how far.
-async fn positions(frozen: &mut FrozenViews, log: &str) -> Result<Vec<(u16, u64)>, Failure> {
+/// Which partitions of this log the views have read, and how far; and from which commits they say they were folded.
+async fn positions(frozen: &mut FrozenViews, log: LogId) -> Result<(Vec<(u16, u64)>, Vec<Anchor>), Failure> {
     let lines: Vec<String> =
         frozen.lines(&CHAIN_POSITIONS).try_collect().await.map_err(anyhow::Error::from)?;
-    let positions = lines.iter().filter_map(|line| chain_position(line));
-    let mut read = Vec::new();
-    for (of, partition, sequence) in positions {
-        if of != log {
-            return Err(of_another_log(&of, log));
+    let (mut read, mut folded_from) = (Vec::new(), Vec::new());
+    for line in &lines {
+        let Some((of, partition, sequence)) = chain_position(line) else { continue };
+        if of != log.to_string() {
+            return Err(of_another_log(&of, &log.to_string()));
         }
         read.push((partition, sequence));
+        folded_from.extend(anchor_of(log, line));
     }
-    Ok(read)
+    Ok((read, folded_from))
+}
+
+/// None: from none yet.
+fn anchor_of(log: LogId, line: &str) -> Option<Anchor> {
+    let row: Vec<serde_json::Value> = serde_json::from_str(line).ok()?;
+    let number = |at: usize| row.get(at).and_then(serde_json::Value::as_u64);
+    let (partition, sequence) = (PartitionId(number(1)?.try_into().ok()?), number(3).filter(|at| *at > 0)?);
+    let hash = Hash::try_from(row.get(4)?.as_str()?.to_owned()).ok()?;
+    let kept_at = Timestamp(row.get(5)?.as_i64()?);
+    Some(Anchor { log, partition, sequence, hash, kept_by: Keeper::Views, kept_at })
 }
 
 fn of_another_log(views: &str, log: &str) -> Failure {
@@ -199,7 +213,7 @@ impl Feed {
     pub(super) async fn read(self, log: &dyn EventLog, scope: Scope) -> Result<(), Failure> {
         let Self { entries, rows } = self;
         let tables = scope.tables();
-        let Scope { starts, frozen, since } = scope;
+        let Scope { starts, frozen, since, .. } = scope;
         let commits = async {
             read_log(log, &starts, &entries).await;
             drop(entries);

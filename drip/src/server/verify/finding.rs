@@ -25,9 +25,11 @@ const LOG_IS_ANOTHER: &str = "This log was cut or replaced, or the note is of an
                               and look for the log that holds what was noted.";
 const VIEWS_ARE_WRONG: &str = "The log was found right to its end, and it is the truth; rows behind this one were not \
                                compared. Note the row, then fold the views again: `drip replay`.";
-const POSITIONS_ARE_WRONG: &str = "The log was found right to its end, and it is the truth. Where the views themselves \
-                                   say how far they are, nothing can be folded into them: drop them and run `drip init` \
-                                   (docs/replay.md).";
+const ONE_OF_BOTH: &str = "One of the two was changed, and nothing here tells which. Compare the log with a backup, or \
+                           with what was noted, before anything is written: the views may be the last to know. If the \
+                           log is right, drop the views and run `drip init` (docs/replay.md).";
+const UNDECIDED: &str = "The log could not be read to its end, so it is not known whether it or the views are wrong: \
+                         check again before anything is changed.";
 
 impl Finding {
     pub(super) fn violation(violation: &Violation) -> Self {
@@ -86,6 +88,27 @@ impl Finding {
         Self { exit: Exit::FoundWrong, sentence, way_out: LOG_IS_WRONG, details }
     }
 
+    /// The views say of themselves that they were folded from another commit than stands there.
+    pub(super) fn differs_from_views(alarm: &Alarm) -> Self {
+        let Anchor { partition, sequence, hash, .. } = alarm.anchor;
+        let details = json!({
+            "kind": "anchor", "position": format!("{partition}-{sequence}-0"), "known": hash.to_string(),
+            "kept_by": alarm.anchor.kept_by.name(), "found": alarm.found.to_string(),
+        });
+        let sentence = format!(
+            "the log and the views differ: the views were folded from a commit {sequence} of partition {partition} with \
+             the hash {hash}, but {}",
+            alarm.found
+        );
+        Self { exit: Exit::FoundWrong, sentence, way_out: ONE_OF_BOTH, details }
+    }
+
+    /// The same, of a log that could not be read to its end.
+    pub(super) fn undecided(self, unread: &Self) -> Self {
+        let sentence = format!("{}; and behind it {}", self.sentence, unread.sentence);
+        Self { sentence, way_out: UNDECIDED, ..self }
+    }
+
     pub(super) fn not_as_noted(noted: &Noted, found: LogDifference) -> Self {
         let Noted { partition, commit, sha256 } = noted;
         let details = json!({
@@ -132,7 +155,7 @@ impl From<Box<Difference>> for Finding {
             details.extend(more);
         }
         let positions = difference.table == CHAIN_POSITIONS.name;
-        let way_out = if positions { POSITIONS_ARE_WRONG } else { VIEWS_ARE_WRONG };
+        let way_out = if positions { ONE_OF_BOTH } else { VIEWS_ARE_WRONG };
         Self { exit: Exit::FoundWrong, sentence, way_out, details }
     }
 }

@@ -52,7 +52,9 @@ impl Inspector {
             difference: None,
         };
         let finding = match (self.all(&mut work).err(), work.difference.take()) {
-            (Some(finding), Some(difference)) if finding.exit != Exit::FoundWrong => Some(difference),
+            (Some(finding), Some(difference)) if finding.exit != Exit::FoundWrong => {
+                Some(difference.undecided(&finding))
+            }
             (finding, difference) => finding.or(difference),
         };
         work.progress.finish();

@@ -11,7 +11,7 @@ mod inspect;
 mod noted;
 mod report;
 
-use event_log::{AnchorError, EventLog, anchors};
+use event_log::{Anchor, AnchorError, EventLog, ReadError, anchors};
 use judge::Position;
 use ledger_core::PartitionId;
 use projector::FrozenViews;
@@ -55,7 +55,7 @@ impl Verify {
         let views = self.freeze().await?;
         let (frozen, place) = views.unzip();
         let scope = Scope::of(&*log, frozen, self.since).await?;
-        let inspector = Inspector::new(identity, place, &scope);
+        let (inspector, folded_from) = (Inspector::new(identity, place, &scope), scope.folded_from.clone());
         let (feed, food) = Feed::new();
         // The judge keeps one core busy, reading the other.
         let judged = tokio::task::spawn_blocking(move || inspector.run(food));
@@ -65,9 +65,10 @@ impl Verify {
             .map_err(|error| Failure::new(Exit::Failed, format!("the judge stopped: {error}")))?;
         // In a log that was cut or replaced the views find differences too, and are not what is wrong.
         if report.finding.as_ref().is_none_or(Finding::is_of_views) {
-            let known = self.against_what_is_known(&*log).await;
+            let known = self.against_what_is_known(&*log, &folded_from).await;
             report.finding = known.err().or(report.finding);
         }
+        self.was_still(&*log, &mut report).await;
         report.noted.clone_from(&self.expect);
         // Rows that could not be read are no rows that are missing.
         if report.finding.as_ref().is_none_or(Finding::is_of_views) {
@@ -88,7 +89,7 @@ impl Verify {
     }
 
     /// A log that lost its tail, or was replaced as a whole, is right in itself: what is known beside it tells.
-    async fn against_what_is_known(&self, log: &dyn EventLog) -> Result<(), Finding> {
+    async fn against_what_is_known(&self, log: &dyn EventLog, folded_from: &[Anchor]) -> Result<(), Finding> {
         for noted in &self.expect {
             noted.check(log).await?;
         }
@@ -99,7 +100,24 @@ impl Verify {
                 AnchorError::Read(error) => Finding::unreadable(&error),
             })?;
         }
-        Ok(())
+        let of_asked: Vec<_> =
+            folded_from.iter().filter(|anchor| asked(&anchor.partition)).copied().collect();
+        anchors::check(log, &of_asked).await.map_err(|error| match error {
+            AnchorError::Differs(alarm) => Finding::differs_from_views(&alarm),
+            AnchorError::Read(error) => Finding::unreadable(&error),
+        })
+    }
+
+    /// Files that are read without rights beside them must not be written meanwhile: what is found wrong then says
+    /// nothing.
+    async fn was_still(&self, log: &dyn EventLog, report: &mut Report) {
+        if self.engines.nats.is_none()
+            && report.finding.is_some()
+            && let Err(error) = log.head(PartitionId(0)).await
+            && matches!(error, ReadError::Unavailable { .. })
+        {
+            report.finding = Some(Finding::unreadable(&error));
+        }
     }
 
     /// The views as they are now, and where they are.

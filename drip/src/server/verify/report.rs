@@ -121,7 +121,7 @@ impl Report {
                 "paid_in": usdc(totals.deposited), "given": usdc(totals.granted), "spent": usdc(totals.charged),
                 "fees": usdc(totals.fees), "balances": usdc(totals.balances),
             },
-            "noted": self.noted,
+            "noted": if self.finding.is_none() { &self.noted[..] } else { &[] },
             "foreign": { "count": totals.foreign, "first": self.foreign },
             "views": self.views,
             "rules": self.rules().iter().map(|rule| rule.name()).collect::<Vec<_>>(),
