@@ -123,6 +123,18 @@ pub enum OpenError {
         /// What SQLite says.
         source: Cause,
     },
+    /// This user may not open it as it is.
+    #[error(
+        "can not open the log {}: this user may not read it, or may not make files in its folder, which reading takes \
+         while it is written and when it was not closed in order",
+        file.display()
+    )]
+    NoRights {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: Cause,
+    },
     /// The file is there and is no log, or not one this program can use.
     #[error("can not open the log {}. Restore the file from a backup or choose another --data-dir", file.display())]
     Database {

@@ -120,6 +120,9 @@ pub trait EventLog: Send + Sync + 'static {
         Ok(None)
     }
 
+    /// Nothing is asked of it any more, by nobody in this process: what has to be brought into order at the end is.
+    async fn close(&self) {}
+
     /// For how long this log may answer from the past: what contradicts something known is believed only when it is
     /// said for as long. Zero: the first answer counts.
     fn patience(&self) -> Duration {

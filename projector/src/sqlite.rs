@@ -93,7 +93,7 @@ impl SqliteViews {
     }
 
     /// Writes all to the one file, and closes it.
-    pub async fn close(self) {
+    pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
     }
@@ -210,6 +210,10 @@ impl ViewStore for SqliteViews {
 
     async fn positions(&self) -> Result<Vec<ChainPosition>, Error> {
         positions(self).await
+    }
+
+    async fn close(&self) {
+        Self::close(self).await;
     }
 
     async fn select(&self, select: &Select) -> Result<Vec<Record>, Error> {

@@ -30,6 +30,9 @@ pub trait ViewStore: Send + Sync + 'static {
 
     /// The records a query finds.
     async fn select(&self, select: &Select) -> Result<Vec<Record>, Error>;
+
+    /// Nothing is asked of it any more: what has to be brought into order at the end is.
+    async fn close(&self) {}
 }
 
 /// A query in the SQL that both stores understand, with `$1` for its first value.

@@ -11,7 +11,7 @@ use command_api::edge::auth::Keyring;
 use command_api::edge::{EdgeState, http, nats};
 use event_log::EventLog;
 use projector::{Positions, ViewStore, Views};
-use service_kit::Supervisor;
+use service_kit::{StopReason, Supervisor};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -21,6 +21,8 @@ use super::engines;
 
 /// How long a stop may take.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long log and views may take to be closed behind it.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// Run one role, for a container of its own. Create what it needs with `drip init` first.
 #[derive(Debug, clap::Args)]
@@ -75,21 +77,24 @@ impl WriterArgs {
 impl Run {
     pub(crate) async fn run(self) -> Result<()> {
         let supervisor = supervisor();
-        match self.role {
+        let opened = match self.role {
             Role::CommandApi { engines, http, writers } => {
                 let config = load(&engines)?;
                 let listener = bind(http.http).await?;
                 let (log, views) = open(&engines).await?;
+                let opened = (Arc::clone(&log), Arc::clone(&views));
                 let place = writers.snapshots(&engines);
                 let views = Views::new(views, None);
                 command_api(&supervisor, &engines, &config, place, listener, log, views).await?;
+                opened
             }
             Role::Projector { engines } => {
                 let (log, views) = open(&engines).await?;
-                project(&supervisor, log, views);
+                project(&supervisor, Arc::clone(&log), Arc::clone(&views));
+                (log, views)
             }
-        }
-        Ok(supervisor.run_until_stopped().await?)
+        };
+        Ok(run_until_stopped(supervisor, opened).await?)
     }
 }
 
@@ -98,7 +103,7 @@ fn load(engines: &EngineArgs) -> Result<Config> {
 }
 
 /// Opens both engines, and refuses a log that is not what the views were folded from.
-pub(crate) async fn open(engines: &EngineArgs) -> Result<(Arc<dyn EventLog>, Arc<dyn ViewStore>)> {
+pub(crate) async fn open(engines: &EngineArgs) -> Result<Opened> {
     let log = engines::open_log(engines).await?;
     let views = engines::open_views(engines).await?;
     engines::check(&*log, &*views).await?;
@@ -150,6 +155,22 @@ pub(crate) fn project(
     let config = engines::projector_config(&*log);
     supervisor.spawn("projector", projector::run(config, log, views, supervisor.token(), positions));
     seen
+}
+
+/// What a role has opened.
+pub(crate) type Opened = (Arc<dyn EventLog>, Arc<dyn ViewStore>);
+
+/// Runs the tasks to their end, and leaves log and views in order behind them.
+pub(crate) async fn run_until_stopped(
+    supervisor: Supervisor,
+    (log, views): Opened,
+) -> Result<(), StopReason> {
+    let stopped = supervisor.run_until_stopped().await;
+    let closing = async { tokio::join!(log.close(), views.close()) };
+    if tokio::time::timeout(CLOSING, closing).await.is_err() {
+        tracing::warn!("log and views are still in use: their files are put in order by the next start");
+    }
+    stopped
 }
 
 /// A supervisor with the grace time of all roles.

@@ -50,6 +50,9 @@ struct Writer {
 const APPEND: &str = "INSERT INTO commits (partition, sequence, class, hash, bytes) SELECT ?1, ?2, ?3, ?4, ?5 \
      WHERE ?2 = 1 + coalesce((SELECT max(sequence) FROM commits WHERE partition = ?1), 0)";
 
+/// Brings all that stands in the write-ahead log into the database.
+const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+
 const HEAD: &str = "SELECT coalesce(max(sequence), 0) FROM commits WHERE partition = ?1";
 
 impl Writer {
@@ -78,11 +81,10 @@ impl Writer {
     /// database first: with the process it would be gone.
     async fn is_there(&self) -> Result<(), Lost> {
         let lost = self.files.check();
-        if let Err(Lost::Wal(_)) = lost {
-            let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
-            if let Err(error) = sqlx::query(checkpoint).execute(&mut *self.connection.lock().await).await {
-                tracing::error!(%error, "the write-ahead log that lost its name can not be brought into log.db");
-            }
+        if let Err(Lost::Wal(_)) = lost
+            && let Err(error) = sqlx::query(CHECKPOINT).execute(&mut *self.connection.lock().await).await
+        {
+            tracing::error!(%error, "the write-ahead log that lost its name can not be brought into log.db");
         }
         lost
     }
@@ -163,6 +165,15 @@ impl EventLog for SqliteLog {
             doing: "asking SQLite for the head",
             source: error.into(),
         })
+    }
+
+    /// Leaves all in the one file, so that it can be read without rights beside it, and copied.
+    async fn close(&self) {
+        self.shared.readers.close().await;
+        if let Some(writer) = &self.writer {
+            let done = sqlx::query(CHECKPOINT).execute(&mut *writer.connection.lock().await).await;
+            done.inspect_err(|error| tracing::warn!(%error, "log.db-wal stays beside log.db")).ok();
+        }
     }
 
     fn follow(
@@ -259,6 +270,17 @@ mod tests {
         assert!(told, "{outcome:?}");
         let unreadable = log.head(PartitionId(0)).await.expect_err("it is not there");
         assert!(matches!(unreadable, ReadError::Unavailable { .. }), "{unreadable}");
+    }
+
+    #[tokio::test]
+    async fn a_log_that_was_closed_is_one_file() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let log = fresh(dir.path()).await;
+        assert_eq!(log.append(&commit(1, 10)).await, AppendOutcome::Stored);
+        assert_eq!(log.head(PartitionId(0)).await.expect("readable"), 1);
+        log.close().await;
+        let beside = std::fs::metadata(dir.path().join("log.db-wal")).map_or(0, |file| file.len());
+        assert_eq!(beside, 0);
     }
 
     #[tokio::test]

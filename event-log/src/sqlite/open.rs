@@ -75,7 +75,7 @@ impl SqliteLog {
         let how = reading(&file);
         let (identity, how, still) = match (try_reading(&file, &how).await, Still::now(&file)) {
             // Readers of a file that is written leave marks beside it. Who may not do that reads one that nobody writes.
-            (Err(OpenError::Database { .. }), Some(still)) => {
+            (Err(OpenError::NoRights { .. }), Some(still)) => {
                 let how = how.immutable(true);
                 (try_reading(&file, &how).await?, how, Some(still))
             }
@@ -187,9 +187,13 @@ async fn identity(connection: &mut SqliteConnection, file: &Path) -> Result<LogI
 }
 
 fn database(file: &Path, error: sqlx::Error) -> OpenError {
-    let (file, damaged) = (file.to_owned(), matches!(super::result_code(&error), Some(11 | 26)));
-    match damaged {
-        true => OpenError::Damaged { file, source: error.into() },
-        false => OpenError::Database { file, source: error.into() },
+    let (file, code) = (file.to_owned(), super::result_code(&error));
+    let source = error.into();
+    match code {
+        // READONLY, CANTOPEN.
+        Some(8 | 14) => OpenError::NoRights { file, source },
+        // CORRUPT, NOTADB.
+        Some(11 | 26) => OpenError::Damaged { file, source },
+        _ => OpenError::Database { file, source },
     }
 }

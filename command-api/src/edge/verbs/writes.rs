@@ -195,8 +195,8 @@ fn check_answer(debits: &[Debit], form: AnswerForm, answer_max: Option<usize>) -
 async fn full(state: &EdgeState, debits: Vec<Debit>, deadline: Timestamp) -> ResultsBody {
     let asked: Vec<_> = debits.iter().map(AskedDebit::of).collect();
     let answers = ask_each(state, debits, Ask::Command, deadline).await;
-    let results = answers.into_iter().zip(asked).map(|(answer, asked)| result(answer, asked));
-    ResultsBody { results: results.collect() }
+    let result = |(place, (answer, asked))| result(answer, asked, place);
+    ResultsBody { results: answers.into_iter().zip(asked).enumerate().map(result).collect() }
 }
 
 async fn brief(state: &EdgeState, debits: Vec<Debit>, deadline: Timestamp) -> BriefResultsBody {
@@ -214,10 +214,10 @@ async fn ask_each(
     state.desk.ask_all(calls, deadline).await
 }
 
-fn result(answer: Answer, asked: AskedDebit) -> ResultBody {
+fn result(answer: Answer, asked: AskedDebit, place: usize) -> ResultBody {
     match asked.receipt(answer) {
         Ok(receipt) => ResultBody::Receipt(Box::new(receipt)),
-        Err(error) => ResultBody::Error(ErrorBody { error }),
+        Err(error) => ResultBody::Error(ErrorBody { error: error.under(&format!("debits[{place}]")) }),
     }
 }
 
@@ -332,7 +332,7 @@ mod tests {
         for (answer, code) in failures {
             let key = fresh_key();
             let asked = AskedDebit { key: Some(key.clone()), field: AmountField::Amount, usage: None };
-            let told = serde_json::to_value(result(answer, asked)).unwrap();
+            let told = serde_json::to_value(result(answer, asked, 0)).unwrap();
             assert_eq!(
                 (&told["error"]["code"], &told["error"]["key"]),
                 (&code.into(), &key.to_string().into())
