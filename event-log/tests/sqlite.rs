@@ -136,6 +136,6 @@ async fn what_can_not_be_opened_says_why_and_what_to_do() {
         SqliteLog::open_reader(dir.path()).await.expect_err("no database"),
         SqliteLog::create(dir.path(), IDENTITY).await.map(drop).expect_err("no database"),
     ] {
-        assert!(matches!(refused, OpenError::Database { .. }), "{refused}");
+        assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
     }
 }
