@@ -182,7 +182,11 @@ fn seen(report: &Report) -> String {
     if let Some(per_commit) = report.books.and_then(|books| books.debits_a_commit()) {
         parts.push(format!("{} debits a commit", grouped(per_commit.0 / 100)));
     }
-    parts.extend(failed(ours().map(|run| &run.tally)));
+    let mut all = Tally::default();
+    ours().for_each(|run| all.merge(run.tally.clone()));
+    if !all.is_all_paid() {
+        parts.push(format!("not paid: {}", all.not_paid()));
+    }
     parts.join("; ")
 }
 
@@ -191,16 +195,6 @@ fn range(engine: &str, report: &Report) -> String {
     let rounds = || report.runs.iter().filter(|run| run.engine == engine).map(|run| run.per_second);
     let (least, most) = (rounds().min().unwrap_or(0), rounds().max().unwrap_or(0));
     format!("rounds {} to {}", grouped(least), grouped(most))
-}
-
-/// Which debits were not paid, and why.
-fn failed<'a>(tallies: impl Iterator<Item = &'a Tally>) -> Vec<String> {
-    let mut all = Tally::default();
-    tallies.for_each(|tally| all.merge(tally.clone()));
-    let refused = all.refused.iter().map(|(code, count)| format!("{} refused as `{code}`", grouped(*count)));
-    let unknown =
-        all.unknown_told.map(|told| format!("{} without an outcome ({told})", grouped(all.unknown)));
-    refused.chain(unknown).collect()
 }
 
 /// Who used how much.

@@ -48,6 +48,11 @@ impl Tally {
         self.wrong_told.truncate(TOLD_MAX);
     }
 
+    /// Everything was paid, warm-up included.
+    pub fn is_all_paid(&self) -> bool {
+        self.refused.is_empty() && self.unknown == 0
+    }
+
     /// What was not paid, warm-up included: refused, by code, and what nobody knows. Nothing: a dash.
     pub fn not_paid(&self) -> String {
         let mut parts: Vec<_> =
@@ -55,7 +60,7 @@ impl Tally {
         if let Some(told) = &self.unknown_told {
             parts.push(format!("{} unknown ({told})", grouped(self.unknown)));
         }
-        if parts.is_empty() { "–".to_owned() } else { parts.join(", ") }
+        if self.is_all_paid() { "–".to_owned() } else { parts.join(", ") }
     }
 
     fn wrong(&mut self, what: String) {

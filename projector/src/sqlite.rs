@@ -82,14 +82,14 @@ impl SqliteViews {
     ///
     /// Errors: no file, or not one of this program; the folder can not be used.
     pub async fn open(dir: &Path) -> Result<Self, Error> {
-        Self::open_by(&dir.join(FILE), writing).await
+        Self::open_by(&dir.join(FILE), writing, reading).await
     }
 
     /// The same with a file of any name.
     ///
     /// Errors: as [`SqliteViews::open`].
     pub async fn open_file(file: &Path) -> Result<Self, Error> {
-        Self::open_by(file, writing).await
+        Self::open_by(file, writing, reading).await
     }
 
     /// Writes all to the one file, and closes it.
@@ -115,24 +115,36 @@ impl SqliteViews {
     /// Errors: as [`SqliteViews::open`].
     pub async fn open_to_read(dir: &Path) -> Result<Self, Error> {
         let file = dir.join(FILE);
-        match Self::open_by(&file, |file| options(file).read_only(true)).await {
+        match Self::open_by(&file, reading, reading).await {
             // Readers of a file that is written leave marks beside it. Who may not do that reads one that nobody writes.
             Err(Error::File { .. } | Error::Unavailable { .. }) if !is_written(&file) => {
-                let still = options(&file).read_only(true).immutable(true);
-                let readers = SqlitePoolOptions::new().max_connections(8).test_before_acquire(false);
-                let found =
-                    Self::open_by(&file, |file| options(file).read_only(true).immutable(true)).await?;
-                Ok(Self { readers: readers.connect_lazy_with(still), ..found })
+                let still = |file: &Path| reading(file).immutable(true);
+                Self::open_by(&file, still, still).await
             }
             opened => opened,
         }
     }
 
-    async fn open_by(file: &Path, how: fn(&Path) -> SqliteConnectOptions) -> Result<Self, Error> {
+    /// Removes a file, and what SQLite keeps beside it. What is not there is fine.
+    ///
+    /// Errors: one of them can not be removed.
+    pub fn remove_file(file: &Path) -> std::io::Result<()> {
+        ["", "-wal", "-shm"].iter().try_for_each(|more| match std::fs::remove_file(beside(file, more)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        })
+    }
+
+    /// `first`: how it is looked whether it is ours. `read`: how it is read from then on.
+    async fn open_by(
+        file: &Path,
+        first: fn(&Path) -> SqliteConnectOptions,
+        read: fn(&Path) -> SqliteConnectOptions,
+    ) -> Result<Self, Error> {
         if !file.exists() {
             return Err(Error::NotCreated { place: place(file) });
         }
-        let mut connection = how(file).connect().await.map_err(|error| unopened(file, error))?;
+        let mut connection = first(file).connect().await.map_err(|error| unopened(file, error))?;
         let found = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations WHERE success")
             .fetch_one(&mut connection)
             .await;
@@ -140,7 +152,7 @@ impl SqliteViews {
         let writer = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
         let readers = SqlitePoolOptions::new().max_connections(8).test_before_acquire(false);
         let writer = writer.connect_lazy_with(writing(file));
-        Ok(Self { writer, readers: readers.connect_lazy_with(options(file).read_only(true)) })
+        Ok(Self { writer, readers: readers.connect_lazy_with(read(file)) })
     }
 }
 
@@ -157,9 +169,14 @@ impl SqliteViews {
 
 /// Somebody has it open to write, or was killed then: its newest rows stand beside it.
 fn is_written(file: &Path) -> bool {
-    let mut wal = file.as_os_str().to_owned();
-    wal.push("-wal");
-    std::fs::metadata(wal).is_ok_and(|wal| wal.len() > 0)
+    std::fs::metadata(beside(file, "-wal")).is_ok_and(|wal| wal.len() > 0)
+}
+
+/// What SQLite keeps beside a file, by the end of its name.
+fn beside(file: &Path, more: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(more);
+    name.into()
 }
 
 /// A file that SQLite calls damaged is not to be cured by rights.
@@ -184,6 +201,10 @@ fn options(file: &Path) -> SqliteConnectOptions {
         .busy_timeout(Duration::from_secs(10))
         .statement_cache_capacity(200)
         .disable_statement_logging()
+}
+
+fn reading(file: &Path) -> SqliteConnectOptions {
+    options(file).read_only(true)
 }
 
 /// What the writer asks of SQLite. A power cut may take the last deltas with `synchronous=NORMAL`, rows and position together:

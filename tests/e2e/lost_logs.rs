@@ -2,7 +2,7 @@
 //! something beside it remembers it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -158,7 +158,7 @@ fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
 }
 
-/// The program, by a user who owns nothing, if we may become one: root is asked for no rights.
+/// The program, by a user who owns nothing where we are root, whom nobody asks for rights.
 fn as_nobody(drip: &Drip) -> Command {
     const NOBODY: u32 = 65_534;
     let copy = drip.folder().join("drip");
@@ -168,7 +168,7 @@ fn as_nobody(drip: &Drip) -> Command {
     }
     let mut command = Command::new(copy);
     command.env_clear();
-    if fs::write("/proc/self/oom_score_adj", "-1").is_ok() {
+    if fs::metadata("/proc/self").is_ok_and(|ours| ours.uid() == 0) {
         command.uid(NOBODY);
     }
     command

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Arg;
@@ -113,18 +114,22 @@ impl TypedValueParser for PostgresUrl {
 
 /// Some event of a commit: its position, or partition and number alone, as in `0-812`.
 pub(super) fn parse_commit(text: &str) -> Result<judge::Position, String> {
-    let whole = text.parse().or_else(|_| format!("{text}-0").parse());
-    whole.map_err(|_| format!("'{text}' is not a place in the log; one looks like 0-812 or 0-812-0"))
+    parse_place(text, 0)
 }
 
 /// Behind which event: its position, or a commit's place alone for all that is in it.
 pub(super) fn parse_after(text: &str) -> Result<ledger_core::Position, String> {
-    let whole = text.parse().or_else(|_| format!("{text}-{}", u32::MAX).parse());
+    parse_place(text, u32::MAX)
+}
+
+/// A position; of a commit's place alone, that of the event which has this index in it.
+fn parse_place<P: FromStr>(text: &str, index: u32) -> Result<P, String> {
+    let whole = text.parse().or_else(|_| format!("{text}-{index}").parse());
     whole.map_err(|_| format!("'{text}' is not a place in the log; one looks like 0-812 or 0-812-0"))
 }
 
 /// A place was named in a partition that the log does not have.
-pub(super) fn no_partition(named: u16, partitions: usize) -> Failure {
+pub(super) fn no_partition(named: u16, partitions: u16) -> Failure {
     Failure::new(Exit::Usage, format!("there is no partition {named}: the log has {partitions}"))
 }
 

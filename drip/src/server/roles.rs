@@ -81,17 +81,18 @@ impl Run {
             Role::CommandApi { engines, http, writers } => {
                 let config = load(&engines)?;
                 let listener = bind(http.http).await?;
-                let (log, views) = open(&engines).await?;
-                let opened = (Arc::clone(&log), Arc::clone(&views));
+                let opened = open(&engines).await?;
+                let (log, views) = opened.clone();
                 let place = writers.snapshots(&engines);
                 let views = Views::new(views, None);
                 command_api(&supervisor, &engines, &config, place, listener, log, views).await?;
                 opened
             }
             Role::Projector { engines } => {
-                let (log, views) = open(&engines).await?;
-                project(&supervisor, Arc::clone(&log), Arc::clone(&views));
-                (log, views)
+                let opened = open(&engines).await?;
+                let (log, views) = opened.clone();
+                project(&supervisor, log, views);
+                opened
             }
         };
         Ok(run_until_stopped(supervisor, opened).await?)

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Result;
 use command_api::edge::auth::{ApiKeyConfig, Keyring};
@@ -33,8 +32,8 @@ impl Up {
         let address = listener.local_addr()?;
         engines::create(&self.engines, &self.create).await?;
         let config = config::load_or_create(&self.engines.data_dir, self.engines.config.clone())?;
-        let (log, store) = roles::open(&self.engines).await?;
-        let engines = (Arc::clone(&log), Arc::clone(&store));
+        let opened = roles::open(&self.engines).await?;
+        let (log, store) = opened.clone();
         let supervisor = roles::supervisor();
         let followed = engines::open_log_to_follow(&self.engines, &log).await?;
         let positions = roles::project(&supervisor, followed, store.clone());
@@ -43,7 +42,7 @@ impl Up {
         let desk =
             roles::command_api(&supervisor, &self.engines, &config, place, listener, log, views).await?;
         supervisor.spawn_job("greeting", greet(desk, greeting(&self.engines, &config, address)));
-        Ok(roles::run_until_stopped(supervisor, engines).await?)
+        Ok(roles::run_until_stopped(supervisor, opened).await?)
     }
 }
 

@@ -35,10 +35,8 @@ pub(super) enum Lost {
 impl Files {
     /// Of an open database.
     pub(super) fn of(database: &Path) -> Self {
-        let mut wal = database.as_os_str().to_owned();
-        wal.push("-wal");
-        let watched = |path: PathBuf| Watched { path, known: OnceLock::new() };
-        let files = Self { database: watched(database.to_owned()), wal: watched(wal.into()) };
+        let watched = |path| Watched { path, known: OnceLock::new() };
+        let files = Self { database: watched(database.to_owned()), wal: watched(wal(database)) };
         // What is not there yet is looked at by the first check.
         let _ = files.check();
         files
@@ -79,10 +77,8 @@ impl Still {
     /// None: somebody has it open to write, or was killed then, for its newest commits stand beside it; or it can not be
     /// looked at.
     pub(super) fn now(database: &Path) -> Option<Self> {
-        let mut wal = database.as_os_str().to_owned();
-        wal.push("-wal");
         let file = fs::metadata(database).ok()?;
-        let is_written = fs::metadata(wal).is_ok_and(|wal| wal.len() > 0);
+        let is_written = fs::metadata(wal(database)).is_ok_and(|wal| wal.len() > 0);
         let (path, changed) = (database.to_owned(), (file.mtime(), file.mtime_nsec()));
         (!is_written).then_some(Self { path, length: file.len(), changed })
     }
@@ -91,6 +87,13 @@ impl Still {
     pub(super) fn is_so(&self) -> bool {
         Self::now(&self.path).is_some_and(|now| now == *self)
     }
+}
+
+/// Where SQLite keeps what is not in the database yet.
+fn wal(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
 }
 
 impl fmt::Display for Lost {

@@ -61,15 +61,6 @@ impl SqliteRebuild {
     }
 }
 
-/// A database file and what SQLite keeps beside it.
 fn drop_file(file: &Path) -> Result<(), Error> {
-    for more in ["", "-wal", "-shm"] {
-        let mut name = file.as_os_str().to_owned();
-        name.push(more);
-        match std::fs::remove_file(&name) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unusable(file, &error)),
-            _ => {}
-        }
-    }
-    Ok(())
+    SqliteViews::remove_file(file).map_err(|error| unusable(file, &error))
 }

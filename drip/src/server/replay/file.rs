@@ -1,16 +1,12 @@
 //! The file of `--to`: it gets its name when it is whole, and what stands beside its place until then goes.
 
 use std::fs::File;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use projector::SqliteViews;
 
 use super::failed;
 use crate::failure::{Exit, Failure};
-
-/// What SQLite keeps: the file, and two beside it while somebody has it open.
-const FILES: [&str; 3] = ["", "-wal", "-shm"];
 
 /// A file in the making. Dropped, it leaves nothing behind but the whole file, if there is one.
 pub(super) struct NewFile<'a> {
@@ -27,7 +23,9 @@ impl<'a> NewFile<'a> {
                 Failure::new(Exit::Usage, what).try_this("Choose another name for --to, or remove it.")
             );
         }
-        let file = Self { place, part: with(place, ".part") };
+        let mut part = place.as_os_str().to_owned();
+        part.push(".part");
+        let file = Self { place, part: part.into() };
         file.begin().map_err(|error| {
             Failure::new(Exit::Usage, format!("can not make {}", place.display()))
                 .because(&error)
@@ -40,7 +38,7 @@ impl<'a> NewFile<'a> {
 
     /// What a process left that was killed may be of another log.
     fn begin(&self) -> std::io::Result<()> {
-        self.remove()?;
+        SqliteViews::remove_file(&self.part)?;
         File::create(&self.part).map(drop)
     }
 
@@ -51,24 +49,11 @@ impl<'a> NewFile<'a> {
             Failure::new(Exit::Failed, format!("can not make {}", self.place.display())).because(&error)
         })
     }
-
-    fn remove(&self) -> std::io::Result<()> {
-        FILES.iter().try_for_each(|more| match std::fs::remove_file(with(&self.part, more)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        })
-    }
 }
 
 impl Drop for NewFile<'_> {
     fn drop(&mut self) {
         // Nobody is left to be told, and the next run tries it again.
-        self.remove().ok();
+        SqliteViews::remove_file(&self.part).ok();
     }
-}
-
-fn with(path: &Path, more: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(more);
-    PathBuf::from(name)
 }

@@ -127,10 +127,9 @@ impl Replay {
     async fn goals(&self, log: &dyn EventLog) -> Result<Vec<(PartitionId, u64)>, Failure> {
         self.check_once_a_partition()?;
         let mut goals = heads(log).await?;
-        let partitions = goals.len();
         for position in &self.until_position {
             let goal = goals.iter_mut().find(|(partition, _)| partition.0 == position.partition);
-            let (_, to) = goal.ok_or_else(|| no_partition(position.partition, partitions))?;
+            let (_, to) = goal.ok_or_else(|| no_partition(position.partition, log.identity().partitions))?;
             if !(1..=*to).contains(&position.sequence) {
                 let what = format!("no commit of this log stands at {position}");
                 let way_out = "`drip events` prints the positions there are.";

@@ -74,10 +74,6 @@ impl Finding {
 
     pub(super) fn differs(alarm: &Alarm) -> Self {
         let Anchor { partition, sequence, hash, kept_by, .. } = alarm.anchor;
-        let details = json!({
-            "kind": "anchor", "position": format!("{partition}-{sequence}-0"), "known": hash.to_string(),
-            "kept_by": kept_by.name(), "found": alarm.found.to_string(),
-        });
         let sentence = format!(
             "the log is wrong: {} since {} that commit {sequence} of partition {partition} has the hash \
              {hash}, but {}",
@@ -85,22 +81,18 @@ impl Finding {
             alarm.anchor.kept_at_text(),
             alarm.found
         );
-        Self { exit: Exit::FoundWrong, sentence, way_out: LOG_IS_WRONG, details }
+        Self { exit: Exit::FoundWrong, sentence, way_out: LOG_IS_WRONG, details: of_anchor(alarm) }
     }
 
     /// The views say of themselves that they were folded from another commit than stands there.
     pub(super) fn differs_from_views(alarm: &Alarm) -> Self {
         let Anchor { partition, sequence, hash, .. } = alarm.anchor;
-        let details = json!({
-            "kind": "anchor", "position": format!("{partition}-{sequence}-0"), "known": hash.to_string(),
-            "kept_by": alarm.anchor.kept_by.name(), "found": alarm.found.to_string(),
-        });
         let sentence = format!(
             "the log and the views differ: the views were folded from a commit {sequence} of partition {partition} with \
              the hash {hash}, but {}",
             alarm.found
         );
-        Self { exit: Exit::FoundWrong, sentence, way_out: ONE_OF_BOTH, details }
+        Self { exit: Exit::FoundWrong, sentence, way_out: ONE_OF_BOTH, details: of_anchor(alarm) }
     }
 
     /// The same, of a log that could not be read to its end.
@@ -131,6 +123,14 @@ impl Finding {
             details,
         }
     }
+}
+
+fn of_anchor(alarm: &Alarm) -> serde_json::Value {
+    let Anchor { partition, sequence, hash, kept_by, .. } = alarm.anchor;
+    json!({
+        "kind": "anchor", "position": format!("{partition}-{sequence}-0"), "known": hash.to_string(),
+        "kept_by": kept_by.name(), "found": alarm.found.to_string(),
+    })
 }
 
 impl Finding {

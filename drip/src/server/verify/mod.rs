@@ -21,7 +21,7 @@ use self::finding::Finding;
 use self::inspect::Inspector;
 use self::noted::Noted;
 use self::report::Report;
-use super::args::{EngineArgs, parse_commit};
+use super::args::{EngineArgs, no_partition, parse_commit};
 use super::engines;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
@@ -79,13 +79,8 @@ impl Verify {
 
     fn name_partitions_there_are(&self, partitions: u16) -> Result<(), Failure> {
         let named = self.expect.iter().map(|noted| noted.partition);
-        match self.since.iter().map(|since| since.partition).chain(named).find(|named| *named >= partitions) {
-            None => Ok(()),
-            Some(named) => {
-                let what = format!("there is no partition {named}: the log has {partitions}");
-                Err(Failure::new(Exit::Usage, what))
-            }
-        }
+        let mut named = self.since.iter().map(|since| since.partition).chain(named);
+        named.find(|named| *named >= partitions).map_or(Ok(()), |named| Err(no_partition(named, partitions)))
     }
 
     /// A log that lost its tail, or was replaced as a whole, is right in itself: what is known beside it tells.
