@@ -239,6 +239,31 @@ fn assert_whole_alone(drip: &Drip, names: &[&str]) {
 }
 
 #[tokio::test]
+async fn what_an_interrupted_replay_left_may_be_damaged() {
+    let drip = at_rest().await;
+    let right = verified(&drip).await;
+    std::fs::write(drip.data_dir().join("views.next.db"), "no database, but long enough. ".repeat(100))
+        .unwrap();
+    assert_eq!(replay(&drip, &[]).await["sha256"], right);
+}
+
+#[tokio::test]
+async fn a_user_of_the_database_who_may_not_is_told_so_and_the_views_are_not_blamed() {
+    let (nats, postgres) = (NatsServer::start().await, Postgres::shared().await);
+    let database = postgres.fresh_database().await;
+    let drip = Drip::on_engines(&nats, &database).await;
+    let reader = database.replacen("//drip@", "//drip_reader@", 1);
+    postgres.sql(&database, "DROP ROLE IF EXISTS drip_reader; CREATE ROLE drip_reader LOGIN").await;
+    postgres.sql(&database, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO drip_reader").await;
+    let flags = drip.log_flags().into_iter().map(|flag| if flag == database { reader.clone() } else { flag });
+    let mut replay = program();
+    replay.arg("replay").args(flags);
+    let refused = said(replay).await.expect(1);
+    assert!(refused.err.contains("the user of the database may not do what is needed"), "{}", refused.err);
+    assert!(!refused.err.contains("drop the views"), "{}", refused.err);
+}
+
+#[tokio::test]
 async fn one_that_is_interrupted_says_so_and_what_to_do() {
     let mut drip = Drip::embedded().await;
     drip.open("alice", "5").await;

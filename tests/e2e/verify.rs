@@ -280,6 +280,42 @@ async fn a_commit_that_was_rewritten_is_not_blamed_on_the_views() {
     assert!(found.err.contains("the rule \"chain\" is broken"), "{}", found.err);
 }
 
+/// Nobody knows then which of them is wrong.
+#[tokio::test]
+async fn a_row_that_differs_is_blamed_on_nobody_while_the_log_is_not_read_to_its_end() {
+    const NEWER: &str = "import sqlite3, sys, hashlib
+c = sqlite3.connect(sys.argv[1])
+at, b = c.execute('SELECT sequence, bytes FROM commits ORDER BY sequence DESC').fetchone()
+b = b[:30] + bytes([0, 99]) + b[32:]
+c.execute('UPDATE commits SET bytes = ?, hash = ? WHERE sequence = ?', (b, hashlib.sha256(b).digest(), at))
+c.commit()";
+    let mut drip = at_rest().await;
+    let (views, before) = (drip.data_dir().join("views.db"), drip.folder().join("views of before.db"));
+    fs::copy(&views, &before).expect("there is room");
+    drip.restart().await;
+    drip.stop().await;
+    fs::copy(&before, &views).expect("there is room");
+    python(&drip, NEWER).await;
+    let newer = verify(&drip.log_flags(), &[]).await.expect(1);
+    assert!(newer.err.contains("use a newer Drip"), "{}", newer.err);
+    damage(&views, "UPDATE accounts SET balance = balance + 1 WHERE user_id = 'user-1'").await;
+    let found = verify(&drip.log_flags(), &[]).await.expect(FOUND_WRONG);
+    for words in
+        ["balance is", "and behind it the log can not be checked from", "not known whether it or the views"]
+    {
+        assert!(found.err.contains(words), "no {words:?} in {}", found.err);
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_is_no_database_any_more_is_wrong() {
+    let drip = at_rest().await;
+    fs::write(drip.data_dir().join("log.db"), "This is a letter, and no log. ".repeat(1000))
+        .expect("there is room");
+    let found = verify(&drip.log_flags(), &[]).await.expect(FOUND_WRONG);
+    assert!(found.err.contains("log.db is damaged"), "{}", found.err);
+}
+
 async fn rewrite(drip: &Drip) {
     const REWRITE: &str = "import sqlite3, sys, hashlib
 c = sqlite3.connect(sys.argv[1])
@@ -287,8 +323,13 @@ at, b = c.execute('SELECT sequence, bytes FROM commits WHERE instr(bytes, ?) > 0
 b = b.replace(b'search', b'starch')
 c.execute('UPDATE commits SET bytes = ?, hash = ? WHERE sequence = ?', (b, hashlib.sha256(b).digest(), at))
 c.commit()";
+    python(drip, REWRITE).await;
+}
+
+/// Runs a script on the log, which is told as its first argument.
+async fn python(drip: &Drip, script: &str) {
     let mut python = Command::new("python3");
-    python.args(["-c", REWRITE]).arg(drip.data_dir().join("log.db"));
+    python.args(["-c", script]).arg(drip.data_dir().join("log.db"));
     said(python).await.expect(0);
 }
 

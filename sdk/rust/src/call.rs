@@ -149,7 +149,7 @@ impl Call {
 
 /// The ledger has looked at the key: had an earlier attempt got through, it would have said so.
 fn is_decided(status: StatusCode, problem: &Problem) -> bool {
-    let at_the_door = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
+    let at_the_door = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
     problem.code != "deadline_passed" && !at_the_door.contains(&status)
 }
 

@@ -112,6 +112,24 @@ async fn a_server_that_hangs_leaves_the_outcome_unknown_in_time() {
     assert!((Duration::from_millis(290)..Duration::from_secs(2)).contains(&began.elapsed()));
 }
 
+/// The key was withdrawn between two attempts: who stands at the door does not know what became of the first.
+#[tokio::test]
+async fn a_doubt_is_not_taken_back_by_a_refusal_at_the_door() {
+    let refusals: [(fn() -> Act, bool); 3] = [
+        (|| refuse(401, "unauthorized"), true),
+        (|| refuse(403, "app_mismatch"), true),
+        // The ledger has looked at the key.
+        (|| refuse(402, "insufficient_credit"), false),
+    ];
+    for (refusal, doubt) in refusals {
+        for (acts, unknown) in [(vec![Act::Cut, refusal()], doubt), (vec![refusal()], false)] {
+            let (result, _) = against(acts, async |client| client.debit("anna", &debit()).await).await;
+            let rejected = matches!(result, Err(Error::Rejected(_)));
+            assert_eq!((matches!(result, Err(Error::OutcomeUnknown { .. })), rejected), (unknown, !unknown));
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_doubt_is_not_taken_back_by_a_later_no_answer() {
     let later: [fn() -> Act; 3] =
