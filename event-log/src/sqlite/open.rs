@@ -197,3 +197,33 @@ fn database(file: &Path, error: sqlx::Error) -> OpenError {
         _ => OpenError::Database { file, source },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use ledger_core::PartitionId;
+    use ledger_core::commit::{Class, EncodedCommit, Prefix};
+
+    use super::*;
+    use crate::{AppendOutcome, EventLog as _, ReadError};
+
+    #[tokio::test]
+    async fn who_reads_without_rights_notices_that_somebody_writes() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let (file, partition) = (dir.path().join(FILE), PartitionId(0));
+        let wanted = LogIdentity { log: LogId([7; 16]), partitions: 1 };
+        let identity = SqliteLog::create(dir.path(), wanted).await.expect("an empty folder takes a log");
+        let still = Still::now(&file).expect("nobody writes");
+        let reader =
+            SqliteLog { shared: shared(reading(&file).immutable(true), identity, Some(still)), writer: None };
+        assert_eq!(reader.head(partition).await.expect("nobody writes"), 0);
+
+        let writer = SqliteLog::open_writer(dir.path()).await.expect("nobody else writes there");
+        let prefix = Prefix { log: identity.log, partition, sequence: 1, version: 1 };
+        let commit = EncodedCommit::new(prefix, Class::Usage, Bytes::copy_from_slice(&prefix.to_bytes()));
+        assert_eq!(writer.append(&commit).await, AppendOutcome::Stored);
+        for found in [reader.head(partition).await.map(drop), reader.read(partition, 1).await.map(drop)] {
+            assert!(matches!(found, Err(ReadError::Unavailable { .. })), "{found:?}");
+        }
+    }
+}
