@@ -10,6 +10,7 @@ use crate::ids::Position;
 use crate::level::{Level, Line};
 use crate::money::Usdc;
 use crate::policy::{OnDecline, Policy};
+use crate::upkeep::{Container, Phase, Upkeep, Wanted};
 
 /// How many lots with money left an account may have: what one debit burns must fit into one commit.
 pub const LOTS_MAX: usize = 10_000;
@@ -53,24 +54,36 @@ pub struct Lot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// It has credit.
+    /// Its container is being made.
+    Provisioning,
+    /// It has credit, and its container runs, if it has one.
     Active,
     /// It has little credit.
     LowCredit,
-    /// It has no credit.
+    /// It sleeps: it has no credit, or a person put it to sleep.
     Paused,
+    /// Its container is being woken.
+    Restoring,
+    /// Its container could not be made, woken or put to sleep in time; it is still tried.
+    Failed,
     /// It is closed.
     Closed,
 }
 
 impl Status {
-    /// The status of an account without a container.
-    pub fn of(level: Level, closed: bool) -> Self {
-        match (closed, level) {
-            (true, _) => Self::Closed,
-            (false, Level::Healthy) => Self::Active,
-            (false, Level::Low) => Self::LowCredit,
-            (false, Level::Exhausted) => Self::Paused,
+    /// What account and container come to.
+    pub fn of(level: Level, wanted: Wanted, container: Option<&Container>) -> Self {
+        let running = container.is_none_or(|container| container.phase == Phase::Running);
+        let ran = container.is_some_and(|container| container.ran);
+        let gave_up = container.is_some_and(|container| container.gave_up(wanted));
+        match wanted {
+            Wanted::Absent => Self::Closed,
+            _ if gave_up => Self::Failed,
+            Wanted::Asleep => Self::Paused,
+            Wanted::Running if running && level == Level::Healthy => Self::Active,
+            Wanted::Running if running => Self::LowCredit,
+            Wanted::Running if ran => Self::Restoring,
+            Wanted::Running => Self::Provisioning,
         }
     }
 }
@@ -86,6 +99,10 @@ pub struct Account {
     pub(crate) epoch: u32,
     pub(crate) dusted: bool,
     pub(crate) closed: bool,
+    /// A person put it to sleep.
+    pub(crate) paused: bool,
+    /// A person lets its container run without credit.
+    pub(crate) forced: bool,
     pub(crate) carry: Carry,
     /// In 1/10,000 credit.
     pub(crate) fee_carry: u16,
@@ -95,6 +112,8 @@ pub struct Account {
     /// In the order in which they burn. Most accounts have one, which then costs no allocation of its own.
     pub(crate) lots: SmallVec<[Lot; 1]>,
     pub(crate) lots_made: u32,
+    /// What workers do for it.
+    pub(crate) upkeep: Option<Box<Upkeep>>,
 }
 
 /// Where a change of balance takes the level.
@@ -120,12 +139,15 @@ impl Account {
             epoch: 1,
             dusted: false,
             closed: false,
+            paused: false,
+            forced: false,
             carry: Carry::default(),
             fee_carry: 0,
             smallest: Usdc::ZERO,
             smallest_before: Usdc::ZERO,
             lots: SmallVec::new(),
             lots_made: 0,
+            upkeep: None,
         }
     }
 
@@ -181,7 +203,26 @@ impl Account {
 
     /// How it is shown to people.
     pub fn status(&self) -> Status {
-        Status::of(self.level, self.closed)
+        Status::of(self.level, self.wanted(), self.container())
+    }
+
+    /// A person put it to sleep: it refuses debits.
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// A person lets its container run without credit.
+    pub fn is_forced(&self) -> bool {
+        self.forced
+    }
+
+    /// What workers do for it, if anything.
+    pub fn upkeep(&self) -> Option<&Upkeep> {
+        self.upkeep.as_deref()
+    }
+
+    pub(crate) fn upkeep_mut(&mut self) -> &mut Upkeep {
+        self.upkeep.get_or_insert_default()
     }
 
     /// The lots that have something left, in the order in which they burn.
@@ -254,11 +295,13 @@ impl Account {
     /// Every position the account knows.
     pub(crate) fn positions_mut(&mut self) -> impl Iterator<Item = &mut Position> {
         let own = [&mut self.opened, &mut self.last];
-        own.into_iter().chain(self.lots.iter_mut().map(|lot| &mut lot.position))
+        let lots = self.lots.iter_mut().map(|lot| &mut lot.position);
+        own.into_iter().chain(lots).chain(self.upkeep.iter_mut().flat_map(|upkeep| upkeep.positions_mut()))
     }
 
     pub(crate) fn start_epoch(&mut self, epoch: u32) {
         self.epoch = epoch;
+        self.forced = false;
         if self.smallest.is_positive() {
             self.smallest_before = self.smallest;
         }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::charge::Charge;
 use crate::command::Command;
 use crate::commit::Hash;
-use crate::event::{MoneyIn, Usage};
+use crate::event::{ContainerSettings, MoneyIn, Usage};
 use crate::ids::{AccountId, Key};
 use crate::money::Usdc;
 use crate::sealed::Sealed;
@@ -58,7 +58,39 @@ impl ContentDigest {
             Command::Deposit(command) => Self::of_deposit(command.amount, command.metadata.as_ref()),
             Command::Debit(command) => Self::of_debit(&command.usage),
             Command::Close(_) => Self::of_close(),
+            Command::SetContainer(command) => Self::of_container(&command.settings),
+            Command::Hibernate(_) => Self::of_hibernate(),
+            Command::Restore(_) => Self::of_restore(),
+            Command::OpenCheckout(command) => Self::of_checkout(command.amount),
+            // What workers tell has no keys: it is held to what they know of.
+            Command::ClaimLifecycle(_) | Command::RecordStep(_) => Feed::new("lifecycle").content(),
+            Command::RecordNotice(_) => Feed::new("notice").content(),
+            Command::SettleCheckout(_) => Feed::new("settle").content(),
         }
+    }
+
+    /// Of the settings of a container.
+    pub fn of_container(settings: &ContainerSettings) -> Self {
+        let mut feed = Feed::new("container");
+        feed.text(settings.image.as_str());
+        feed.text(settings.health_path.as_str());
+        // Encryption gives other bytes each time: variables are told apart by who set them, not by the key.
+        feed.content()
+    }
+
+    /// Of a hibernation by a person.
+    pub fn of_hibernate() -> Self {
+        Feed::new("hibernate").content()
+    }
+
+    /// Of a restore by a person, forced or not: whether force was needed is the account's matter.
+    pub fn of_restore() -> Self {
+        Feed::new("restore").content()
+    }
+
+    /// Of the opening of a checkout session: each attempt makes another, so the session itself does not count.
+    pub fn of_checkout(amount: Usdc) -> Self {
+        Self::of_money("checkout", amount, None)
     }
 
     /// Of a debit.

@@ -4,12 +4,14 @@
 //! made in [`crate::commit`], whose short names are frozen.
 
 use schemars::JsonSchema;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use smallvec::SmallVec;
 
 use crate::charge::Charge;
 use crate::commit::Hash;
-use crate::ids::{AccountId, AppId, Key, Label, LogId, Meter, Scope, Sequence, SourceName, TermNonce};
+use crate::ids::{
+    AccountId, AppId, Key, Label, LogId, LongText, Meter, Scope, Sequence, SessionId, SourceName, TermNonce,
+};
 use crate::level::{Level, Line};
 use crate::money::Usdc;
 use crate::policy::Policy;
@@ -17,6 +19,7 @@ use crate::rejection::Code;
 use crate::sealed::Sealed;
 use crate::slots::SlotMap;
 use crate::time::Timestamp;
+use crate::upkeep::{CheckoutStep, NoticeKind, NoticeStep, Phase, Step};
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -46,6 +49,20 @@ pub enum Event {
     SourceMarked(SourceMarked),
     /// Older keys of usage are forgotten from here on.
     HorizonRaised(HorizonRaised),
+    /// What the account's container is to be.
+    ContainerSet(ContainerSet),
+    /// A person put the account to sleep.
+    Paused(Paused),
+    /// A person woke the account.
+    Resumed(Resumed),
+    /// A worker tells of the container.
+    LifecycleStepped(LifecycleStepped),
+    /// A worker tells of a mail.
+    NoticeStepped(NoticeStepped),
+    /// A checkout session was opened, paid, parked or dismissed.
+    CheckoutStepped(CheckoutStepped),
+    /// The money that users hold was compared with what there is for them.
+    SolvencyChecked(SolvencyChecked),
 }
 
 /// The beginning of a log.
@@ -126,6 +143,9 @@ pub struct MoneyIn {
     /// The epoch that this began, when the level rose.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epoch_started: Option<u32>,
+    /// It ended a sleep that the user was to hear of: so is its end.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub wakes: bool,
     /// Who did it.
     pub actor: Label,
     /// The caller's own data.
@@ -292,26 +312,188 @@ pub struct HorizonRaised {
     pub horizon: Timestamp,
 }
 
+/// What the container of an account is to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ContainerSet {
+    /// The account.
+    #[serde(flatten)]
+    pub account: AccountId,
+    /// The caller's key, when it gave one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
+    /// The image and the settings.
+    #[serde(flatten)]
+    pub settings: ContainerSettings,
+    /// Who set it.
+    pub actor: Label,
+}
+
+/// What a container is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ContainerSettings {
+    /// A public image with its tag.
+    pub image: LongText,
+    /// Where it answers that it is well: "/health".
+    pub health_path: LongText,
+    /// `{"NAME": "value"}`: its environment, encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variables: Option<Sealed>,
+}
+
+/// A person put the account to sleep: its container hibernates, and debits are refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Paused {
+    /// The account.
+    #[serde(flatten)]
+    pub account: AccountId,
+    /// The caller's key, when it gave one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
+    /// The balance, unchanged.
+    pub balance: Usdc,
+    /// Who did it.
+    pub actor: Label,
+}
+
+/// A person woke the account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Resumed {
+    /// The account.
+    #[serde(flatten)]
+    pub account: AccountId,
+    /// The caller's key, when it gave one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
+    /// The container runs although there is no credit, until money comes in or it is put to sleep again.
+    pub forced: bool,
+    /// The balance, unchanged.
+    pub balance: Usdc,
+    /// Who did it.
+    pub actor: Label,
+}
+
+/// What a worker tells of the container of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LifecycleStepped {
+    /// The account.
+    #[serde(flatten)]
+    pub account: AccountId,
+    /// Counts the steps of the account's container, from 1.
+    pub number: u32,
+    /// What it tells.
+    #[serde(flatten)]
+    pub step: Step,
+    /// How the container stands after it.
+    pub phase: Phase,
+    /// The worker.
+    pub worker: Label,
+}
+
+/// What a worker tells of a mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct NoticeStepped {
+    /// The account.
+    #[serde(flatten)]
+    pub account: AccountId,
+    /// What the mail is about.
+    pub kind: NoticeKind,
+    /// The epoch it belongs to.
+    pub epoch: u32,
+    /// Counts the steps of this mail, from 1.
+    pub number: u32,
+    /// What it tells.
+    #[serde(flatten)]
+    pub step: NoticeStep,
+    /// The worker.
+    pub worker: Label,
+}
+
+/// What happened to a checkout session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct CheckoutStepped {
+    /// The account that it pays.
+    #[serde(flatten)]
+    pub account: AccountId,
+    /// The session, as the provider calls it.
+    pub session: SessionId,
+    /// What happened.
+    #[serde(flatten)]
+    pub step: CheckoutStep,
+    /// Who did it.
+    pub actor: Label,
+}
+
+/// How the money that users hold compares with what there is for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Solvency {
+    /// There is enough.
+    Ok,
+    /// There is little more than enough.
+    Warn,
+    /// There is not enough.
+    Critical,
+    /// It could not be found out: this is no zero.
+    Unknown,
+}
+
+/// The money that users hold, and what there is for them, at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SolvencyChecked {
+    /// The sum of the balances of all users.
+    pub balances: Usdc,
+    /// The commit of each partition up to which they were summed up, partition 0 first.
+    pub positions: Vec<Sequence>,
+    /// USDC in the wallet; absent when it could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wallet: Option<Usdc>,
+    /// Promotional credit beside it; absent when it could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promo: Option<Usdc>,
+    /// The wallet against the balances.
+    pub wallet_level: Solvency,
+    /// Credits at the provider of containers; absent when they could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_credits: Option<Usdc>,
+    /// What the containers cost a month.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_monthly: Option<Usdc>,
+    /// The credits against a month.
+    pub build_level: Solvency,
+    /// The worker.
+    pub worker: Label,
+}
+
 impl Event {
     /// The account it belongs to, if it belongs to one.
     pub fn account(&self) -> Option<&AccountId> {
         match self {
             Self::Genesis(_) | Self::TermOpened(_) | Self::PolicySet(_) => None,
-            Self::SourceMarked(_) | Self::HorizonRaised(_) => None,
+            Self::SourceMarked(_) | Self::HorizonRaised(_) | Self::SolvencyChecked(_) => None,
             Self::AccountOpened(event) => Some(&event.account),
             Self::Granted(event) | Self::Deposited(event) => Some(&event.account),
             Self::Debited(event) => Some(&event.usage.account),
             Self::Declined(event) => Some(&event.usage.account),
             Self::Crossed(event) => Some(&event.account),
             Self::AccountClosed(event) => Some(&event.account),
+            Self::ContainerSet(event) => Some(&event.account),
+            Self::Paused(event) => Some(&event.account),
+            Self::Resumed(event) => Some(&event.account),
+            Self::LifecycleStepped(event) => Some(&event.account),
+            Self::NoticeStepped(event) => Some(&event.account),
+            Self::CheckoutStepped(event) => Some(&event.account),
         }
     }
 
-    /// A worker must act on it: opened, crossing, money in, close.
+    /// A worker must act on it, or people want to see it at once: opened, crossing, money in, pause, resume, close,
+    /// lifecycle, mails, sessions.
     pub fn is_signal(&self) -> bool {
         match self {
             Self::AccountOpened(_) | Self::Granted(_) | Self::Deposited(_) => true,
             Self::Crossed(_) | Self::AccountClosed(_) => true,
+            Self::ContainerSet(_) | Self::Paused(_) | Self::Resumed(_) => true,
+            Self::LifecycleStepped(_) | Self::NoticeStepped(_) | Self::CheckoutStepped(_) => true,
+            Self::SolvencyChecked(_) => true,
             Self::Genesis(_) | Self::TermOpened(_) | Self::PolicySet(_) => false,
             Self::Debited(_) | Self::Declined(_) | Self::SourceMarked(_) | Self::HorizonRaised(_) => false,
         }

@@ -1,6 +1,8 @@
 //! Evolve: what an event does to the state. One arm an event, no decision: outcomes are taken from the event and
 //! checked against the state, so that replay names the first thing that can not have happened.
 
+mod upkeep;
+
 use crate::account::{Account, Lot, LotKind};
 use crate::accounts::Accounts;
 use crate::digest::{ContentDigest, KeyFingerprint};
@@ -14,6 +16,7 @@ use crate::ledger::{App, Ledger, Mark};
 use crate::level::{Level, Line};
 use crate::money::Usdc;
 use crate::policy::Policy;
+use crate::upkeep::NoticeKind;
 
 /// An event that can not have happened in the state before it: the log or the program is broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +82,14 @@ impl Ledger {
             Event::AccountClosed(event) => self.on_account_closed(position, event),
             Event::SourceMarked(event) => self.on_source_marked(event),
             Event::HorizonRaised(event) => self.on_horizon_raised(event),
+            Event::ContainerSet(event) => self.on_container_set(position, event),
+            Event::Paused(event) => self.on_paused(position, event),
+            Event::Resumed(event) => self.on_resumed(position, event),
+            Event::LifecycleStepped(event) => self.on_lifecycle_stepped(position, event),
+            Event::NoticeStepped(event) => self.on_notice_stepped(position, event),
+            Event::CheckoutStepped(event) => self.on_checkout_stepped(position, event),
+            // It was compared, and nothing follows from that here.
+            Event::SolvencyChecked(_) => Ok(()),
         };
         done.map_err(|reason| Illegal { position, reason })
     }
@@ -132,6 +143,9 @@ impl Ledger {
         account.baseline = event.baseline;
         account.dusted = false;
         account.settle(event.level, event.epoch_started)?;
+        if event.wakes {
+            account.notice_due(position, NoticeKind::Restored);
+        }
         account.add_lot(lot(position, event.lot, kind, event.priority, event.amount));
         let verb = if kind == LotKind::Paid { "deposit" } else { "grant" };
         app.keep_key(&event.account, &event.key, ContentDigest::of_money_in(verb, event), position);
@@ -188,7 +202,9 @@ impl Ledger {
             Line::Exhausted => Level::Exhausted,
         };
         must(account.level <= at_most, "a crossing follows what made the level fall")?;
-        must(account.epoch == event.epoch, "a crossing belongs to the epoch it happens in")
+        must(account.epoch == event.epoch, "a crossing belongs to the epoch it happens in")?;
+        account.crossed(position, event.line);
+        Ok(())
     }
 
     fn on_account_closed(&mut self, position: Position, event: &AccountClosed) -> Result<(), &'static str> {
@@ -253,6 +269,7 @@ impl Account {
     fn pay(&mut self, event: &Debited, policy: &Policy) -> Result<(), &'static str> {
         let charge = &event.usage.charge;
         must(!self.closed, "a closed account pays for nothing")?;
+        must(!self.paused, "an account that was put to sleep pays for nothing")?;
         must(charge.atto() > 0, "a charge is more than nothing")?;
         let (charged, carry) = charge.split(self.carry).ok_or("a charge keeps to its limit")?;
         must(charged == event.charged, "what is charged is the charge and the carry")?;

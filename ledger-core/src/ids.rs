@@ -134,6 +134,16 @@ name! {
     Label, "label", |text| check_text("label", text, 200, "must be at most 200 bytes")
 }
 
+name! {
+    /// What a provider gives or people write: an address, an image, a reason. 1 to 1000 bytes.
+    LongText, "text", |text| check_text("text", text, 1_000, "must be at most 1000 bytes")
+}
+
+name! {
+    /// A checkout session, as the provider calls it. 1 to 100 bytes.
+    SessionId, "session", |text| check_text("session", text, 100, "must be at most 100 bytes")
+}
+
 /// An account: one user of one app.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct AccountId {

@@ -9,6 +9,7 @@
 //! - [`command`] and [`event`]: what may be asked, and what happened
 //! - [`rejection`]: the stable codes of every "no"
 //! - [`level`], [`policy`], [`account`], [`keys`]: the parts of the state
+//! - [`upkeep`]: what workers do for an account
 //! - [`ledger`]: the whole state of a partition; [`evolve`](Ledger::evolve) changes it by events
 //! - [`decide`](decide()): a command against the state gives events or a rejection
 //! - [`commit`], [`chain`]: events as bytes, and the chain that binds them
@@ -42,6 +43,7 @@ pub mod slots;
 pub mod snapshot;
 mod text_form;
 pub mod time;
+pub mod upkeep;
 mod uuid_text;
 
 #[cfg(test)]
@@ -55,8 +57,8 @@ pub use command::Command;
 pub use decide::{BatchHead, BatchItem, Decided, Outcome, SourceBatch, decide};
 pub use event::Event;
 pub use ids::{
-    AccountId, AppId, Key, Label, LogId, Meter, PartitionId, Position, Scope, Sequence, SourceName,
-    TermNonce, UserId,
+    AccountId, AppId, Key, Label, LogId, LongText, Meter, PartitionId, Position, Scope, Sequence, SessionId,
+    SourceName, TermNonce, UserId,
 };
 pub use ledger::Ledger;
 pub use level::Level;

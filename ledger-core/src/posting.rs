@@ -48,6 +48,8 @@ pub fn postings(event: &Event) -> Vec<Posting> {
             ]
         }
         Event::Genesis(_) | Event::TermOpened(_) | Event::PolicySet(_) | Event::SourceMarked(_) => vec![],
+        Event::ContainerSet(_) | Event::Paused(_) | Event::Resumed(_) | Event::SolvencyChecked(_) => vec![],
+        Event::LifecycleStepped(_) | Event::NoticeStepped(_) | Event::CheckoutStepped(_) => vec![],
         Event::Declined(_) | Event::Crossed(_) | Event::AccountClosed(_) | Event::HorizonRaised(_) => vec![],
     };
     let moved = movements.into_iter().filter(|(_, amount)| !amount.is_zero());

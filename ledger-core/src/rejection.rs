@@ -52,6 +52,16 @@ codes! {
     KeyExpired = "key_expired", 409, false, "The key is older than keys are remembered: it may have been used before.";
     KeyAhead = "key_ahead", 422, false, "The key's own time is more than 5 minutes ahead of the ledger's clock.";
     AccountClosed = "account_closed", 409, false, "The account is closed.";
+    AccountPaused = "account_paused", 409, true, "The account was put to sleep by a person: restore it first.";
+    RestoreWithoutCredit = "restore_without_credit", 402, true, "There is no credit to run on: pay in first, or force it.";
+    ContainerUnknown = "container_unknown", 404, false, "The account has no container.";
+    NothingDue = "nothing_due", 409, true, "There is nothing to do now.";
+    Claimed = "claimed", 409, true, "Another worker is at it.";
+    TooEarly = "too_early", 409, true, "It is too early to try that again.";
+    Moved = "moved", 409, true, "Something happened meanwhile that this does not know of: look again.";
+    StepOutOfPlace = "step_out_of_place", 422, false, "This can not have happened as things stand.";
+    CheckoutUnknown = "checkout_unknown", 404, false, "The account has no such checkout session that could still bring money.";
+    CheckoutsFull = "checkouts_full", 409, true, "The account has 100 checkout sessions that wait for money or for a person.";
     AmountNotPositive = "amount_not_positive", 422, false, "The amount must be more than zero.";
     AmountTooLarge = "amount_too_large", 422, false, "One command moves at most 1000000000 USDC.";
     ItemsCount = "items_count", 422, false, "A charge has 1 to 16 items.";

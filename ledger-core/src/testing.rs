@@ -111,6 +111,11 @@ pub(crate) fn keyed(key_text: &str, mut command: Command) -> Command {
         Command::Grant(command) | Command::Deposit(command) => command.key = key(key_text),
         Command::Debit(command) => command.usage.key = Some(key(key_text)),
         Command::Close(command) => command.key = Some(key(key_text)),
+        Command::SetContainer(command) => command.key = Some(key(key_text)),
+        Command::Hibernate(command) => command.key = Some(key(key_text)),
+        Command::Restore(command) => command.key = Some(key(key_text)),
+        Command::OpenCheckout(command) => command.key = Some(key(key_text)),
+        other => panic!("{other:?} takes no key"),
     }
     command
 }
@@ -236,8 +241,35 @@ pub(crate) fn tell_event(event: &Event) -> String {
         Event::AccountClosed(event) => format!("closed with {}", event.balance),
         Event::SourceMarked(event) => format!("marked {} to {}", event.source, event.to),
         Event::HorizonRaised(event) => format!("horizon of {} raised to {}", event.app, event.horizon.0),
-        Event::Genesis(_) | Event::TermOpened(_) | Event::PolicySet(_) => format!("{event:?}"),
+        Event::ContainerSet(event) => format!("container of {}", event.settings.image),
+        Event::Paused(event) => format!("paused with {}", event.balance),
+        Event::Resumed(event) => {
+            format!("resumed with {}{}", event.balance, if event.forced { ", forced" } else { "" })
+        }
+        Event::LifecycleStepped(event) => {
+            format!("step {} {}: {:?}", event.number, tell_step(&event.step), event.phase).to_lowercase()
+        }
+        Event::NoticeStepped(event) => format!(
+            "mail {:?} of epoch {} step {}: {}",
+            event.kind,
+            event.epoch,
+            event.number,
+            tell_step(&event.step)
+        )
+        .to_lowercase(),
+        Event::CheckoutStepped(event) => {
+            format!("session {} {}", event.session, tell_step(&event.step)).to_lowercase()
+        }
+        Event::Genesis(_) | Event::TermOpened(_) | Event::PolicySet(_) | Event::SolvencyChecked(_) => {
+            format!("{event:?}")
+        }
     }
+}
+
+/// The name of a step, without what stands in it.
+fn tell_step(step: &impl std::fmt::Debug) -> String {
+    let text = format!("{step:?}");
+    text.split([' ', '{']).next().unwrap_or_default().to_owned()
 }
 
 fn tell_money(event: &MoneyIn) -> String {

@@ -16,7 +16,8 @@ use ledger_core::slots::{SLOTS, SlotMap, routing_part, slot};
 use ledger_core::{AccountId, AppId, Chain, Code, Event, Ledger, PartitionId, UserId};
 use serde_json::{Value, json};
 
-const WIRE: &str = include_str!("../src/commit/wire.rs");
+const WIRE: &str =
+    concat!(include_str!("../src/commit/wire.rs"), include_str!("../src/commit/wire_upkeep.rs"));
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas")
@@ -142,7 +143,7 @@ fn golden_samples_are_a_log_that_chains_and_replays_for_ever() {
     }
     let balances: BTreeMap<_, _> =
         ledger.accounts().map(|(id, account)| (id.user.to_string(), account.balance().to_string())).collect();
-    let expected = [("anna", "0"), ("bob", "0.104"), ("{acme}🦀", "1.5")];
+    let expected = [("anna", "0"), ("bob", "0.104"), ("cleo", "5"), ("dora", "0"), ("{acme}🦀", "1.5")];
     assert_eq!(balances, expected.map(|(user, balance)| (user.to_owned(), balance.to_owned())).into());
 }
 

@@ -20,7 +20,12 @@ use crate::time::Timestamp;
 fn min_reader(event: &Event) -> u16 {
     match event {
         Event::HorizonRaised(_) => 2,
-        _ => 1,
+        Event::ContainerSet(_) | Event::Paused(_) | Event::Resumed(_) => 3,
+        Event::LifecycleStepped(_) | Event::NoticeStepped(_) | Event::CheckoutStepped(_) => 3,
+        Event::SolvencyChecked(_) => 3,
+        Event::Genesis(_) | Event::TermOpened(_) | Event::PolicySet(_) | Event::AccountOpened(_) => 1,
+        Event::Granted(_) | Event::Deposited(_) | Event::Debited(_) | Event::Declined(_) => 1,
+        Event::Crossed(_) | Event::AccountClosed(_) | Event::SourceMarked(_) => 1,
     }
 }
 
@@ -198,6 +203,13 @@ impl CommitBuilder {
                 app: self.text(event.app.as_str()),
                 horizon: event.horizon.0,
             }),
+            Event::ContainerSet(event) => wire::Event::ContainerSet(self.container_set(event)),
+            Event::Paused(event) => wire::Event::Paused(self.paused(event)),
+            Event::Resumed(event) => wire::Event::Resumed(self.resumed(event)),
+            Event::LifecycleStepped(event) => wire::Event::LifecycleStepped(self.lifecycle_stepped(event)),
+            Event::NoticeStepped(event) => wire::Event::NoticeStepped(self.notice_stepped(event)),
+            Event::CheckoutStepped(event) => wire::Event::CheckoutStepped(self.checkout_stepped(event)),
+            Event::SolvencyChecked(event) => wire::Event::SolvencyChecked(self.solvency_checked(event)),
         }
     }
 
@@ -212,6 +224,7 @@ impl CommitBuilder {
             baseline: event.baseline.credits(),
             level: level_number(event.level),
             epoch_started: event.epoch_started,
+            wakes: event.wakes,
             actor: self.text(event.actor.as_str()),
             metadata: event.metadata.as_ref().map(sealed),
         }
@@ -285,11 +298,11 @@ fn genesis(event: &Genesis) -> wire::Genesis {
     }
 }
 
-fn key(key: &Key) -> wire::Key {
+pub(super) fn key(key: &Key) -> wire::Key {
     key.uuid().map_or_else(|| wire::Key::Text(key.to_string()), |uuid| wire::Key::Uuid(*uuid))
 }
 
-fn sealed(sealed: &Sealed) -> wire::Sealed {
+pub(super) fn sealed(sealed: &Sealed) -> wire::Sealed {
     wire::Sealed(sealed.key_id, ByteBuf::from(sealed.bytes.to_vec()))
 }
 

@@ -215,6 +215,13 @@ impl<'a> Tables<'a> {
                 app: self.app(event.app)?,
                 horizon: Timestamp(event.horizon),
             }),
+            wire::Event::ContainerSet(event) => Event::ContainerSet(self.container_set(event)?),
+            wire::Event::Paused(event) => Event::Paused(self.paused(&event)?),
+            wire::Event::Resumed(event) => Event::Resumed(self.resumed(&event)?),
+            wire::Event::LifecycleStepped(event) => Event::LifecycleStepped(self.lifecycle_stepped(event)?),
+            wire::Event::NoticeStepped(event) => Event::NoticeStepped(self.notice_stepped(event)?),
+            wire::Event::CheckoutStepped(event) => Event::CheckoutStepped(self.checkout_stepped(event)?),
+            wire::Event::SolvencyChecked(event) => Event::SolvencyChecked(self.solvency_checked(event)?),
         })
     }
 
@@ -246,6 +253,7 @@ impl<'a> Tables<'a> {
             baseline: amount(event.baseline)?,
             level: level(event.level)?,
             epoch_started: event.epoch_started,
+            wakes: event.wakes,
             actor: self.name(event.actor)?,
             metadata: event.metadata.map(sealed),
         })
@@ -365,14 +373,14 @@ pub(super) fn amount(credits: i64) -> Result<Usdc, DecodeError> {
     if in_range { Ok(amount) } else { Err(DecodeError::Impossible("amount")) }
 }
 
-fn key(key: &wire::Key) -> Result<Key, DecodeError> {
+pub(super) fn key(key: &wire::Key) -> Result<Key, DecodeError> {
     match key {
         wire::Key::Uuid(bytes) => Ok(Key::of_uuid(*bytes)),
         wire::Key::Text(text) => Ok(Key::new(text)?),
     }
 }
 
-fn sealed(sealed: wire::Sealed) -> Sealed {
+pub(super) fn sealed(sealed: wire::Sealed) -> Sealed {
     Sealed { key_id: sealed.0, bytes: Bytes::from(sealed.1.into_vec()) }
 }
 

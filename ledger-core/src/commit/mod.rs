@@ -6,7 +6,9 @@ mod plain;
 mod prefix;
 mod straight;
 mod table;
+mod upkeep;
 mod wire;
+mod wire_upkeep;
 
 #[cfg(test)]
 mod tests;

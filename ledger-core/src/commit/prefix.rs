@@ -10,8 +10,8 @@ pub const VERSION: u16 = 1;
 
 /// What this program reads: commits name the oldest reader that understands all of their events.
 ///
-/// 1: all but what follows. 2: `HorizonRaised`.
-pub const READER: u16 = 2;
+/// 1: all but what follows. 2: `HorizonRaised`. 3: what people and workers tell of the upkeep of accounts.
+pub const READER: u16 = 3;
 
 const MAGIC: [u8; 4] = *b"DRIP";
 

@@ -4,6 +4,7 @@ mod chain;
 mod hostile;
 mod straight;
 mod strategies;
+mod upkeep;
 
 use proptest::prelude::*;
 

@@ -8,6 +8,10 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_bytes::{ByteBuf, Bytes as ByteSlice};
 
+use super::wire_upkeep::{
+    CheckoutStepped, ContainerSet, LifecycleStepped, NoticeStepped, Paused, Resumed, SolvencyChecked,
+};
+
 /// Everything of the body before its events. They follow as field `e`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Body {
@@ -65,6 +69,20 @@ pub(super) enum Event {
     SourceMarked(SourceMarked),
     #[serde(rename = "H")]
     HorizonRaised(HorizonRaised),
+    #[serde(rename = "K")]
+    ContainerSet(ContainerSet),
+    #[serde(rename = "Z")]
+    Paused(Paused),
+    #[serde(rename = "W")]
+    Resumed(Resumed),
+    #[serde(rename = "L")]
+    LifecycleStepped(LifecycleStepped),
+    #[serde(rename = "E")]
+    NoticeStepped(NoticeStepped),
+    #[serde(rename = "U")]
+    CheckoutStepped(CheckoutStepped),
+    #[serde(rename = "S")]
+    SolvencyChecked(SolvencyChecked),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -145,6 +163,8 @@ pub(super) struct MoneyIn {
     pub(super) level: u8,
     #[serde(rename = "j", default, skip_serializing_if = "Option::is_none")]
     pub(super) epoch_started: Option<u32>,
+    #[serde(rename = "o", default, skip_serializing_if = "is_default")]
+    pub(super) wakes: bool,
     #[serde(rename = "w")]
     pub(super) actor: u32,
     #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]

@@ -53,6 +53,9 @@ fn admit<'a>(ledger: &'a Ledger, usage: &Usage) -> Result<Admitted<'a>, Rejectio
     if account.is_closed() {
         return Err(Code::AccountClosed.into());
     }
+    if account.is_paused() {
+        return Err(Code::AccountPaused.into());
+    }
     let charged = check_charge(&usage.charge, account)?;
     check_credit(account, charged)?;
     Ok(Admitted::Now(Admission { app, account, charged, fingerprint }))

@@ -3,9 +3,12 @@
 //! Each command is a column of early returns, one rule a line, in the order of [`Code`]; after the last of them
 //! nothing can fail. Nothing here changes the state: the caller evolves it with the events.
 
+mod checkout;
 mod close;
 mod debit;
+mod lifecycle;
 mod money_in;
+mod notice;
 mod open;
 mod source;
 
@@ -70,6 +73,14 @@ pub fn decide(ledger: &Ledger, command: &Command) -> Decided {
         Command::Deposit(command) => money_in::deposit(ledger, command).into(),
         Command::Debit(command) => debit::debit(ledger, &command.usage, command.dry_run),
         Command::Close(command) => close::close(ledger, command).into(),
+        Command::SetContainer(command) => lifecycle::set_container(ledger, command).into(),
+        Command::Hibernate(command) => lifecycle::hibernate(ledger, command).into(),
+        Command::Restore(command) => lifecycle::restore(ledger, command).into(),
+        Command::ClaimLifecycle(command) => lifecycle::claim(ledger, command).into(),
+        Command::RecordStep(command) => lifecycle::record(ledger, command).into(),
+        Command::RecordNotice(command) => notice::record(ledger, command).into(),
+        Command::OpenCheckout(command) => checkout::open(ledger, command).into(),
+        Command::SettleCheckout(command) => checkout::settle(ledger, command).into(),
     }
 }
 

@@ -69,6 +69,7 @@ fn events(
         baseline,
         level: movement.level,
         epoch_started: movement.epoch_started,
+        wakes: account.wakes_at(movement.level),
         actor: command.actor.clone(),
         metadata: command.metadata.clone(),
     };

@@ -218,6 +218,7 @@ impl Model {
             Command::Deposit(command) => format!("deposit {}", command.amount),
             Command::Debit(command) => format!("debit {:?}", command.usage.charge),
             Command::Open(_) | Command::Close(_) => "close".to_owned(),
+            other => unreachable!("the model is asked no {other:?}"),
         };
         if let Some(key) = command.key()
             && let Some(used) = self.used.iter().find(|used| used.who == *who && used.key == *key)
@@ -232,6 +233,7 @@ impl Model {
                 self.debit(who, command.usage.key.as_ref(), &command.usage.charge, command.dry_run)
             }
             Command::Open(_) | Command::Close(_) => self.close(who),
+            other => unreachable!("the model is asked no {other:?}"),
         };
         let Some(key) = command.key().filter(|_| told[0] == "applied") else { return told };
         let usage = matches!(command, Command::Debit(_));

@@ -18,6 +18,7 @@ use crate::money::Usdc;
 use crate::policy::{OnDecline, Policy};
 use crate::slots::{SlotMap, SlotRange};
 use crate::time::Timestamp;
+use crate::upkeep::Upkeep;
 
 type Read<T> = Result<T, SnapshotError>;
 
@@ -206,7 +207,7 @@ impl In<'_> {
         account.epoch = self.u32()?;
         let lots_made = self.u32()?;
         account.fee_carry = self.u16()?;
-        let [level, dusted, closed] = self.raw()?;
+        let [level, dusted, closed, paused, forced] = self.raw()?;
         account.level = match level {
             0 => Level::Exhausted,
             1 => Level::Low,
@@ -214,11 +215,23 @@ impl In<'_> {
             _ => return Err(SnapshotError::Layout),
         };
         (account.dusted, account.closed) = (dusted != 0, closed != 0);
+        (account.paused, account.forced) = (paused != 0, forced != 0);
+        account.upkeep = self.upkeep()?;
         for _ in 0..self.u32()? {
             account.lots.push(self.lot()?);
         }
         account.lots_made = lots_made;
         Ok(account)
+    }
+
+    fn upkeep(&mut self) -> Read<Option<Box<Upkeep>>> {
+        let length = self.u32()? as usize;
+        let (bytes, rest) = self.bytes.split_at_checked(length).ok_or(SnapshotError::Layout)?;
+        self.bytes = rest;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        rmp_serde::from_slice(bytes).map(Some).map_err(|_| SnapshotError::Layout)
     }
 
     fn lot(&mut self) -> Read<Lot> {

@@ -13,6 +13,7 @@ use crate::ledger::{App, Ledger};
 use crate::level::Level;
 use crate::policy::{OnDecline, Policy};
 use crate::slots::SlotMap;
+use crate::upkeep::Upkeep;
 
 /// The state, and the generations it counts on.
 pub(super) fn state(chain: &Chain, ledger: &Ledger) -> (Vec<u8>, Vec<Arc<Generation>>) {
@@ -176,9 +177,20 @@ impl Out {
             Level::Low => 1,
             Level::Healthy => 2,
         };
-        self.raw(&[level, u8::from(account.dusted), u8::from(account.closed)]);
+        let flags = [account.dusted, account.closed, account.paused, account.forced];
+        self.raw(&[level]);
+        self.raw(&flags.map(u8::from));
+        self.upkeep(account.upkeep());
         self.count(account.lots.len());
         account.lots.iter().for_each(|lot| self.lot(lot));
+    }
+
+    /// Few accounts have one, so its form may be a general one.
+    fn upkeep(&mut self, upkeep: Option<&Upkeep>) {
+        let bytes = upkeep.map(|upkeep| rmp_serde::to_vec(upkeep).expect("writing to memory does not fail"));
+        let bytes = bytes.unwrap_or_default();
+        self.count(bytes.len());
+        self.raw(&bytes);
     }
 
     fn lot(&mut self, lot: &Lot) {

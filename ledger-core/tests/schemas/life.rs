@@ -1,5 +1,8 @@
 //! A short life of a ledger, one commit for each kind of event: where the golden samples came from.
 
+#[path = "upkeep.rs"]
+mod upkeep;
+
 use ledger_core::charge::{Charge, Item, Quantity, UnitPrice};
 use ledger_core::command::{AddMoney, Close, Command, Debit, Open};
 use ledger_core::commit::{CommitBuilder, EncodedCommit, Hash, Head};
@@ -45,8 +48,12 @@ impl Life {
 
     fn asks(&mut self, command: &Command) {
         self.ledger.begin(self.time());
-        let decided = decide(&self.ledger, command);
+        let mut decided = decide(&self.ledger, command);
         assert!(!decided.events.is_empty(), "{command:?}: {:?}", decided.outcome);
+        if let Some(Event::Granted(event)) = decided.events.first_mut() {
+            // These samples are older than the field.
+            event.wakes = false;
+        }
         decided.events.iter().for_each(|event| self.happens(event));
     }
 
@@ -151,6 +158,7 @@ pub(crate) fn commits() -> Vec<(&'static str, EncodedCommit)> {
     money_in(&mut life);
     usage(&mut life);
     end(&mut life);
+    upkeep::upkeep(&mut life);
     life.commits
 }
 

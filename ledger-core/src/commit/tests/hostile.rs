@@ -107,21 +107,21 @@ fn refusal(bytes: &[u8]) -> String {
     Commit::decode(bytes).unwrap_err().to_string()
 }
 
-const UPGRADE: &str = "needs a program that reads format 3; this one reads up to 2: upgrade it";
+const UPGRADE: &str = "needs a program that reads format 4; this one reads up to 3: upgrade it";
 
 #[test]
 fn what_needs_a_newer_reader_says_so() {
-    assert_eq!(refusal(&written(1, &Body { r: 3, ..body(vec![]) })), UPGRADE);
-    assert_eq!(refusal(&written(2, &Body { r: 3, ..body(vec![]) })), UPGRADE);
-    assert_eq!(refusal(&written(3, &body(vec![]))), UPGRADE);
-    assert_eq!(refusal(&[&prefix(3)[..], b"no MessagePack at all"].concat()), UPGRADE);
+    assert_eq!(refusal(&written(1, &Body { r: 4, ..body(vec![]) })), UPGRADE);
+    assert_eq!(refusal(&written(3, &Body { r: 4, ..body(vec![]) })), UPGRADE);
+    assert_eq!(refusal(&written(4, &body(vec![]))), UPGRADE);
+    assert_eq!(refusal(&[&prefix(4)[..], b"no MessagePack at all"].concat()), UPGRADE);
 }
 
 #[test]
 fn what_needs_a_newer_reader_says_so_before_anything_else_is_read() {
-    let unknown = std::collections::BTreeMap::from([("r", 3)]);
+    let unknown = std::collections::BTreeMap::from([("r", 4)]);
     assert_eq!(refusal(&written(1, &unknown)), UPGRADE);
-    let bytes = written(1, &Body { r: 3, ..body(vec![closed()]) });
+    let bytes = written(1, &Body { r: 4, ..body(vec![closed()]) });
     assert_eq!(refusal(&replaced(&bytes, b"\x81\xa1C", b"\x81\xa1Q")), UPGRADE);
 }
 

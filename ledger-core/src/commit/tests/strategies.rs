@@ -37,14 +37,14 @@ pub(super) fn head() -> impl Strategy<Value = Head> {
     )
 }
 
-fn text() -> impl Strategy<Value = String> {
+pub(super) fn text() -> impl Strategy<Value = String> {
     let long = "ж".repeat(50);
     let fixed = ["anna", "{acme}bob", "🦀", "a b/c", "demo", "search", long.as_str()];
     let any = "[^\\p{Cc}$]{1,20}".prop_filter("no URL holds these", |text| text != "." && text != "..");
     prop_oneof![select(fixed.map(str::to_owned).to_vec()), any]
 }
 
-fn label() -> impl Strategy<Value = Label> {
+pub(super) fn label() -> impl Strategy<Value = Label> {
     text().prop_map(|text| Label::new(&text).unwrap())
 }
 
@@ -56,14 +56,14 @@ fn source() -> impl Strategy<Value = SourceName> {
     text().prop_map(|text| SourceName::new(&text).unwrap())
 }
 
-fn account() -> impl Strategy<Value = AccountId> {
+pub(super) fn account() -> impl Strategy<Value = AccountId> {
     (select(vec!["demo", "other"]), text()).prop_map(|(app, user)| AccountId {
         app: AppId::new(app).unwrap(),
         user: UserId::new(&user).unwrap(),
     })
 }
 
-fn key() -> impl Strategy<Value = Key> {
+pub(super) fn key() -> impl Strategy<Value = Key> {
     let uuid = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
     let nearly =
         ["[0-9a-fA-F]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9A-F]{12}", "[0-9a-f]{32}", "[0-9a-f-]{36}"];
@@ -72,12 +72,12 @@ fn key() -> impl Strategy<Value = Key> {
     prop_oneof![text(), uuid, nearly].prop_map(|text| Key::new(&text).unwrap())
 }
 
-fn sealed() -> impl Strategy<Value = Sealed> {
+pub(super) fn sealed() -> impl Strategy<Value = Sealed> {
     (prop_oneof![Just(0), any::<u32>()], prop::collection::vec(any::<u8>(), 0..300))
         .prop_map(|(key_id, bytes)| Sealed { key_id, bytes: bytes.into() })
 }
 
-fn amount() -> impl Strategy<Value = Usdc> {
+pub(super) fn amount() -> impl Strategy<Value = Usdc> {
     let most = BALANCE_MAX.credits();
     prop_oneof![select(vec![0, 1, 127, 128, 7_000, most]), 0..=most].prop_map(Usdc::from_credits)
 }
@@ -145,13 +145,14 @@ fn declined() -> impl Strategy<Value = Declined> {
 
 fn money_in() -> impl Strategy<Value = MoneyIn> {
     let figures = (amount(), any::<u32>(), any::<u8>(), amount(), amount());
-    (account(), key(), figures, level(), of(any::<u32>()), label(), of(sealed())).prop_map(
+    let rise = (of(any::<u32>()), any::<bool>());
+    (account(), key(), figures, level(), rise, label(), of(sealed())).prop_map(
         |(
             account,
             key,
             (amount, lot, priority, balance, baseline),
             level,
-            epoch_started,
+            (epoch_started, wakes),
             actor,
             metadata,
         )| MoneyIn {
@@ -164,6 +165,7 @@ fn money_in() -> impl Strategy<Value = MoneyIn> {
             baseline,
             level,
             epoch_started,
+            wakes,
             actor,
             metadata,
         },
@@ -240,5 +242,6 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
         closed.prop_map(Event::AccountClosed),
         marked.prop_map(Event::SourceMarked),
         raised.prop_map(Event::HorizonRaised),
+        super::upkeep::event(),
     ]
 }

@@ -1,0 +1,120 @@
+//! Checkout sessions: money comes in from our own record of one, never from what a message says.
+
+use super::{Accepted, account_of, lifecycle, money_in};
+use crate::account::Account;
+use crate::command::{AddMoney, CheckoutOutcome, OpenCheckout, SettleCheckout};
+use crate::digest::{ContentDigest, KeyFingerprint};
+use crate::event::{CheckoutStepped, Event};
+use crate::ids::{LongText, Position};
+use crate::ledger::{App, Ledger};
+use crate::money::Usdc;
+use crate::rejection::{Code, Rejection};
+use crate::upkeep::{Checkout, CheckoutStep, ParkReason, checkout_key};
+
+pub(super) fn open(ledger: &Ledger, command: &OpenCheckout) -> Result<Accepted, Rejection> {
+    let (app, account) = account_of(ledger, &command.account)?;
+    let content = || ContentDigest::of_checkout(command.amount);
+    if let Some(position) = lifecycle::used(ledger, app, &command.account, command.key.as_ref(), content)? {
+        return Ok(Accepted::Duplicate(position));
+    }
+    if account.is_closed() {
+        return Err(Code::AccountClosed.into());
+    }
+    super::check_amount(command.amount)?;
+    if account.upkeep().is_some_and(|upkeep| upkeep.is_full_of_checkouts()) {
+        return Err(Code::CheckoutsFull.into());
+    }
+    if known(account, command.session.as_str()).is_some() {
+        return Ok(Accepted::Unchanged);
+    }
+    let step = CheckoutStep::Opened {
+        amount: command.amount,
+        url: command.url.clone(),
+        expires_at: command.expires_at,
+        key: command.key.clone(),
+        secret: command.secret.clone(),
+    };
+    let (account, session, actor) = (command.account.clone(), command.session.clone(), command.actor.clone());
+    Ok(Accepted::Events(vec![Event::CheckoutStepped(CheckoutStepped { account, session, step, actor })]))
+}
+
+pub(super) fn settle(ledger: &Ledger, command: &SettleCheckout) -> Result<Accepted, Rejection> {
+    let (app, account) = account_of(ledger, &command.account)?;
+    let paid_before = paid_before(ledger, app, command);
+    if let Some(position) = paid_before {
+        return Ok(Accepted::Duplicate(position));
+    }
+    let checkout = known(account, command.session.as_str()).ok_or(Code::CheckoutUnknown)?;
+    let told = |step| Ok(Accepted::Events(vec![stepped(command, step)]));
+    match &command.outcome {
+        CheckoutOutcome::Paid { amount, transaction } if *amount == checkout.amount => {
+            let events = deposit(ledger, command, checkout.amount, transaction.clone());
+            match events {
+                Ok(events) => Ok(Accepted::Events(events)),
+                Err(_) => park(command, checkout, ParkReason::Refused, Some(*amount)),
+            }
+        }
+        CheckoutOutcome::Paid { amount, .. } => {
+            park(command, checkout, ParkReason::AmountDiffers, Some(*amount))
+        }
+        CheckoutOutcome::Ended(reason) => park(command, checkout, *reason, None),
+        CheckoutOutcome::Credited(amount) => {
+            super::check_amount(*amount)?;
+            deposit(ledger, command, *amount, None).map(Accepted::Events)
+        }
+        CheckoutOutcome::Dismissed => told(CheckoutStep::Dismissed),
+    }
+}
+
+/// The session waits for a person; when it does so already for this reason, nothing changes.
+fn park(
+    command: &SettleCheckout,
+    checkout: &Checkout,
+    reason: ParkReason,
+    paid: Option<Usdc>,
+) -> Result<Accepted, Rejection> {
+    if checkout.parked == Some(reason) {
+        return Ok(Accepted::Unchanged);
+    }
+    Ok(Accepted::Events(vec![stepped(command, CheckoutStep::Parked { reason, paid })]))
+}
+
+/// The deposit, and that the session brought it.
+fn deposit(
+    ledger: &Ledger,
+    command: &SettleCheckout,
+    amount: Usdc,
+    transaction: Option<LongText>,
+) -> Result<Vec<Event>, Rejection> {
+    let money = AddMoney {
+        account: command.account.clone(),
+        key: checkout_key(&command.session),
+        amount,
+        actor: command.actor.clone(),
+        metadata: None,
+    };
+    match money_in::deposit(ledger, &money)? {
+        Accepted::Events(mut events) => {
+            events.push(stepped(command, CheckoutStep::Paid { transaction }));
+            Ok(events)
+        }
+        Accepted::Duplicate(_) | Accepted::Unchanged => {
+            unreachable!("whether its key was used was asked before")
+        }
+    }
+}
+
+/// Where the money of this session came in, whatever amount it was.
+fn paid_before(ledger: &Ledger, app: &App, command: &SettleCheckout) -> Option<Position> {
+    let fingerprint = KeyFingerprint::of(&command.account, &checkout_key(&command.session));
+    app.kept_keys.get(&fingerprint).map(|used| ledger.position_of(*used))
+}
+
+fn known<'a>(account: &'a Account, session: &str) -> Option<&'a Checkout> {
+    account.upkeep()?.checkout(session)
+}
+
+fn stepped(command: &SettleCheckout, step: CheckoutStep) -> Event {
+    let (account, session, actor) = (command.account.clone(), command.session.clone(), command.actor.clone());
+    Event::CheckoutStepped(CheckoutStepped { account, session, step, actor })
+}
