@@ -10,7 +10,7 @@ use crate::ids::Position;
 use crate::level::{Level, Line};
 use crate::money::Usdc;
 use crate::policy::{OnDecline, Policy};
-use crate::upkeep::{Container, Phase, Upkeep, Wanted};
+use crate::upkeep::{Container, Phase, Standing, Upkeep, Wanted};
 
 /// How many lots with money left an account may have: what one debit burns must fit into one commit.
 pub const LOTS_MAX: usize = 10_000;
@@ -72,13 +72,13 @@ pub enum Status {
 
 impl Status {
     /// What account and container come to.
-    pub fn of(level: Level, wanted: Wanted, container: Option<&Container>) -> Self {
+    pub fn of(level: Level, wanted: Wanted, container: Option<Standing>) -> Self {
         let running = container.is_none_or(|container| container.phase == Phase::Running);
         let ran = container.is_some_and(|container| container.ran);
-        let gave_up = container.is_some_and(|container| container.gave_up(wanted));
+        let failed = |container: Standing| container.gave_up && !container.phase.is_rest(wanted);
         match wanted {
             Wanted::Absent => Self::Closed,
-            _ if gave_up => Self::Failed,
+            _ if container.is_some_and(failed) => Self::Failed,
             Wanted::Asleep => Self::Paused,
             Wanted::Running if running && level == Level::Healthy => Self::Active,
             Wanted::Running if running => Self::LowCredit,
@@ -203,7 +203,7 @@ impl Account {
 
     /// How it is shown to people.
     pub fn status(&self) -> Status {
-        Status::of(self.level, self.wanted(), self.container())
+        Status::of(self.level, self.wanted(), self.container().map(Container::standing))
     }
 
     /// A person put it to sleep: it refuses debits.

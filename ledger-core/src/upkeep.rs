@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::Position;
 
 pub use checkout::{CHECKOUT_KEY, CHECKOUTS_MAX, Checkout, CheckoutStep, ParkReason, checkout_key};
-pub use container::{Container, Holder, Operation, Phase, Progress, Step, Strategy, Wanted};
+pub use container::{Container, Holder, Operation, Phase, Progress, Standing, Step, Strategy, Wanted};
 pub use notice::{Notice, NoticeKind, NoticeState, NoticeStep};
 
 /// Most accounts have none of it, so it stands apart from them.

@@ -85,6 +85,7 @@ impl Delta {
             Event::Crossed(event) => self.crossed(position, time, event),
             Event::AccountClosed(event) => self.closed(position, time, event),
             Event::SourceMarked(event) => self.marked(event),
+            _ => {}
         }
     }
 

@@ -20,6 +20,7 @@ pub mod delta;
 mod error;
 pub mod fold;
 pub mod frozen;
+pub mod tables;
 mod journal;
 pub mod machine;
 mod outage;

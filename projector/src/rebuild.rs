@@ -21,7 +21,7 @@ use crate::check::require_log;
 use crate::delta::Delta;
 use crate::error::{Error, ProjectorError};
 use crate::fold::Fold;
-use crate::frozen::{TABLES, Table};
+use crate::tables::{TABLES, Table};
 use crate::machine::decode;
 use crate::postgres::PostgresRebuild;
 use crate::rows::ChainPosition;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use event_log::Entry;
 use futures::TryStreamExt as _;
 use judge::{Fold, Views as Judged, views};
-use projector::frozen::{JOURNAL, TABLES, Table};
+use projector::tables::{JOURNAL, TABLES, Table};
 use projector::{Applied, ChainPosition, FrozenViews, ViewStore};
 
 use crate::folding::{delta, start};

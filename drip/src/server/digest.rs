@@ -3,7 +3,7 @@
 
 use futures::StreamExt as _;
 use projector::FrozenViews;
-use projector::frozen::{CHAIN_POSITIONS, TABLES, Table};
+use projector::tables::{CHAIN_POSITIONS, TABLES, Table};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 

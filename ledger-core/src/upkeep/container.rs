@@ -179,8 +179,8 @@ pub struct Container {
     pub steps: u32,
     /// It has run before.
     pub ran: bool,
-    /// Its settings are those that it was deployed with.
-    pub current: bool,
+    /// It was deployed with the settings in force.
+    pub deployed: bool,
     /// The service has the variables of the settings in force.
     pub variables_set: bool,
     /// As the provider calls them.
@@ -201,15 +201,44 @@ pub struct Container {
     pub holder: Option<Holder>,
 }
 
+/// As much of a container as its status is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// How it stands.
+    pub phase: Phase,
+    /// It has run before.
+    pub ran: bool,
+    /// The time that was set for what is under way is over.
+    pub gave_up: bool,
+}
+
+impl Wanted {
+    /// What an account wants that stands so.
+    pub fn of(level: Level, closed: bool, paused: bool, forced: bool) -> Self {
+        match level {
+            _ if closed => Self::Absent,
+            _ if paused => Self::Asleep,
+            Level::Exhausted if !forced => Self::Asleep,
+            _ => Self::Running,
+        }
+    }
+}
+
+impl Phase {
+    /// Nothing is to be done for what is wanted.
+    pub fn is_rest(self, wanted: Wanted) -> bool {
+        match wanted {
+            Wanted::Running => self == Self::Running,
+            Wanted::Asleep => matches!(self, Self::Absent | Self::Creating | Self::Asleep),
+            Wanted::Absent => self == Self::Absent,
+        }
+    }
+}
+
 impl Account {
     /// What it wants of its container, if it has one.
     pub fn wanted(&self) -> Wanted {
-        match self.level {
-            _ if self.closed => Wanted::Absent,
-            _ if self.paused => Wanted::Asleep,
-            Level::Exhausted if !self.forced => Wanted::Asleep,
-            _ => Wanted::Running,
-        }
+        Wanted::of(self.level, self.closed, self.paused, self.forced)
     }
 
     /// What is to be done for its container now; `None` when all is as wanted.
@@ -231,7 +260,7 @@ impl Container {
             phase: Phase::Absent,
             steps: 0,
             ran: false,
-            current: false,
+            deployed: false,
             variables_set: false,
             project: None,
             environment: None,
@@ -246,7 +275,7 @@ impl Container {
 
     /// Other settings: what runs goes on until it is deployed anew.
     pub(crate) fn set(&mut self, settings: Position) {
-        (self.settings, self.current, self.variables_set) = (settings, false, false);
+        (self.settings, self.deployed, self.variables_set) = (settings, false, false);
         self.progress = None;
     }
 
@@ -254,7 +283,7 @@ impl Container {
     pub fn due(&self, wanted: Wanted) -> Option<Operation> {
         let start = if self.ran { Operation::Restore } else { Operation::Provision };
         match (wanted, self.phase) {
-            (Wanted::Running, Phase::Running) => (!self.current).then_some(Operation::Provision),
+            (Wanted::Running, Phase::Running) => (!self.deployed).then_some(Operation::Provision),
             (Wanted::Running, Phase::Absent | Phase::Creating) => Some(Operation::Provision),
             (Wanted::Running, Phase::Starting | Phase::Stopping | Phase::Asleep) => Some(start),
             (Wanted::Asleep, Phase::Absent | Phase::Creating | Phase::Asleep) => None,
@@ -266,10 +295,10 @@ impl Container {
         }
     }
 
-    /// The time that was set for what is due now is over.
-    pub fn gave_up(&self, wanted: Wanted) -> bool {
-        let due = self.due(wanted);
-        self.progress.is_some_and(|progress| progress.gave_up && Some(progress.operation) == due)
+    /// What its status is made of.
+    pub fn standing(&self) -> Standing {
+        let gave_up = self.progress.is_some_and(|progress| progress.gave_up);
+        Standing { phase: self.phase, ran: self.ran, gave_up }
     }
 
     /// Whether what a worker tells can have happened.
@@ -310,7 +339,7 @@ impl Container {
                 self.deployment = Some(id.clone());
                 // A deployment that puts it to sleep does not start it.
                 if self.phase != Phase::Stopping {
-                    (self.phase, self.current) = (Phase::Starting, true);
+                    (self.phase, self.deployed) = (Phase::Starting, true);
                 }
             }
             Step::Running => {
@@ -342,7 +371,7 @@ impl Container {
 
     fn on_service_deleted(&mut self) {
         (self.service, self.url, self.deployment) = (None, None, None);
-        (self.current, self.variables_set) = (false, false);
+        (self.deployed, self.variables_set) = (false, false);
         match self.phase {
             Phase::Stopping => self.arrived(Phase::Asleep),
             _ => self.phase = Phase::Removing,

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use projector::frozen::Table;
+use projector::tables::Table;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
@@ -182,7 +182,7 @@ fn plain(value: &Value) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use projector::frozen::{ACCOUNTS, JOURNAL, SOURCES};
+    use projector::tables::{ACCOUNTS, JOURNAL, SOURCES};
 
     use super::*;
     use crate::server::digest::digest_of_all;

@@ -9,7 +9,7 @@ use judge::{Fold, Position};
 use ledger_core::commit::Hash;
 use ledger_core::{LogId, PartitionId, Timestamp};
 use projector::FrozenViews;
-use projector::frozen::{ACCOUNTS, CHAIN_POSITIONS, JOURNAL, LOTS, SOURCES, Table, USAGE_HOURS};
+use projector::tables::{ACCOUNTS, CHAIN_POSITIONS, JOURNAL, LOTS, SOURCES, Table, USAGE_HOURS};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::partition;

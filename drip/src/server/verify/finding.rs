@@ -3,7 +3,7 @@
 use event_log::anchors::Difference as LogDifference;
 use event_log::{Alarm, Anchor, ReadError};
 use judge::Violation;
-use projector::frozen::CHAIN_POSITIONS;
+use projector::tables::CHAIN_POSITIONS;
 use serde_json::json;
 
 use super::compare::Difference;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use event_log::{Entry, LogIdentity, ReadError};
 use judge::{Fold, Rule, Totals, Views, Violation, views};
-use projector::frozen::{ACCOUNTS, CHAIN_POSITIONS, JOURNAL, LOTS, SOURCES, Table, USAGE_HOURS};
+use projector::tables::{ACCOUNTS, CHAIN_POSITIONS, JOURNAL, LOTS, SOURCES, Table, USAGE_HOURS};
 use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
 
