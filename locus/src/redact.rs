@@ -7,7 +7,8 @@ const LOOK: usize = 4_096;
 /// How much of it is shown, in characters.
 const SHOW: usize = 240;
 /// Names of JSON members whose text is a secret, whatever it looks like.
-const NAMES: [&str; 7] = ["secret", "token", "apikey", "api_key", "privatekey", "password", "jwt"];
+const NAMES: [&str; 8] =
+    ["secret", "token", "apikey", "api_key", "privatekey", "password", "jwt", "authorization"];
 
 /// The beginning of a foreign text on one line, without what looks like a secret and without `own`, the secret the call
 /// was made with.
