@@ -53,6 +53,8 @@ pub(crate) struct Call {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) body: String,
+    /// What the call was made with, to be hidden when the answer says it back.
+    pub(crate) own: Option<Secret>,
 }
 
 impl Call {
@@ -233,7 +235,7 @@ impl Http {
             }
             Err(error) => return Err(transport(call, &error, bearer)),
         };
-        refusal::check(self.service, call, Answer { status, body }, after, bearer)
+        refusal::check(self.service, call, Answer { status, body, own: bearer.cloned() }, after)
     }
 
     /// The status of a foreign page, asked for once and without any secret.
@@ -245,18 +247,20 @@ impl Http {
         tracing::debug!(method = "GET", %path, status = code, ms = start.elapsed().as_millis(), "probed");
         status
     }
-
-    /// Reads an answer without an envelope.
-    pub(crate) fn decode<T: DeserializeOwned>(&self, call: &Call, json: &str) -> Result<T, Error> {
-        serde_json::from_str(json).map_err(|error| unreadable(call, json, &error.to_string()))
-    }
 }
 
-/// A success that says something else than expected.
-pub(crate) fn unreadable(call: &Call, json: &str, reason: &str) -> Error {
-    let snippet = call.shown(json, None);
-    let detail = format!("{}: {snippet}", call.shown(reason, None));
-    Error::new(ErrorKind::Decode { snippet }, call.name(), detail)
+impl Answer {
+    /// Reads this part of the answer.
+    pub(crate) fn decode<T: DeserializeOwned>(&self, call: &Call, json: &str) -> Result<T, Error> {
+        serde_json::from_str(json).map_err(|error| self.unreadable(call, &error.to_string()))
+    }
+
+    /// It says something else than expected.
+    pub(crate) fn unreadable(&self, call: &Call, reason: &str) -> Error {
+        let snippet = call.shown(&self.body, self.own.as_ref());
+        let detail = format!("{}: {snippet}", call.shown(reason, self.own.as_ref()));
+        Error::new(ErrorKind::Decode { snippet }, call.name(), detail)
+    }
 }
 
 /// One line a call: what was asked, how it went, how long it took.

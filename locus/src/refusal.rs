@@ -10,7 +10,6 @@ use serde::Deserialize;
 use crate::error::{Error, ErrorKind};
 use crate::http::{Answer, Call, Service};
 use crate::lenient;
-use crate::secret::Secret;
 
 /// What the services say with a "no", all shapes together. `error` and `message` are Locus's, `code` and `message`
 /// AgentMail's (documented); an approval stands in `data` or flat.
@@ -63,10 +62,10 @@ pub(crate) fn check(
     call: &Call,
     answer: Answer,
     after: Option<Duration>,
-    own: Option<&Secret>,
 ) -> Result<Answer, Error> {
     let said = Said::read(&answer.body);
     let Some(kind) = kind(service, answer.status, &said, after) else { return Ok(answer) };
+    let own = answer.own.as_ref();
     let error = Error::new(kind, call.name(), call.shown(&answer.body, own));
     let code = said.code.as_ref().map(|code| call.shown(code, own));
     let error = error.with_after(after).with_code(code.filter(|_| service == Service::Mail));

@@ -93,7 +93,7 @@ impl Build {
 
     async fn ask<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
         let answer = self.send(call).await?;
-        self.http.decode(call, &answer.body)
+        answer.decode(call, &answer.body)
     }
 
     /// Sends a call with the token at hand. A token that is refused is exchanged once; a refused call did nothing, so

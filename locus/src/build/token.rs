@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind};
-use crate::http::{Call, Http, unreadable};
+use crate::http::{Call, Http};
 use crate::secret::{LocusKey, Secret};
 
 /// A token, and which exchange it came from.
@@ -81,9 +81,8 @@ impl Tokens {
         let call = http.call(Method::POST, &["auth", "exchange"])?.repeatable();
         let call = call.json(&json!({ "apiKey": self.key.secret().expose() }))?;
         let answer = http.send(&call, None, deadline).await.map_err(Error::before_sending)?;
-        // Nothing is shown of an answer that may hold a token under a name we do not know.
-        let token = token_in(&answer.body).ok_or_else(|| unreadable(&call, "", "it has no token"));
-        token.map_err(Error::before_sending)
+        let none = || answer.unreadable(&call.confidential(), "it has no token").before_sending();
+        token_in(&answer.body).ok_or_else(none)
     }
 }
 

@@ -70,6 +70,6 @@ impl Mail {
 
     async fn ask<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
         let answer = self.http.send(call, Some(self.key.secret()), self.http.deadline()).await?;
-        self.http.decode(call, &answer.body)
+        answer.decode(call, &answer.body)
     }
 }

@@ -21,7 +21,7 @@ pub use wrapped::WrappedAnswer;
 pub use x402::{X402Mail, X402Message, X402Sent};
 
 use crate::error::Error;
-use crate::http::{Answer, Call, Http, Service, unreadable};
+use crate::http::{Answer, Call, Http, Service};
 use crate::secret::LocusKey;
 use crate::timing::Timing;
 
@@ -85,13 +85,13 @@ impl Pay {
 
     async fn ask<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
         let answer = self.send(call).await?;
-        self.http.decode(call, data(call, &answer.body)?)
+        answer.decode(call, data(call, &answer)?)
     }
 }
 
 /// What stands in the envelope, or the whole answer when it has none: some answers are flat.
-fn data<'a>(call: &Call, json: &'a str) -> Result<&'a str, Error> {
-    let envelope: Envelope<'a> =
-        serde_json::from_str(json).map_err(|error| unreadable(call, json, &error.to_string()))?;
-    Ok(envelope.data.map_or(json, RawValue::get))
+fn data<'a>(call: &Call, answer: &'a Answer) -> Result<&'a str, Error> {
+    let envelope: Result<Envelope<'a>, _> = serde_json::from_str(&answer.body);
+    let envelope = envelope.map_err(|error| answer.unreadable(call, &error.to_string()))?;
+    Ok(envelope.data.map_or(&answer.body, RawValue::get))
 }

@@ -44,8 +44,8 @@ impl Pay {
     {
         let call = self.post(&["wrapped", provider, endpoint], &body)?.slow().upstream_is_free();
         let answer = self.send(&call).await?;
-        let data = data(&call, &answer.body)?;
-        Ok(WrappedAnswer { data: self.http.decode(&call, data)?, cost: cost(&answer.body) })
+        let data = answer.decode(&call, data(&call, &answer)?)?;
+        Ok(WrappedAnswer { data, cost: cost(&answer.body) })
     }
 }
 

@@ -6,9 +6,8 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::Pay;
+use super::{Pay, data};
 use crate::error::Error;
-use crate::http::unreadable;
 
 /// A mail to be sent from an inbox that is there already. Plain text is all that is known to work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,9 +72,10 @@ impl Pay {
     pub async fn x402_messages(&self, inbox_id: &str) -> Result<Vec<X402Message>, Error> {
         let body = json!({ "inbox_id": inbox_id });
         let call = self.post(&["x402", "agentmail-list-messages"], &body)?.slow();
-        let answer: Value = self.ask(&call).await?;
-        let list = list(&answer).or_else(|| list(answer.get("data")?));
-        let none = || unreadable(&call, &answer.to_string(), "it holds no list of messages");
+        let answer = self.send(&call).await?;
+        let data: Value = answer.decode(&call, data(&call, &answer)?)?;
+        let list = list(&data).or_else(|| list(data.get("data")?));
+        let none = || answer.unreadable(&call, "it holds no list of messages");
         Ok(list.ok_or_else(none)?.iter().map(message).collect())
     }
 }

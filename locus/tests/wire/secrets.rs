@@ -26,20 +26,21 @@ fn hides(error: &Error) {
     }
 }
 
-/// A service that says back what it was told.
-fn echo() -> String {
-    format!(r#"{{"success":false,"error":"you sent {}","token":"hunter2"}}"#, SECRETS[..5].join(" and "))
+/// A service that says back what it was told, and more.
+fn echo(token: &str) -> String {
+    let sent = [LOCUS_KEY, MAIL_KEY, SECRETS[3], SECRETS[4], token].join(" and ");
+    format!(r#"{{"success":false,"error":"you sent {sent}","clientSecret":"hunter2"}}"#)
 }
 
 #[tokio::test]
 async fn no_error_shows_a_secret() {
     for status in [200, 202, 400, 401, 403, 404, 409, 429, 500, 502] {
         let session = NewSession::new(ledger_core::Usdc::from_credits(1));
-        let server = Server::says(status, &echo()).await;
+        let server = Server::says(status, &echo("none")).await;
         hides(&pay(&server).create_session(&session).await.unwrap_err());
         hides(&mail(&server).send(MAIL_KEY, &letter(), &key()).await.unwrap_err());
         hides(&build(&server).projects(1, 0).await.unwrap_err());
-        let server = Server::with_token(&[answer(status, &echo())]).await;
+        let server = Server::with_token(&[answer(status, &echo("opaque-token-1"))]).await;
         hides(&build(&server).service(LOCUS_KEY).await.unwrap_err());
     }
 }
