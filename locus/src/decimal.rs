@@ -110,6 +110,21 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn what_the_ledger_reads_is_read_the_same(credits in -i64::MAX..=i64::MAX) {
+            let text = Usdc::from_credits(credits).to_string();
+            let wanted = Ok(Usdc::from_credits(credits));
+            proptest::prop_assert_eq!(exact(&text), wanted);
+            proptest::prop_assert_eq!(nearest(&text), wanted);
+        }
+
+        #[test]
+        fn foreign_text_is_an_amount_or_unknown(text in r#""?-?[0-9]{0,20}\.?[0-9eE+-]{0,20}"?|.*"#) {
+            literal(&text);
+        }
+    }
+
     #[test]
     fn what_is_no_amount_is_unknown() {
         for json in [

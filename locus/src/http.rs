@@ -18,6 +18,10 @@ use crate::timing::{Timing, jittered};
 /// More than any of these services sends. A longer answer is refused before it fills the memory.
 const ANSWER_MAX: usize = 16 * 1024 * 1024;
 
+/// How long an unused connection is kept. Less than the five seconds after which many servers close one: a call that is
+/// sent into a closing connection would leave a doubt for nothing.
+const IDLE_MAX: Duration = Duration::from_secs(4);
+
 /// Whose manners an answer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
@@ -135,8 +139,10 @@ impl Http {
     pub(crate) fn new(service: Service, base: &str, timing: Timing) -> Result<Self, Error> {
         let base = parse_base(base)?;
         let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("drip-locus/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::none())
             .connect_timeout(timing.connect)
+            .pool_idle_timeout(IDLE_MAX)
             .tcp_nodelay(true);
         if is_loopback(&base) {
             // A proxy can not reach this machine's own loopback.

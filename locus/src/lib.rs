@@ -14,6 +14,23 @@
 //! - Money is read from its digits and never passes through a float.
 //! - Keys, tokens and secrets appear in no error, log or `Debug`.
 //!
+//! ```no_run
+//! use locus::{Error, ErrorKind, LocusKey, Pay, Timing, pay};
+//!
+//! # async fn example(text: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! let key = LocusKey::parse(text)?;
+//! let client = Pay::new(pay::Config { base: pay::BETA.to_owned(), key, timing: Timing::default() })?;
+//! match client.wrapped("exa", "search", &serde_json::json!({ "query": "rust" })).await {
+//!     Ok(answer) => println!("{} at {:?} USDC", answer.inner(), answer.cost),
+//!     Err(error) if error.is_retryable() => println!("nothing was charged, try later: {error}"),
+//!     Err(error) if error.is_ambiguous() => println!("it may have been charged: {error}"),
+//!     Err(error) if *error.kind() == ErrorKind::InsufficientFunds => println!("top up: {error}"),
+//!     Err(error) => return Err(error.into()),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! What it deliberately does not do: it reads no environment and no wall clock, follows no redirects, keeps nothing but
 //! a token in memory, starts no task, and decides nothing about users or money.
 //!

@@ -122,6 +122,20 @@ mod tests {
         assert_eq!(snippet("x", Some(&Secret::new(""))), "x");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn a_key_is_hidden_in_any_text(before in r#"[ -~]{0,80}[ "\\:=]|"#, after in r#"[ ",}](.{0,80}[ ",}])?"#) {
+            let text = format!("{before}claw_dev_k3y1{after}{before}am_k3y2{after}");
+            let shown = snippet(&text, None);
+            proptest::prop_assert!(!shown.contains("k3y"), "{} in {}", shown, text);
+        }
+
+        #[test]
+        fn any_text_can_be_shown(text in ".*") {
+            snippet(&text, Some(&Secret::new("x")));
+        }
+    }
+
     #[test]
     fn a_long_text_is_cut() {
         let long = "é".repeat(10_000);

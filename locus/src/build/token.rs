@@ -81,6 +81,7 @@ impl Tokens {
         let call = http.call(Method::POST, &["auth", "exchange"])?.repeatable();
         let call = call.json(&json!({ "apiKey": self.key.secret().expose() }))?;
         let answer = http.send(&call, None, deadline).await.map_err(Error::before_sending)?;
+        // Nothing is shown of an answer that may hold a token under a name we do not know.
         let none = || answer.unreadable(&call.confidential(), "it has no token").before_sending();
         token_in(&answer.body).ok_or_else(none)
     }

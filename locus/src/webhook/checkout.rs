@@ -214,6 +214,14 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_body_and_no_header_is_too_strange(body in ".*", header in "[ -~]{0,80}") {
+            let _ = parse_checkout(body.as_bytes());
+            proptest::prop_assert!(verify(&[(HEADER, &header)], &body, OtherHeaders::Accepted).is_err());
+        }
+    }
+
     #[test]
     fn what_an_event_does_not_say_is_unknown() {
         let event =

@@ -52,6 +52,9 @@ async fn pay_says_no() {
     let bad = ErrorKind::Rejected { status: 400 };
     assert_eq!(refused(async |pay| pay.create_session(&session).await.err(), 400, NO).await, bad);
     assert_eq!(refused(async |pay| pay.cancel_session("s").await.err(), 400, NO).await, bad);
+    // A redirect is not followed: it would carry the key elsewhere.
+    let moved = ErrorKind::Rejected { status: 302 };
+    assert_eq!(refused(async |pay| pay.balance().await.err(), 302, "").await, moved);
     assert_eq!(refused(async |pay| pay.session("s").await.err(), 410, NO).await, ErrorKind::Gone);
     let html = ErrorKind::Upstream { status: 502 };
     assert_eq!(refused(async |pay| pay.balance().await.err(), 502, "<html>").await, html);
