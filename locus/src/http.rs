@@ -210,8 +210,12 @@ impl Http {
         deadline: Instant,
     ) -> Result<Answer, Error> {
         let limit = if call.slow { self.timing.slow_call } else { self.timing.call };
-        let mut request =
-            self.client.request(call.method.clone(), call.url.clone()).timeout(limit.min(left(deadline)));
+        let limit = limit.min(left(deadline));
+        if limit.is_zero() {
+            let kind = ErrorKind::Transport { ambiguous: false };
+            return Err(Error::new(kind, call.name(), "there was no time left to send it"));
+        }
+        let mut request = self.client.request(call.method.clone(), call.url.clone()).timeout(limit);
         if let Some(bearer) = bearer {
             request = request.header(AUTHORIZATION, authorization(bearer, call)?);
         }
@@ -321,12 +325,15 @@ fn left(deadline: Instant) -> Duration {
 }
 
 fn parse_base(text: &str) -> Result<Url, Error> {
-    let invalid = |reason: &str| Error::invalid(snippet(text, None), format!("no base URL: {reason}"));
+    // What has a user or a query may have a secret there.
+    let shown = if text.contains(['@', '?']) { "(not shown)".to_owned() } else { snippet(text, None) };
+    let invalid = |reason: &str| Error::invalid(shown.as_str(), format!("no base URL: {reason}"));
     let url = Url::parse(text).map_err(|error| invalid(&error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(invalid("it must begin with https:// (or http:// for a service on this machine)"));
     }
-    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+    let user = !url.username().is_empty() || url.password().is_some();
+    if user || url.query().is_some() || url.fragment().is_some() {
         return Err(invalid("it must have no user, no query and no fragment"));
     }
     Ok(url)
@@ -377,9 +384,11 @@ mod tests {
 
     #[test]
     fn what_is_no_base_url_is_refused() {
-        for bad in ["", "x", "ftp://x", "http://x?claw_a=1", "http://u:p@x", "http://x#f"] {
+        let secret = ["http://x?k=hunter2", "http://u:hunter2@x", "http://:hunter2@x", "hunter2@x"];
+        for bad in ["", "x", "ftp://x", "http://x#f"].into_iter().chain(secret) {
             let error = Http::new(Service::Pay, bad, Timing::default()).unwrap_err();
             assert_eq!(*error.kind(), ErrorKind::Invalid, "{bad}");
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         }
     }
 }

@@ -31,8 +31,9 @@
 //! # }
 //! ```
 //!
-//! What it deliberately does not do: it reads no environment and no wall clock, follows no redirects, keeps nothing but
-//! a token in memory, starts no task, and decides nothing about users or money.
+//! What it deliberately does not do: it reads no wall clock and no environment (only the usual proxy variables are
+//! obeyed, by the HTTP library), follows no redirects, keeps nothing but a token in memory, starts no task, and decides
+//! nothing about users or money.
 //!
 //! In reading order: [`pay`], [`build`] and [`mail`] have a client each, [`webhook`] checks what they send, [`Error`]
 //! says how a call failed, [`Timing`] how long it may take, [`Secret`] keeps what must not be shown. `http` sends a

@@ -48,7 +48,8 @@ impl Build {
 
 fn health_url(url: &str, path: &str) -> Result<Url, Error> {
     let text = format!("{}/{}", url.trim_end_matches('/'), path.trim_start_matches('/'));
-    let invalid = |reason: String| Error::invalid(format!("GET {}", snippet(&text, None)), reason);
+    let shown = text.split(['?', '@']).next().unwrap_or_default();
+    let invalid = |reason: String| Error::invalid(format!("GET {}", snippet(shown, None)), reason);
     let url = Url::parse(&text).map_err(|error| invalid(error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(invalid("a service's URL begins with http:// or https://".to_owned()));

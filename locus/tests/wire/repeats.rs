@@ -164,6 +164,12 @@ async fn a_call_that_gets_no_answer_ends_and_is_ambiguous() {
     let error = pay_in(&server, hasty).wrapped("exa", "search", &json!({})).await.unwrap_err();
     assert!(error.is_ambiguous() && !error.is_retryable(), "{error}");
 
+    // Without any time nothing is sent.
+    let none = Timing { total: Duration::ZERO, ..timing() };
+    let server = Server::says(200, "{}").await;
+    let error = pay_in(&server, none).create_session(&session()).await.unwrap_err();
+    assert_eq!((error.is_ambiguous(), server.lines().len()), (false, 0), "{error}");
+
     // The total holds over all attempts, however long one may take.
     let server = Server::replies(&[Reply::Silence]).await;
     let total = Timing { total: short, ..timing() };
