@@ -66,6 +66,14 @@ impl<'a, T> RowsOf<'a, T> {
         self.add(name, |items| Column::Time(items.iter().map(of).collect()))
     }
 
+    /// The three columns of a position that may be absent.
+    pub(crate) fn opt_position(self, names: [&'static str; 3], of: impl Fn(&T) -> Option<Position>) -> Self {
+        let [partition, sequence, index] = names;
+        self.opt_int(partition, |item| of(item).map(|at| at.partition.0.into()))
+            .opt_int(sequence, |item| of(item).map(|at| big(at.sequence)))
+            .opt_int(index, |item| of(item).map(|at| at.index.into()))
+    }
+
     /// The three columns of a position.
     pub(crate) fn position(self, names: [&'static str; 3], of: impl Fn(&T) -> Position) -> Self {
         let [partition, sequence, index] = names;

@@ -7,6 +7,7 @@ use ledger_core::commit::Hash;
 use ledger_core::{AccountId, AppId, Level, Meter, Position, SourceName, Timestamp, Usdc};
 
 use crate::rows::{ChainPosition, JournalRow, LotRow};
+use crate::upkeep::UpkeepChanges;
 
 /// The changes of the views by consecutive commits of one partition: rows to add, and one change for each row
 /// that is there. Applying it is right only to views that stand exactly at `from`.
@@ -22,13 +23,16 @@ pub struct Delta {
     pub journal: Vec<JournalRow>,
     /// What to change for a source in this partition.
     pub sources: BTreeMap<(AppId, SourceName), SourceChange>,
+    /// What happens to the upkeep of accounts.
+    pub upkeep: UpkeepChanges,
 }
 
 impl Delta {
     /// No change yet.
     pub(crate) fn new(from: ChainPosition) -> Self {
         let (accounts, journal, sources) = (HashMap::default(), Vec::new(), BTreeMap::new());
-        Self { from, to: from, accounts, journal, sources }
+        let upkeep = UpkeepChanges::default();
+        Self { from, to: from, accounts, journal, sources, upkeep }
     }
 
     /// The accounts that it changes, by their ids.
@@ -45,7 +49,7 @@ pub struct AccountChange {
     /// Its opening, when that is part of the delta: the row is new.
     pub opened: Option<Opened>,
     /// The balance after.
-    pub balance: Usdc,
+    pub balance: Option<Usdc>,
     /// The baseline after.
     pub baseline: Option<Usdc>,
     /// The level after.
@@ -56,6 +60,10 @@ pub struct AccountChange {
     pub dusted: Option<bool>,
     /// Whether it is closed after.
     pub closed: Option<bool>,
+    /// Whether a person put it to sleep.
+    pub paused: Option<bool>,
+    /// Whether its container runs without credit.
+    pub forced: Option<bool>,
     /// What to add to the carry, in 10^-18 USDC; may be negative.
     pub carry: i64,
     /// What to add to all that was paid in.
@@ -77,15 +85,17 @@ pub struct AccountChange {
 }
 
 impl AccountChange {
-    pub(crate) fn new(balance: Usdc, last: Position) -> Self {
+    pub(crate) fn new(last: Position) -> Self {
         Self {
             opened: None,
-            balance,
+            balance: None,
             baseline: None,
             level: None,
             epoch: None,
             dusted: None,
             closed: None,
+            paused: None,
+            forced: None,
             carry: 0,
             deposited: 0,
             granted: 0,

@@ -75,6 +75,7 @@ impl Fold {
 
 impl Delta {
     fn event(&mut self, position: Position, time: Timestamp, event: &Event) {
+        self.upkeep.event(position, time, event);
         match event {
             Event::Genesis(_) | Event::TermOpened(_) | Event::PolicySet(_) | Event::HorizonRaised(_) => {}
             Event::AccountOpened(event) => self.opened(position, time, event),
@@ -85,7 +86,21 @@ impl Delta {
             Event::Crossed(event) => self.crossed(position, time, event),
             Event::AccountClosed(event) => self.closed(position, time, event),
             Event::SourceMarked(event) => self.marked(event),
-            _ => {}
+            Event::Paused(event) => self.slept(&event.account, position, (true, false)),
+            Event::Resumed(event) => self.slept(&event.account, position, (false, event.forced)),
+            Event::ContainerSet(event) => {
+                self.touched(&event.account, position);
+            }
+            Event::LifecycleStepped(event) => {
+                self.touched(&event.account, position);
+            }
+            Event::NoticeStepped(event) => {
+                self.touched(&event.account, position);
+            }
+            Event::CheckoutStepped(event) => {
+                self.touched(&event.account, position);
+            }
+            Event::SolvencyChecked(_) => {}
         }
     }
 
@@ -117,7 +132,7 @@ impl Delta {
         let change = self.account(&event.account, event.balance, position);
         change.baseline = Some(event.baseline);
         change.level = Some(event.level);
-        change.epoch = event.epoch_started.or(change.epoch);
+        change.began(event.epoch_started);
         change.dusted = Some(false);
         let (total, kind) = match lot {
             LotKind::Paid => (&mut change.deposited, JournalKind::Deposited),
@@ -141,7 +156,7 @@ impl Delta {
         let usage = &event.usage;
         let change = self.account(&usage.account, event.balance, position);
         change.level = Some(event.level);
-        change.epoch = event.epoch_started.or(change.epoch);
+        change.began(event.epoch_started);
         change.carry += carry_change(&usage.charge, event.charged);
         add(&mut change.charged, event.charged);
         add(&mut change.fees, event.fee);
@@ -201,9 +216,21 @@ impl Delta {
         self.source(&event.app, &event.source).mark = Some((event.to, event.digest));
     }
 
+    /// A person put the account to sleep, or woke it.
+    fn slept(&mut self, id: &AccountId, position: Position, (paused, forced): (bool, bool)) {
+        let change = self.touched(id, position);
+        (change.paused, change.forced) = (Some(paused), Some(forced));
+    }
+
     fn account(&mut self, id: &AccountId, balance: Usdc, last: Position) -> &mut AccountChange {
-        let change = self.accounts.entry(id.clone()).or_insert_with(|| AccountChange::new(balance, last));
-        change.balance = balance;
+        let change = self.touched(id, last);
+        change.balance = Some(balance);
+        change
+    }
+
+    /// The account of an event.
+    fn touched(&mut self, id: &AccountId, last: Position) -> &mut AccountChange {
+        let change = self.accounts.entry(id.clone()).or_insert_with(|| AccountChange::new(last));
         change.last = last;
         change
     }
@@ -214,6 +241,12 @@ impl Delta {
 }
 
 impl AccountChange {
+    /// A new epoch ends what was forced.
+    fn began(&mut self, epoch: Option<u32>) {
+        self.epoch = epoch.or(self.epoch);
+        self.forced = if epoch.is_some() { Some(false) } else { self.forced };
+    }
+
     fn burn(&mut self, slice: Slice) {
         match self.lots.get_mut(&slice.lot) {
             Some(row) => row.left -= slice.amount,

@@ -20,7 +20,6 @@ pub mod delta;
 mod error;
 pub mod fold;
 pub mod frozen;
-pub mod tables;
 mod journal;
 pub mod machine;
 mod outage;
@@ -36,6 +35,8 @@ pub mod rows;
 mod schema;
 pub mod sqlite;
 pub mod store;
+pub mod tables;
+pub mod upkeep;
 mod words;
 mod writes;
 

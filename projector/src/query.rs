@@ -225,7 +225,7 @@ impl Views {
         self.many(limited(select, limit), record::journal).await
     }
 
-    async fn many<T>(
+    pub(crate) async fn many<T>(
         &self,
         select: Select,
         row: impl Fn(Record) -> Result<T, Error>,
@@ -233,7 +233,7 @@ impl Views {
         self.store.select(&select).await?.into_iter().map(row).collect()
     }
 
-    async fn one<T>(
+    pub(crate) async fn one<T>(
         &self,
         select: Select,
         row: impl Fn(Record) -> Result<T, Error>,
@@ -261,11 +261,11 @@ async fn watched(mut positions: watch::Receiver<Positions>, wanted: Position, re
     }
 }
 
-fn select(columns: &str, table: &str) -> Select {
+pub(crate) fn select(columns: &str, table: &str) -> Select {
     Select::new("SELECT ").then(columns).then(" FROM ").then(table)
 }
 
-fn of_account(select: Select, id: &AccountId) -> Select {
+pub(crate) fn of_account(select: Select, id: &AccountId) -> Select {
     let select = select.then(" WHERE app = ").value(id.app.as_str());
     select.then(" AND user_id = ").value(id.user.as_str())
 }
@@ -294,7 +294,7 @@ fn in_order(select: Select, order: Order, after: Option<Position>) -> Select {
     select.then(&format!(" ORDER BY partition {way}, sequence {way}, idx {way}"))
 }
 
-fn limited(select: Select, limit: u32) -> Select {
+pub(crate) fn limited(select: Select, limit: u32) -> Select {
     select.then(" LIMIT ").value(i64::from(limit))
 }
 

@@ -21,20 +21,28 @@ use crate::check::require_log;
 use crate::delta::Delta;
 use crate::error::{Error, ProjectorError};
 use crate::fold::Fold;
-use crate::tables::{TABLES, Table};
 use crate::machine::decode;
 use crate::postgres::PostgresRebuild;
 use crate::rows::ChainPosition;
 use crate::sqlite::SqliteRebuild;
 use crate::store::{Applied, ViewStore};
+use crate::tables::{TABLES, Table};
 
 /// Bytes of commits in one transaction: a rebuild is in nobody's way.
 const BATCH_BYTES: usize = 4 << 20;
 
 /// What only questions need. Nobody asks the new tables anything, and these cost more than the rows. A later
 /// migration that changes one of these must say IF EXISTS.
-pub(crate) const INDEXES: [&str; 4] =
-    ["journal_account", "journal_declined", "journal_key", "usage_hours_app"];
+pub(crate) const INDEXES: [&str; 8] = [
+    "agent_log_app",
+    "checkouts_pending",
+    "checkouts_session",
+    "journal_account",
+    "journal_declined",
+    "journal_key",
+    "notices_open",
+    "usage_hours_app",
+];
 
 /// SQL that drops them where they are, for tables whose names are written with this prefix.
 pub(crate) fn drop_indexes(prefix: &str) -> String {

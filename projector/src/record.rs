@@ -1,5 +1,7 @@
 //! Records as rows: what a query found, with the types of the ledger.
 
+pub(crate) mod upkeep;
+
 use ledger_core::chain::Chain;
 use ledger_core::commit::Hash;
 use ledger_core::event::SourceItem;
@@ -14,7 +16,7 @@ use crate::words::{items_of, kind_of, level_of, line_of, lot_kind_of, lots_of};
 pub(crate) const POSITION: &str = "log, partition, read, sequence, hash, time, term, foreign_count";
 pub(crate) const ACCOUNT: &str = "app, user_id, balance, baseline, level, epoch, dusted, closed, carry, \
     deposited, granted, charged, fees, email, metadata, opened_at, opened_partition, opened_sequence, \
-    opened_idx, last_partition, last_sequence, last_idx";
+    opened_idx, last_partition, last_sequence, last_idx, paused, forced";
 pub(crate) const LOT: &str = "app, user_id, lot, kind, priority, partition, sequence, idx, amount, \"left\"";
 pub(crate) const JOURNAL: &str = "partition, sequence, idx, app, user_id, kind, recorded_at, occurred_at, \
     amount, balance, level, fee, meter, scope, key, source, number, items, asked, code, line, lots, actor, \
@@ -115,6 +117,13 @@ impl Fields {
         Ok(Position { partition: PartitionId(self.int()?), sequence: self.int()?, index: self.int()? })
     }
 
+    fn opt_account(&mut self) -> Result<Option<AccountId>, Error> {
+        match (self.opt_name("app")?, self.opt_name("user id")?) {
+            (Some(app), Some(user)) => Ok(Some(AccountId { app, user })),
+            _ => Ok(None),
+        }
+    }
+
     fn account(&mut self) -> Result<AccountId, Error> {
         Ok(AccountId { app: self.name("app")?, user: self.name("user id")? })
     }
@@ -155,6 +164,8 @@ pub(crate) fn account(record: Record) -> Result<AccountRow, Error> {
         opened_at: fields.time()?,
         opened: fields.position()?,
         last: fields.position()?,
+        paused: fields.flag()?,
+        forced: fields.flag()?,
     })
 }
 

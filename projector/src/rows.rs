@@ -6,10 +6,13 @@ use ledger_core::chain::Chain;
 use ledger_core::commit::Hash;
 use ledger_core::event::{Slice, SourceItem};
 use ledger_core::level::Line;
+use ledger_core::upkeep::Wanted;
 use ledger_core::{
     AccountId, Charge, Code, Key, Label, Level, LogId, Meter, PartitionId, Position, Scope, Sequence,
     SourceName, TermNonce, Timestamp, Usdc,
 };
+
+use crate::upkeep::rows::ContainerRow;
 
 /// How far one partition of a log is folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,12 +104,17 @@ pub struct AccountRow {
     pub opened: Position,
     /// Its last event.
     pub last: Position,
+    /// A person put it to sleep.
+    pub paused: bool,
+    /// Its container runs without credit.
+    pub forced: bool,
 }
 
 impl AccountRow {
-    /// How it is shown to people.
-    pub fn status(&self) -> Status {
-        Status::of(self.level, self.closed)
+    /// How it is shown to people, with its container, if it has one.
+    pub fn status(&self, container: Option<&ContainerRow>) -> Status {
+        let wanted = Wanted::of(self.level, self.closed, self.paused, self.forced);
+        Status::of(self.level, wanted, container.map(ContainerRow::standing))
     }
 }
 

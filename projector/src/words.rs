@@ -22,6 +22,8 @@ macro_rules! words {
     };
 }
 
+pub(crate) use words;
+
 words!(level_text, level_of, Level { Healthy = "healthy", Low = "low", Exhausted = "exhausted" });
 words!(line_text, line_of, Line { Low = "low", Exhausted = "exhausted" });
 words!(lot_kind_text, lot_kind_of, LotKind { Paid = "paid", Promo = "promo" });

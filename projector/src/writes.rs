@@ -10,6 +10,7 @@ use crate::columns::{Rows, RowsOf};
 use crate::delta::{AccountChange, Delta};
 use crate::rows::ChainPosition;
 use crate::store::big;
+use crate::upkeep;
 use crate::words::{level_text, lot_kind_text};
 
 /// One statement and its rows.
@@ -65,7 +66,11 @@ pub(crate) fn writes(delta: &Delta) -> Vec<Write<'_>> {
         usage(&accounts),
         sources(delta),
     ];
-    writes.into_iter().filter(|write| write.rows.len > 0).collect()
+    writes
+        .into_iter()
+        .chain(upkeep::writes::writes(&delta.upkeep))
+        .filter(|write| write.rows.len > 0)
+        .collect()
 }
 
 fn new_accounts<'a>(accounts: &Accounts<'a>) -> Write<'a> {
@@ -75,7 +80,7 @@ fn new_accounts<'a>(accounts: &Accounts<'a>) -> Write<'a> {
     let rows = RowsOf::new(accounts.iter().filter_map(opened))
         .text("app", |(id, ..)| id.app.as_str())
         .text("user_id", |(id, ..)| id.user.as_str())
-        .int("balance", |(_, change, _)| change.balance.credits())
+        .opt_int("balance", |(_, change, _)| change.balance.map(|balance| balance.credits()))
         .opt_int("baseline", |(_, change, _)| change.baseline.map(|baseline| baseline.credits()))
         .opt_text("level", |(_, change, _)| change.level.map(|level| level_text(level).into()))
         .opt_int("epoch", |(_, change, _)| change.epoch.map(i64::from))
@@ -90,7 +95,9 @@ fn new_accounts<'a>(accounts: &Accounts<'a>) -> Write<'a> {
         .opt_text("metadata", |(_, _, opened)| opened.metadata.as_deref().map(Cow::Borrowed))
         .opt_time("opened_at", |(_, _, opened)| Some(opened.at))
         .position(["opened_partition", "opened_sequence", "opened_idx"], |(_, _, opened)| opened.position)
-        .position(["last_partition", "last_sequence", "last_idx"], |(_, change, _)| change.last);
+        .position(["last_partition", "last_sequence", "last_idx"], |(_, change, _)| change.last)
+        .opt_flag("paused", |(_, change, _)| Some(change.paused.unwrap_or(false)))
+        .opt_flag("forced", |(_, change, _)| Some(change.forced.unwrap_or(false)));
     insert("accounts", rows.done())
 }
 
@@ -99,7 +106,7 @@ fn changed_accounts<'a>(accounts: &Accounts<'a>) -> Write<'a> {
     let rows = RowsOf::new(changed)
         .text("app", |(id, _)| id.app.as_str())
         .text("user_id", |(id, _)| id.user.as_str())
-        .int("balance", |(_, change)| change.balance.credits())
+        .opt_int("balance", |(_, change)| change.balance.map(|balance| balance.credits()))
         .opt_int("baseline", |(_, change)| change.baseline.map(|baseline| baseline.credits()))
         .opt_text("level", |(_, change)| change.level.map(|level| level_text(level).into()))
         .opt_int("epoch", |(_, change)| change.epoch.map(i64::from))
@@ -110,12 +117,15 @@ fn changed_accounts<'a>(accounts: &Accounts<'a>) -> Write<'a> {
         .int("granted", |(_, change)| change.granted)
         .int("charged", |(_, change)| change.charged)
         .int("fees", |(_, change)| change.fees)
-        .position(["last_partition", "last_sequence", "last_idx"], |(_, change)| change.last);
+        .position(["last_partition", "last_sequence", "last_idx"], |(_, change)| change.last)
+        .opt_flag("paused", |(_, change)| change.paused)
+        .opt_flag("forced", |(_, change)| change.forced);
     let totals = sums(&["deposited", "granted", "charged", "fees"], "a", "d");
     let sql = format!(
-        "UPDATE accounts AS a SET balance = d.balance, baseline = COALESCE(d.baseline, a.baseline), \
+        "UPDATE accounts AS a SET balance = COALESCE(d.balance, a.balance), baseline = COALESCE(d.baseline, a.baseline), \
          level = COALESCE(d.level, a.level), epoch = COALESCE(d.epoch, a.epoch), \
          dusted = COALESCE(d.dusted, a.dusted), closed = COALESCE(d.closed, a.closed), \
+         paused = COALESCE(d.paused, a.paused), forced = COALESCE(d.forced, a.forced), \
          carry = a.carry + d.carry, {totals}, last_partition = d.last_partition, \
          last_sequence = d.last_sequence, last_idx = d.last_idx \
          FROM d WHERE a.app = d.app AND a.user_id = d.user_id"
@@ -186,12 +196,12 @@ fn sources(delta: &Delta) -> Write<'_> {
     upsert("sources", rows.done(), &tail)
 }
 
-fn insert<'a>(table: &str, rows: Rows<'a>) -> Write<'a> {
+pub(crate) fn insert<'a>(table: &str, rows: Rows<'a>) -> Write<'a> {
     upsert(table, rows, "")
 }
 
 /// `WHERE true` keeps SQLite from reading the ON of a conflict as that of a join.
-fn upsert<'a>(table: &str, rows: Rows<'a>, tail: &str) -> Write<'a> {
+pub(crate) fn upsert<'a>(table: &str, rows: Rows<'a>, tail: &str) -> Write<'a> {
     let names: Vec<&str> = rows.columns.iter().map(|(name, _)| *name).collect();
     let names = names.join(", ");
     let sql = format!("INSERT INTO {table} ({names}) SELECT {names} FROM d WHERE true {tail}");

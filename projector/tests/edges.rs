@@ -228,6 +228,7 @@ async fn one_large_delta_is_the_same_as_many_small_ones(place: Place) {
         baseline: BALANCE_MAX,
         level: Level::Healthy,
         epoch_started: None,
+        wakes: false,
         actor: name("test"),
         metadata: None,
     };
