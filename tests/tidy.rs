@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["command-api", "event-log", "judge", "ledger-core", "projector", "service-kit", "test-servers"],
     ),
     ("caught", &["planted", "simulation", "torture"]),
-    ("command-api", &["event-log", "ledger-core", "planted", "projector", "service-kit"]),
+    ("command-api", &["event-log", "ledger-core", "locus", "planted", "projector", "service-kit"]),
     ("counting", &["ledger-core"]),
     (
         "drip",

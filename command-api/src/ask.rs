@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ledger_core::account::{Account, Lot, Status};
-use ledger_core::event::Event;
+use ledger_core::event::{Event, SolvencyChecked};
+use ledger_core::upkeep::{Operation, Upkeep, Wanted};
 use ledger_core::{
     AccountId, Command, Level, PartitionId, Position, Rejection, SourceBatch, Timestamp, Usdc,
 };
@@ -22,6 +23,8 @@ pub enum Ask {
     CheckSource(Arc<SourceBatch>),
     /// Take this partition's part of a source's batch.
     Source(Arc<SourceBatch>),
+    /// Write down how the money that users hold compares with what there is for them.
+    Solvency(Box<SolvencyChecked>),
 }
 
 /// A question and the moment after which it is not decided any more.
@@ -48,6 +51,8 @@ pub enum Answer {
     Account(Box<AccountAnswer>),
     /// A source's batch is done with in this partition.
     Source(Box<SourceAnswer>),
+    /// It is written down there.
+    Recorded(Position),
     /// The business "no".
     Rejected(Rejection),
     /// Not now.
@@ -135,6 +140,12 @@ pub struct AccountView {
     pub last: Position,
     /// What is left of which lot, in the order in which they burn.
     pub lots: Vec<Lot>,
+    /// What it wants of its container.
+    pub wanted: Wanted,
+    /// What is to be done for it.
+    pub due: Option<Operation>,
+    /// What workers do for it.
+    pub upkeep: Option<Box<Upkeep>>,
 }
 
 impl AccountView {
@@ -151,6 +162,9 @@ impl AccountView {
             opened: account.opened(),
             last: account.last(),
             lots: account.lots().to_vec(),
+            wanted: account.wanted(),
+            due: account.due(),
+            upkeep: account.upkeep().cloned().map(Box::new),
         }
     }
 }

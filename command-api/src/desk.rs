@@ -168,6 +168,7 @@ impl Desk {
         match &call.ask {
             Ask::Command(command) | Ask::Brief(command) => self.route(command.account()),
             Ask::Get(account) => self.route(account),
+            Ask::Solvency(_) => PartitionId(0),
             Ask::CheckSource(_) | Ask::Source(_) => {
                 unreachable!("a source's batch goes to every partition, by apply_source")
             }

@@ -7,10 +7,11 @@
 //! In reading order: [`ask`] (questions and answers), [`writer`] (the state machine that decides, without IO),
 //! `partition` (its shell, with `letters`, `steady_clock`, `log_clock`, `anchor_keeper` and
 //! `snapshots`), [`desk`] (where questions are handed in), [`writers`]
-//! (all partitions of a log), [`init`] (the beginning of a log), [`edge`] (HTTP and NATS).
+//! (all partitions of a log), [`vault`] (what must not be read in the log), [`checkouts`] (money in), [`init`] (the beginning of a log), [`edge`] (HTTP and NATS).
 
 mod anchor_keeper;
 pub mod ask;
+pub mod checkouts;
 pub mod desk;
 pub mod edge;
 pub mod init;
@@ -19,6 +20,7 @@ mod log_clock;
 mod partition;
 mod snapshots;
 mod steady_clock;
+pub mod vault;
 pub mod writer;
 pub mod writers;
 

@@ -52,7 +52,7 @@ impl Upkeep {
     }
 
     /// Every position it knows.
-    pub(crate) fn positions_mut(&mut self) -> impl Iterator<Item = &mut Position> {
+    pub fn positions_mut(&mut self) -> impl Iterator<Item = &mut Position> {
         let settings = self.container.as_deref_mut().map(|container| &mut container.settings).into_iter();
         let mails = self.notices.iter_mut();
         let mails = mails.flat_map(|notice| std::iter::once(&mut notice.cause).chain(notice.mail.as_mut()));

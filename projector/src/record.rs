@@ -16,7 +16,10 @@ use crate::words::{items_of, kind_of, level_of, line_of, lot_kind_of, lots_of};
 pub(crate) const POSITION: &str = "log, partition, read, sequence, hash, time, term, foreign_count";
 pub(crate) const ACCOUNT: &str = "app, user_id, balance, baseline, level, epoch, dusted, closed, carry, \
     deposited, granted, charged, fees, email, metadata, opened_at, opened_partition, opened_sequence, \
-    opened_idx, last_partition, last_sequence, last_idx, paused, forced";
+    opened_idx, last_partition, last_sequence, last_idx, paused, forced, \
+    (SELECT phase FROM containers AS c WHERE c.app = accounts.app AND c.user_id = accounts.user_id), \
+    (SELECT ran FROM containers AS c WHERE c.app = accounts.app AND c.user_id = accounts.user_id), \
+    (SELECT gave_up FROM containers AS c WHERE c.app = accounts.app AND c.user_id = accounts.user_id)";
 pub(crate) const LOT: &str = "app, user_id, lot, kind, priority, partition, sequence, idx, amount, \"left\"";
 pub(crate) const JOURNAL: &str = "partition, sequence, idx, app, user_id, kind, recorded_at, occurred_at, \
     amount, balance, level, fee, meter, scope, key, source, number, items, asked, code, line, lots, actor, \
@@ -25,7 +28,7 @@ pub(crate) const USAGE: &str = "app, user_id, meter, hour, count, charged, fees"
 pub(crate) const SOURCE: &str = "partition, upto, digest, debits, charged, declined";
 
 /// Takes the values of a record one by one.
-struct Fields(std::vec::IntoIter<Value>);
+pub(crate) struct Fields(std::vec::IntoIter<Value>);
 
 impl Fields {
     fn of(record: Record) -> Self {
@@ -166,6 +169,7 @@ pub(crate) fn account(record: Record) -> Result<AccountRow, Error> {
         last: fields.position()?,
         paused: fields.flag()?,
         forced: fields.flag()?,
+        container: upkeep::standing(&mut fields)?,
     })
 }
 

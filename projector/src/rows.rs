@@ -6,13 +6,11 @@ use ledger_core::chain::Chain;
 use ledger_core::commit::Hash;
 use ledger_core::event::{Slice, SourceItem};
 use ledger_core::level::Line;
-use ledger_core::upkeep::Wanted;
+use ledger_core::upkeep::{Standing, Wanted};
 use ledger_core::{
     AccountId, Charge, Code, Key, Label, Level, LogId, Meter, PartitionId, Position, Scope, Sequence,
     SourceName, TermNonce, Timestamp, Usdc,
 };
-
-use crate::upkeep::rows::ContainerRow;
 
 /// How far one partition of a log is folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,13 +106,15 @@ pub struct AccountRow {
     pub paused: bool,
     /// Its container runs without credit.
     pub forced: bool,
+    /// How its container stands, if it has one.
+    pub container: Option<Standing>,
 }
 
 impl AccountRow {
-    /// How it is shown to people, with its container, if it has one.
-    pub fn status(&self, container: Option<&ContainerRow>) -> Status {
+    /// How it is shown to people.
+    pub fn status(&self) -> Status {
         let wanted = Wanted::of(self.level, self.closed, self.paused, self.forced);
-        Status::of(self.level, wanted, container.map(ContainerRow::standing))
+        Status::of(self.level, wanted, self.container)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who asks: API keys, of which only hashes are kept.
 
 use ledger_core::ids::InvalidName;
-use ledger_core::{AppId, Label};
+use ledger_core::{AccountId, AppId, Label, UserId};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
@@ -18,13 +18,40 @@ pub struct ApiKeyConfig {
     pub sha256: String,
 }
 
-/// Who asks, and what the ledger writes down of it.
+/// Who asks, and what the ledger writes down of it. It may do everything in its app: who holds a token, which can only
+/// debit one account, is a [`Debtor`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     /// The only app it may ask for.
     pub app: AppId,
     /// Who acts, in the events of money in: `key:<name>`, `nats`.
     pub actor: Label,
+}
+
+/// Who may debit: whoever may do everything in an app, or one account's container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Debtor {
+    /// As if it asked for the app.
+    pub principal: Principal,
+    /// The only account that it may debit and look at; `None`: all of the app.
+    pub only: Option<UserId>,
+}
+
+/// A worker: it may tell what it did, for every app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Worker;
+
+impl Debtor {
+    /// Who holds a token of this account.
+    pub fn of_token(account: AccountId) -> Self {
+        let actor = Label::new("token").expect("a short fixed text");
+        Self { principal: Principal { app: account.app, actor }, only: Some(account.user) }
+    }
+
+    /// Whether it may debit this user.
+    pub fn may(&self, user_id: Option<&str>) -> bool {
+        self.only.as_ref().is_none_or(|only| user_id == Some(only.as_str()))
+    }
 }
 
 /// A key of the configuration is not one.
@@ -87,6 +114,12 @@ impl Keyring {
         let actor = actor.map_err(|source| InvalidKeyring::Name { app: app.clone(), name, source })?;
         self.keys.push((hash, Principal { app, actor }));
         Ok(())
+    }
+
+    /// The only app that there are keys of, if it is one.
+    pub fn only_app(&self) -> Option<&AppId> {
+        let (_, first) = self.keys.first()?;
+        self.keys.iter().all(|(_, other)| other.app == first.app).then_some(&first.app)
     }
 
     /// Whose key this is. Looks at all keys whatever it finds, so that the time taken says nothing about them.

@@ -13,6 +13,8 @@ pub(super) enum List {
     JournalOldest,
     /// Declines of a source after a number.
     Declines,
+    /// The agent log behind places.
+    Log,
 }
 
 impl List {
@@ -22,6 +24,7 @@ impl List {
             Self::JournalNewest => "1n:",
             Self::JournalOldest => "1o:",
             Self::Declines => "1d:",
+            Self::Log => "1l:",
         }
     }
 }

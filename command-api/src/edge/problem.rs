@@ -50,6 +50,7 @@ edge_codes! {
     KeyConflict = "key_conflict", 400, "The body and the Idempotency-Key header name different keys.";
     InvalidCursor = "invalid_cursor", 400, "The cursor is not one that this list gave out.";
     Unauthorized = "unauthorized", 401, "The API key is missing or unknown.";
+    Forbidden = "forbidden", 403, "The key may not do this.";
     AppMismatch = "app_mismatch", 403, "The request names an app that is not the caller's.";
     NotFound = "not_found", 404, "There is nothing here.";
     MethodNotAllowed = "method_not_allowed", 405, "This path does not answer that method.";
@@ -58,6 +59,8 @@ edge_codes! {
     UnknownField = "unknown_field", 422, "The request has a field that is not known here.";
     MissingField = "missing_field", 422, "The request lacks a field.";
     InvalidField = "invalid_field", 422, "A field holds something it can not hold.";
+    NotConfigured = "not_configured", 501, "This Drip was not set up for that.";
+    UpstreamFailed = "upstream_failed", 502, "A service that Drip needs for this did not do its part; ask again.";
     Internal = "internal", 500, "Drip has a bug; it is in the log under the request id.";
     Overloaded = "overloaded", 503, "Too much is waiting; nothing was done, try again soon.";
     Unavailable = "unavailable", 503, "The log or the views can not be reached; nothing was done.";

@@ -62,6 +62,11 @@ impl Writer {
                 let answer = checked.map_or_else(Answer::Rejected, |_| Answer::Source(Box::default()));
                 self.answer(ticket, answer, out);
             }
+            Ask::Solvency(checked) => {
+                let event = Event::SolvencyChecked((**checked).clone());
+                let position = self.stage(vec![event], None).expect("one event was staged");
+                self.answer(ticket, Answer::Recorded(position), out);
+            }
             Ask::Source(batch) => {
                 let batch = Arc::clone(batch);
                 return self.decide_source(now, ticket, call, &batch, progress, out);
@@ -142,7 +147,15 @@ impl Writer {
         position: Position,
         out: &mut Vec<Output>,
     ) {
-        if matches!(command, Command::Close(_)) {
+        let shown = matches!(
+            command,
+            Command::Close(_)
+                | Command::SetContainer(_)
+                | Command::Hibernate(_)
+                | Command::Restore(_)
+                | Command::SettleCheckout(_)
+        );
+        if shown {
             let answer = self.show(command.account(), false);
             return self.answer(ticket, answer, out);
         }

@@ -30,6 +30,7 @@ impl Answer {
         match self {
             Self::Done(receipt) => bump(&mut receipt.position),
             Self::Brief(receipt) => bump(&mut receipt.position),
+            Self::Recorded(position) => bump(position),
             Self::Account(answer) => answer.account.renumber(bump),
             Self::Source(answer) => answer.positions.values_mut().for_each(bump),
             Self::WouldCharge(_) | Self::Rejected(_) | Self::Failed(_) => {}
@@ -42,5 +43,6 @@ impl AccountView {
         bump(&mut self.opened);
         bump(&mut self.last);
         self.lots.iter_mut().for_each(|lot| bump(&mut lot.position));
+        self.upkeep.iter_mut().flat_map(|upkeep| upkeep.positions_mut()).for_each(bump);
     }
 }

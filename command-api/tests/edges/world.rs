@@ -68,7 +68,7 @@ impl World {
         }
         let (keyring, [key, other_key]) = keys();
         let views = Views::new(store, projecting.then_some(positions));
-        let state = EdgeState { desk, views, log, keyring: Arc::new(keyring) };
+        let state = EdgeState { desk, views, log, keyring: Arc::new(keyring), house: Arc::default() };
         tokio::time::timeout(Duration::from_secs(20), state.desk.ready()).await.unwrap().unwrap();
         let router = http::router(state.clone());
         Self { state, router, key, other_key, supervisor, _folder: folder }

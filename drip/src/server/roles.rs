@@ -138,7 +138,13 @@ pub(crate) async fn command_api(
         None => None,
     };
     let desk = command_api::writers::start(log, apps, snapshots.as_ref(), supervisor).await?;
-    let state = EdgeState { desk: desk.clone(), views, log: asked, keyring: Arc::new(keyring) };
+    let state = EdgeState {
+        desk: desk.clone(),
+        views,
+        log: asked,
+        keyring: Arc::new(keyring),
+        house: Arc::default(),
+    };
     if let Some(client) = client {
         supervisor.spawn("nats", nats::serve(client, state.clone(), supervisor.token()));
     }

@@ -80,7 +80,7 @@ impl Strategy {
 }
 
 /// What a worker tells: that it will act, or what was just done or seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "step", rename_all = "snake_case")]
 pub enum Step {
     /// A worker is at it. Until that time, in microseconds since 1970, no other one is.

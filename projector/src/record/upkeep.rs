@@ -1,5 +1,6 @@
 //! Records as rows of the upkeep of accounts.
 
+use ledger_core::upkeep::Standing;
 use ledger_core::{Position, Usdc};
 
 use super::{Fields, PartitionId};
@@ -72,6 +73,12 @@ pub(crate) fn container(record: Record) -> Result<ContainerRow, Error> {
         reason: fields.opt_text()?,
         stepped_at: fields.opt_time()?,
     })
+}
+
+/// As much of a container as a status is made of; nothing when there is none.
+pub(crate) fn standing(fields: &mut Fields) -> Result<Option<Standing>, Error> {
+    let Some(phase) = fields.opt_word("phase", phase_of)? else { return Ok(None) };
+    Ok(Some(Standing { phase, ran: fields.flag()?, gave_up: fields.flag()? }))
 }
 
 pub(crate) fn notice(record: Record) -> Result<NoticeRow, Error> {

@@ -1,7 +1,7 @@
 //! Rows of the upkeep of accounts, as queries give them back.
 
 use ledger_core::event::Solvency;
-use ledger_core::upkeep::{NoticeKind, NoticeState, Operation, ParkReason, Phase, Standing, Strategy};
+use ledger_core::upkeep::{NoticeKind, NoticeState, Operation, ParkReason, Phase, Strategy};
 use ledger_core::{AccountId, Position, Sequence, Timestamp, Usdc};
 use serde::{Deserialize, Serialize};
 
@@ -54,13 +54,6 @@ pub struct ContainerRow {
     pub reason: Option<String>,
     /// When a worker last told something.
     pub stepped_at: Option<Timestamp>,
-}
-
-impl ContainerRow {
-    /// What the status of its account is made of.
-    pub fn standing(&self) -> Standing {
-        Standing { phase: self.phase, ran: self.ran, gave_up: self.gave_up }
-    }
 }
 
 /// A mail: a kind and an epoch of an account.

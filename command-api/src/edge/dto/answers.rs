@@ -12,6 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::edge::dto::brief::BriefResult;
+use crate::edge::dto::upkeep::ContainerBody;
 use crate::edge::metadata::JsonText;
 use crate::edge::problem::{Problem, ProblemBody};
 
@@ -34,7 +35,7 @@ pub struct AccountBody {
     /// `healthy`, `low` or `exhausted`.
     #[schema(value_type = String, example = "healthy")]
     pub level: Level,
-    /// `active`, `low_credit`, `paused` or `closed`.
+    /// `provisioning`, `active`, `low_credit`, `paused`, `restoring`, `failed` or `closed`.
     #[schema(value_type = String, example = "active")]
     pub status: Status,
     /// Counts the rises of the level, from 1.
@@ -55,10 +56,13 @@ pub struct AccountBody {
     /// What is left of which lot, in the order in which they burn. With `expand=lots`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lots: Option<Vec<LotBody>>,
+    /// Its container, if it has one. Absent in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<ContainerBody>,
     /// An opening: it did not exist before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<bool>,
-    /// A closing: it was open before.
+    /// Closing, putting to sleep, waking, setting the container: it was otherwise before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changed: Option<bool>,
 }

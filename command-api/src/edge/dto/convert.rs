@@ -11,6 +11,7 @@ use ledger_core::ids::InvalidName;
 use ledger_core::money::InvalidDecimal;
 use ledger_core::rejection::Code;
 use ledger_core::sealed::Sealed;
+use ledger_core::upkeep::CHECKOUT_KEY;
 use ledger_core::{AccountId, BatchHead, Charge, Key, Meter, Scope, SourceName, Timestamp, Usdc, UserId};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -128,6 +129,12 @@ impl MoneyRequest {
         let account = account(who, &required("user_id", self.user_id)?)?;
         let key = optional("key", self.key, Key::new)?
             .ok_or_else(|| Problem::new(EdgeCode::KeyRequired, EdgeCode::KeyRequired.title()).at("key"))?;
+        if key.text().starts_with(CHECKOUT_KEY) {
+            return Err(Problem::invalid(
+                "key",
+                "must not begin with '$checkout/': those are of checkout sessions",
+            ));
+        }
         let amount = amount("amount", &required("amount", self.amount)?)?;
         let metadata = seal(self.metadata)?;
         Ok(AddMoney { account, key, amount, actor: who.actor.clone(), metadata })
@@ -311,7 +318,7 @@ impl ItemRequest {
     }
 }
 
-fn required<T>(field: &str, value: Option<T>) -> Result<T, Problem> {
+pub(crate) fn required<T>(field: &str, value: Option<T>) -> Result<T, Problem> {
     value.ok_or_else(|| Problem::missing(field))
 }
 
@@ -320,7 +327,7 @@ pub fn name<T>(field: &str, text: &str, new: fn(&str) -> Result<T, InvalidName>)
     new(text).map_err(|error| Problem::invalid(field, error.rule))
 }
 
-fn optional<T>(
+pub(crate) fn optional<T>(
     field: &str,
     text: Option<String>,
     new: fn(&str) -> Result<T, InvalidName>,
@@ -332,13 +339,13 @@ fn checked<T: FromStr<Err = InvalidName>>(field: &str, name: Option<Named<T>>) -
     name.map(|name| name.check(field)).transpose()
 }
 
-fn account(who: &Principal, user_id: &str) -> Result<AccountId, Problem> {
+pub(crate) fn account(who: &Principal, user_id: &str) -> Result<AccountId, Problem> {
     let user = name("user_id", user_id, UserId::new)?;
     Ok(AccountId { app: who.app.clone(), user })
 }
 
 /// Zero, negative and far too large are the ledger's own answers; the first two only it can order among its others.
-fn amount(field: &str, digits: &Decimal) -> Result<Usdc, Problem> {
+pub(crate) fn amount(field: &str, digits: &Decimal) -> Result<Usdc, Problem> {
     Usdc::parse(digits.as_str()).map_err(|error| match error {
         InvalidDecimal::TooLarge => Problem::from(Code::AmountTooLarge).at(field),
         InvalidDecimal::Malformed | InvalidDecimal::TooPrecise(_) => Problem::invalid(field, error),

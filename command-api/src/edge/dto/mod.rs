@@ -9,6 +9,7 @@ pub mod plain;
 mod render;
 pub mod requests;
 pub mod shapes;
+pub mod upkeep;
 
 #[cfg(test)]
 mod convert_tests;

@@ -10,6 +10,7 @@ use crate::ask::{AccountView, Receipt, SourceAnswer, WouldCharge};
 use crate::edge::dto::answers::{
     AccountBody, JournalBody, LotBody, ReceiptBody, SourceBody, SourceResultBody,
 };
+use crate::edge::dto::upkeep::ContainerBody;
 use crate::edge::metadata::JsonText;
 use crate::edge::time::to_rfc3339;
 
@@ -29,6 +30,11 @@ impl AccountBody {
             metadata: None,
             opened_at: None,
             lots: lots.then(|| view.lots.iter().map(LotBody::of).collect()),
+            container: view
+                .upkeep
+                .as_ref()
+                .and_then(|upkeep| upkeep.container.as_deref())
+                .map(ContainerBody::of),
             created: None,
             changed: None,
         }
@@ -50,6 +56,7 @@ impl AccountBody {
             metadata: None,
             opened_at: None,
             lots: None,
+            container: None,
             created: None,
             changed: None,
         };

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::edge::decimal::Decimal;
-use crate::edge::dto::shapes::{Named, Objects};
+use crate::edge::dto::shapes::{Named, Object, Objects};
+use crate::edge::dto::upkeep::OpenContainer;
 use crate::edge::metadata::Metadata;
 
 /// Open an account.
@@ -27,6 +28,9 @@ pub struct OpenRequest {
     pub metadata: Option<Metadata>,
     /// What is granted at once, in USDC.
     pub initial_balance: Option<Decimal>,
+    /// The container that the user gets, as `PUT /v1/users/{user_id}/container` takes it.
+    #[schema(value_type = Option<OpenContainer>)]
+    pub container: Option<Object<OpenContainer>>,
     /// The caller's idempotency key. An opening needs none: opening again changes nothing.
     #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     pub key: Option<String>,

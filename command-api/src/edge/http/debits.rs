@@ -7,9 +7,9 @@ use axum::response::{IntoResponse as _, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::extract::{CallHeaders, Formatted, Json, Named, NoParams, Params};
+use super::extract::{CallHeaders, Formatted, Json, Named, NoParams, Params, check_debtor};
 use crate::edge::EdgeState;
-use crate::edge::auth::Principal;
+use crate::edge::auth::{Debtor, Principal};
 use crate::edge::dto::answers::{DebitsAnswer, KeyRows, ReceiptBody};
 use crate::edge::dto::requests::{AnyDebitsRequest, DebitRequest};
 use crate::edge::problem::{Problem, ProblemBody};
@@ -36,14 +36,15 @@ pub(super) fn endpoints() -> OpenApiRouter<EdgeState> {
 )]
 async fn debit(
     State(state): State<EdgeState>,
-    who: Principal,
+    who: Debtor,
     _: NoParams,
     headers: CallHeaders,
     user: Named,
     Json(mut body): Json<DebitRequest>,
 ) -> Result<Answer<ReceiptBody>, Problem> {
+    check_debtor(&who, Some(&user.0))?;
     headers.merge(Some(user), &mut body)?;
-    verbs::debit(&state, &who, body).await.map(Answer)
+    verbs::debit(&state, &who.principal, body).await.map(Answer)
 }
 
 /// What became of a key: the debit that was paid under it, and its recorded declines.

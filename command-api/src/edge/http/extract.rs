@@ -14,11 +14,12 @@ use ledger_core::rejection::Code;
 use serde::de::DeserializeOwned;
 
 use crate::edge::EdgeState;
-use crate::edge::auth::Principal;
+use crate::edge::auth::{Debtor, Principal};
 use crate::edge::dto::format::{self, Format};
 use crate::edge::dto::requests::{
     CloseRequest, DebitRequest, DebitsRequest, GetRequest, MoneyRequest, OpenRequest, SourceRequest,
 };
+use crate::edge::dto::upkeep::{CheckoutRequest, ContainerRequest, HibernateRequest, RestoreRequest};
 use crate::edge::problem::{EdgeCode, Problem};
 use crate::edge::verbs;
 
@@ -33,14 +34,40 @@ impl FromRequestParts<EdgeState> for Principal {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &EdgeState) -> Result<Self, Problem> {
+        let debtor = Debtor::from_request_parts(parts, state).await?;
+        match debtor.only {
+            None => Ok(debtor.principal),
+            Some(_) => Err(Problem::new(
+                EdgeCode::Forbidden,
+                "This token can only debit its own account, and show it.",
+            )),
+        }
+    }
+}
+
+impl FromRequestParts<EdgeState> for Debtor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &EdgeState) -> Result<Self, Problem> {
         let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let key = header
             .and_then(|header| header.split_once(' '))
             .and_then(|(scheme, key)| scheme.eq_ignore_ascii_case("bearer").then_some(key.trim()));
         let unauthorized = |detail| Problem::new(EdgeCode::Unauthorized, detail);
         let key = key.ok_or_else(|| unauthorized("Send an API key: Authorization: Bearer drip_…"))?;
-        state.keyring.find(key).cloned().ok_or_else(|| unauthorized("This API key is not known here."))
+        if let Some(principal) = state.keyring.find(key) {
+            return Ok(Self { principal: principal.clone(), only: None });
+        }
+        let holder = state.house.vault.as_ref().and_then(|vault| vault.holder(key));
+        holder.map(Self::of_token).ok_or_else(|| unauthorized("This API key is not known here."))
     }
+}
+
+/// The one account that a token is for.
+pub(super) fn check_debtor(who: &Debtor, user_id: Option<&str>) -> Result<(), Problem> {
+    let other =
+        || Problem::new(EdgeCode::Forbidden, "This token can only debit its own account, and show it.");
+    if who.may(user_id) { Ok(()) } else { Err(other().at("user_id")) }
 }
 
 /// The user or source that a path names, percent-decoded.
@@ -285,6 +312,10 @@ addressed! {
     DebitRequest { user_id, key }
     MoneyRequest { user_id, key }
     CloseRequest { user_id, key }
+    ContainerRequest { user_id, key }
+    HibernateRequest { user_id, key }
+    RestoreRequest { user_id, key }
+    CheckoutRequest { user_id, key }
     GetRequest { user_id, no_key }
     DebitsRequest { no_user_id, no_key }
     SourceRequest { no_user_id, no_key }

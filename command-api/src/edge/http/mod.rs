@@ -3,6 +3,7 @@
 //! In reading order: `extract` (bodies, paths, queries and callers, each with problems of our own), `respond`
 //! (request ids, problems as JSON), `serve` (connections), then one file a group of endpoints.
 
+mod checkouts;
 mod debits;
 mod docs;
 mod extract;
@@ -13,7 +14,10 @@ mod respond;
 mod routing;
 mod serve;
 mod sources;
+mod upkeep;
 mod users;
+mod webhook;
+mod work;
 
 use std::time::Duration;
 
@@ -40,6 +44,7 @@ const REQUEST_MAX: Duration = Duration::from_secs(35);
 /// Everything that is answered over HTTP.
 pub fn router(state: EdgeState) -> Router {
     let (router, _) = endpoints().split_for_parts();
+    let router = router.merge(webhook::router()).merge(work::router());
     let router = router.with_state(state).merge(docs::router());
     let router = router.fallback(respond::not_found).method_not_allowed_fallback(respond::method_not_allowed);
     on_the_way(router)
@@ -63,6 +68,8 @@ pub(super) fn endpoints() -> OpenApiRouter<EdgeState> {
         .merge(users::endpoints())
         .merge(debits::endpoints())
         .merge(money::endpoints())
+        .merge(checkouts::endpoints())
+        .merge(upkeep::endpoints())
         .merge(journal::endpoints())
         .merge(sources::endpoints())
         .merge(routing::endpoints())

@@ -6,9 +6,9 @@ use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::extract::{CallHeaders, Json, Named, NoParams, Params};
+use super::extract::{CallHeaders, Json, Named, NoParams, Params, check_debtor};
 use crate::edge::EdgeState;
-use crate::edge::auth::Principal;
+use crate::edge::auth::{Debtor, Principal};
 use crate::edge::dto::answers::{AccountBody, AccountPage};
 use crate::edge::dto::requests::{CloseRequest, GetRequest, OpenRequest};
 use crate::edge::problem::{Problem, ProblemBody};
@@ -85,15 +85,16 @@ async fn list(
 )]
 async fn show(
     State(state): State<EdgeState>,
-    who: Principal,
+    who: Debtor,
     headers: CallHeaders,
     Named(user): Named,
     params: Params,
 ) -> Result<Answer<AccountBody>, Problem> {
+    check_debtor(&who, Some(&user))?;
     let [expand] = params.take(["expand"])?;
     let mut body = GetRequest { user_id: Some(user), expand, ..GetRequest::default() };
     headers.merge(None, &mut body)?;
-    verbs::get(&state, &who, body).await.map(Answer)
+    verbs::get(&state, &who.principal, body).await.map(Answer)
 }
 
 /// Close an account. It keeps its balance and refuses debits from then on.

@@ -1,11 +1,18 @@
 //! The verbs: what is done, whichever way it was asked.
 
+mod agent_log;
 mod bound;
+pub mod checkouts;
 mod reads;
+mod upkeep;
+pub mod work;
 mod writes;
 
 use std::time::Duration;
 
+use event_log::Entry;
+use ledger_core::commit::Commit;
+use ledger_core::event::Event;
 use ledger_core::rejection::Code;
 use ledger_core::time::SECOND;
 use ledger_core::{PartitionId, Position, Sequence, Timestamp};
@@ -16,10 +23,12 @@ use crate::edge::auth::Principal;
 use crate::edge::dto::convert;
 use crate::edge::problem::{EdgeCode, Problem};
 
+pub use agent_log::{agent_log, wallet};
 pub use reads::{
     AccountsQuery, JournalQuery, SourceQuery, accounts, debits_by_key, journal, routing, source,
     source_declines,
 };
+pub use upkeep::{hibernate, notices, restore, set_container};
 pub use writes::{
     AskedDebit, ask_debit, close, debit, debits, deposit, get, grant, open, plain_debits, source_batch,
 };
@@ -85,6 +94,18 @@ async fn wait_for_all(state: &EdgeState, deadline: Timestamp) -> Result<(), Prob
         wait_for(state, Position { partition, sequence, index: 0 }, deadline).await
     });
     futures::future::try_join_all(caught_up).await.map(drop)
+}
+
+/// The event that stands at a position.
+async fn event_at(state: &EdgeState, position: Position) -> Result<Event, Problem> {
+    let unreadable = || Problem::new(EdgeCode::Unavailable, "The log can not be read now.");
+    let entry = state.log.read(position.partition, position.sequence).await.map_err(|error| {
+        tracing::warn!(error = &error as &dyn std::error::Error, "an event could not be read");
+        unreadable()
+    })?;
+    let Some(Entry::Commit(stored)) = entry else { return Err(unreadable()) };
+    let commit = Commit::decode(&stored.bytes).map_err(|_| unreadable())?;
+    commit.events.get(position.index as usize).cloned().ok_or_else(unreadable)
 }
 
 async fn head(state: &EdgeState, partition: PartitionId, deadline: Timestamp) -> Result<Sequence, Problem> {

@@ -177,7 +177,7 @@ fn page<T: Clone>(mut rows: Vec<T>, limit: u32) -> (Vec<T>, Option<T>) {
 }
 
 /// The account's last event, from its owner. Problem: there is no such account.
-async fn require_account(
+pub(super) async fn require_account(
     state: &EdgeState,
     id: &AccountId,
     deadline: Timestamp,
@@ -203,7 +203,7 @@ fn account_id(who: &Principal, user_id: &str) -> Result<AccountId, Problem> {
     Ok(AccountId { app: who.app.clone(), user: name("user_id", user_id, UserId::new)? })
 }
 
-fn limit(text: Option<&str>) -> Result<u32, Problem> {
+pub(super) fn limit(text: Option<&str>) -> Result<u32, Problem> {
     let Some(text) = text else { return Ok(PAGE_DEFAULT) };
     let limit = text.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
     limit.ok_or_else(|| Problem::invalid("limit", format_args!("must be a number from 1 to {PAGE_MAX}")))

@@ -24,6 +24,7 @@ use crate::edge::dto::plain::PlainBatch;
 use crate::edge::dto::requests::{
     CloseRequest, DebitRequest, DebitsRequest, GetRequest, MoneyRequest, OpenRequest, SourceRequest,
 };
+use crate::edge::dto::shapes::Object;
 use crate::edge::metadata::JsonText;
 use crate::edge::problem::{EdgeCode, Problem};
 
@@ -33,9 +34,12 @@ use super::{check_app, deadline};
 const PROFILE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Opens an account, or shows the one that is there.
-pub async fn open(state: &EdgeState, who: &Principal, body: OpenRequest) -> Result<AccountBody, Problem> {
+pub async fn open(state: &EdgeState, who: &Principal, mut body: OpenRequest) -> Result<AccountBody, Problem> {
     check_app(who, body.app.as_deref())?;
     let deadline = deadline(body.deadline.as_deref())?;
+    let container = body.container.take().map(|Object(asked)| asked.of_user(body.user_id.clone()));
+    let container = container.map(|asked| asked.into_command(who, state.house.vault.as_ref()));
+    let container = container.transpose().map_err(|problem| problem.under("container"))?;
     let command = body.into_command(who)?;
     let profile = command.profile.clone();
     let answer = ask_account(state, Ask::Command(Command::Open(command)), deadline).await;
@@ -48,7 +52,17 @@ pub async fn open(state: &EdgeState, who: &Principal, body: OpenRequest) -> Resu
     } else {
         with_profile(state, answer.account, false).await
     };
-    Ok(AccountBody { created: Some(answer.changed), ..body })
+    let body = AccountBody { created: Some(answer.changed), ..body };
+    match container {
+        // Opening again changes nothing, but a container that could not be set the first time.
+        Some(command) if body.container.is_none() => {
+            let ask = Ask::Command(Command::SetContainer(command));
+            let answer = ask_account(state, ask, deadline).await?;
+            let AccountBody { status, position, container, .. } = AccountBody::of(answer.account, false);
+            Ok(AccountBody { status, position, container, ..body })
+        }
+        _ => Ok(body),
+    }
 }
 
 /// Shows an account as its owner knows it: never stale.
@@ -256,7 +270,11 @@ fn fresh_key() -> Key {
     Key::of_uuid(uuid::Uuid::now_v7().into_bytes())
 }
 
-async fn ask_account(state: &EdgeState, ask: Ask, deadline: Timestamp) -> Result<AccountAnswer, Problem> {
+pub(super) async fn ask_account(
+    state: &EdgeState,
+    ask: Ask,
+    deadline: Timestamp,
+) -> Result<AccountAnswer, Problem> {
     match state.desk.ask(Call { ask, deadline }).await {
         Answer::Account(answer) => Ok(*answer),
         other => Err(refusal(other)),
@@ -272,7 +290,7 @@ fn receipt(answer: Answer, dry_run: Option<Usage>) -> Result<ReceiptBody, Proble
 }
 
 /// Why there is no answer of the kind that was asked for.
-fn refusal(answer: Answer) -> Problem {
+pub(super) fn refusal(answer: Answer) -> Problem {
     match answer {
         Answer::Rejected(rejection) => rejection.into(),
         Answer::Failed(failure) => failure.into(),
@@ -298,7 +316,7 @@ struct Profile {
     metadata: Option<JsonText>,
 }
 
-async fn with_profile(state: &EdgeState, account: AccountView, lots: bool) -> AccountBody {
+pub(super) async fn with_profile(state: &EdgeState, account: AccountView, lots: bool) -> AccountBody {
     let row = profile_row(state, &account).await;
     let body = AccountBody::of(account, lots);
     match row {

@@ -1,0 +1,498 @@
+//! Requests and answers about the upkeep of accounts.
+
+use std::collections::BTreeMap;
+
+use ledger_core::command::{Hibernate, Restore, SetContainer};
+use ledger_core::event::ContainerSettings;
+use ledger_core::upkeep::{Container, NoticeKind, NoticeState, Operation, ParkReason, Phase};
+use ledger_core::{AccountId, Key, LongText, Position, Usdc, UserId};
+use projector::upkeep::{CheckoutRow, CheckoutState, LogRow, NoticeRow};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::edge::agent_log::sentence;
+use crate::edge::auth::Principal;
+use crate::edge::decimal::Decimal;
+use crate::edge::dto::convert::{account, amount, optional, required};
+use crate::edge::problem::Problem;
+use crate::edge::time::to_rfc3339;
+use crate::vault::Vault;
+
+/// How many variables a container may have, and how long name and value may be, in bytes.
+const VARIABLES_MAX: usize = 100;
+const VARIABLE_NAME_MAX: usize = 100;
+const VARIABLE_MAX: usize = 4_096;
+/// Where a container answers that it is well, when nothing else is said.
+const HEALTH_PATH: &str = "/health";
+/// How variables begin that Drip sets itself.
+const OWN_VARIABLES: &str = "DRIP_";
+
+/// What an account's container is to be.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContainerRequest {
+    /// Must be the caller's own.
+    pub app: Option<String>,
+    /// The user (over HTTP the path names it).
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
+    pub user_id: Option<String>,
+    /// A public image with its tag, for linux/arm64, that answers on port 8080.
+    #[schema(required, min_length = 1, max_length = 500, pattern = "^[^\\u0000-\\u0020\\u007f-\\u009f]+$")]
+    pub image: Option<String>,
+    /// Where it answers 200 when it is well: `/health` when not said.
+    #[schema(min_length = 1, max_length = 200, pattern = "^/[!-~]*$")]
+    pub health_path: Option<String>,
+    /// Its environment: up to 100 variables. Those that begin with `DRIP_` are Drip's own.
+    pub variables: Option<BTreeMap<String, String>>,
+    /// The caller's idempotency key.
+    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
+    pub key: Option<String>,
+    /// RFC 3339; at most 30 seconds ahead. After it nothing is decided.
+    #[schema(format = DateTime)]
+    pub deadline: Option<String>,
+}
+
+/// The container that a new user gets.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OpenContainer {
+    /// A public image with its tag, for linux/arm64, that answers on port 8080.
+    #[schema(required, min_length = 1, max_length = 500, pattern = "^[^\\u0000-\\u0020\\u007f-\\u009f]+$")]
+    pub image: Option<String>,
+    /// Where it answers 200 when it is well: `/health` when not said.
+    #[schema(min_length = 1, max_length = 200, pattern = "^/[!-~]*$")]
+    pub health_path: Option<String>,
+    /// Its environment: up to 100 variables. Those that begin with `DRIP_` are Drip's own.
+    pub variables: Option<BTreeMap<String, String>>,
+}
+
+impl OpenContainer {
+    /// The same, of this user.
+    pub(crate) fn of_user(self, user_id: Option<String>) -> ContainerRequest {
+        let Self { image, health_path, variables } = self;
+        ContainerRequest { user_id, image, health_path, variables, ..ContainerRequest::default() }
+    }
+}
+
+/// Put an account to sleep: its container hibernates, and debits are refused.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HibernateRequest {
+    /// Must be the caller's own.
+    pub app: Option<String>,
+    /// The user (over HTTP the path names it).
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
+    pub user_id: Option<String>,
+    /// The caller's idempotency key. It needs none: to put to sleep again changes nothing.
+    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
+    pub key: Option<String>,
+    /// RFC 3339; at most 30 seconds ahead. After it nothing is decided.
+    #[schema(format = DateTime)]
+    pub deadline: Option<String>,
+}
+
+/// Wake an account.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RestoreRequest {
+    /// Must be the caller's own.
+    pub app: Option<String>,
+    /// The user (over HTTP the path names it).
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
+    pub user_id: Option<String>,
+    /// Also without credit: it runs until money comes in, or until it is put to sleep again.
+    #[serde(default)]
+    pub force: bool,
+    /// The caller's idempotency key. It needs none: to wake what is awake changes nothing.
+    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
+    pub key: Option<String>,
+    /// RFC 3339; at most 30 seconds ahead. After it nothing is decided.
+    #[schema(format = DateTime)]
+    pub deadline: Option<String>,
+}
+
+impl ContainerRequest {
+    /// The command. Problem: the first field that can not be what it should.
+    pub(crate) fn into_command(
+        self,
+        who: &Principal,
+        vault: Option<&Vault>,
+    ) -> Result<SetContainer, Problem> {
+        let account = account(who, &required("user_id", self.user_id)?)?;
+        let image = long_text("image", &required("image", self.image)?)?;
+        let health_path = self.health_path.unwrap_or_else(|| HEALTH_PATH.to_owned());
+        if !health_path.starts_with('/') {
+            return Err(Problem::invalid("health_path", "must begin with '/'"));
+        }
+        let health_path = long_text("health_path", &health_path)?;
+        let variables = match self.variables.filter(|variables| !variables.is_empty()) {
+            Some(variables) => Some(seal(&account, &variables, vault)?),
+            None => None,
+        };
+        let settings = ContainerSettings { image, health_path, variables };
+        let key = optional("key", self.key, Key::new)?;
+        Ok(SetContainer { account, key, settings, actor: who.actor.clone() })
+    }
+}
+
+fn long_text(field: &str, text: &str) -> Result<LongText, Problem> {
+    LongText::new(text).map_err(|error| Problem::invalid(field, error.rule))
+}
+
+fn seal(
+    account: &AccountId,
+    variables: &BTreeMap<String, String>,
+    vault: Option<&Vault>,
+) -> Result<ledger_core::sealed::Sealed, Problem> {
+    if variables.len() > VARIABLES_MAX {
+        return Err(Problem::invalid("variables", format_args!("must be at most {VARIABLES_MAX}")));
+    }
+    for (name, value) in variables {
+        check_variable(name, value)?;
+    }
+    let vault = vault.ok_or_else(|| {
+        let detail = "Variables are kept encrypted, and this Drip has no key: set DRIP_SECRET_KEY.";
+        Problem::new(crate::edge::problem::EdgeCode::NotConfigured, detail).at("variables")
+    })?;
+    let json = serde_json::to_string(variables).expect("texts are always JSON");
+    Ok(vault.seal(account, &json))
+}
+
+fn check_variable(name: &str, value: &str) -> Result<(), Problem> {
+    let letters = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let named = !name.is_empty() && name.len() <= VARIABLE_NAME_MAX && name.chars().all(letters);
+    if !named || name.starts_with(|c: char| c.is_ascii_digit()) {
+        let rule = "must have names of letters, digits and '_', of at most 100 bytes";
+        return Err(Problem::invalid("variables", rule));
+    }
+    if name.starts_with(OWN_VARIABLES) {
+        return Err(Problem::invalid("variables", "must not begin with DRIP_: those are Drip's own"));
+    }
+    if value.len() > VARIABLE_MAX || value.contains('\0') {
+        return Err(Problem::invalid("variables", "must have values of at most 4096 bytes, without NUL"));
+    }
+    Ok(())
+}
+
+impl HibernateRequest {
+    /// The command. Problem: the first field that can not be what it should.
+    pub fn into_command(self, who: &Principal) -> Result<Hibernate, Problem> {
+        let account = account(who, &required("user_id", self.user_id)?)?;
+        Ok(Hibernate { account, key: optional("key", self.key, Key::new)?, actor: who.actor.clone() })
+    }
+}
+
+impl RestoreRequest {
+    /// The command. Problem: the first field that can not be what it should.
+    pub fn into_command(self, who: &Principal) -> Result<Restore, Problem> {
+        let account = account(who, &required("user_id", self.user_id)?)?;
+        let (key, force) = (optional("key", self.key, Key::new)?, self.force);
+        Ok(Restore { account, key, force, actor: who.actor.clone() })
+    }
+}
+
+/// The container of an account.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Container)]
+pub struct ContainerBody {
+    /// `absent`, `creating`, `starting`, `running`, `stopping`, `asleep` or `removing`.
+    #[schema(value_type = String, example = "running")]
+    pub phase: Phase,
+    /// What is under way: `provision`, `hibernate`, `restore` or `deprovision`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub operation: Option<Operation>,
+    /// Where it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub url: Option<LongText>,
+    /// How often what is under way has failed.
+    pub attempts: u16,
+    /// When it is tried again, if it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<String>,
+}
+
+impl ContainerBody {
+    /// As its owner knows it.
+    pub fn of(container: &Container) -> Self {
+        let progress = container.progress;
+        let retry_at = progress.map(|progress| progress.retry_at).filter(|at| at.0 > 0);
+        Self {
+            phase: container.phase,
+            operation: progress.map(|progress| progress.operation),
+            url: container.url.clone(),
+            attempts: progress.map_or(0, |progress| progress.attempts),
+            retry_at: retry_at.map(to_rfc3339),
+        }
+    }
+}
+
+/// A checkout session is to be opened.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckoutRequest {
+    /// Must be the caller's own.
+    pub app: Option<String>,
+    /// The user (over HTTP the path names it).
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
+    pub user_id: Option<String>,
+    /// What the user pays, in USDC, at most six decimals.
+    #[schema(required)]
+    pub amount: Option<Decimal>,
+    /// What the payer reads.
+    #[schema(max_length = 200)]
+    pub description: Option<String>,
+    /// Where the page leads after a payment.
+    #[schema(max_length = 1000)]
+    pub success_url: Option<String>,
+    /// Where it leads when the payer turns back.
+    #[schema(max_length = 1000)]
+    pub cancel_url: Option<String>,
+    /// The caller's idempotency key: the same key again answers the same session.
+    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
+    pub key: Option<String>,
+    /// RFC 3339; at most 30 seconds ahead. After it nothing is decided.
+    #[schema(format = DateTime)]
+    pub deadline: Option<String>,
+}
+
+/// What a checkout session is asked for, checked.
+#[derive(Debug)]
+pub struct CheckedCheckout {
+    /// The account that it will pay.
+    pub account: AccountId,
+    /// How much.
+    pub amount: Usdc,
+    /// The caller's key.
+    pub key: Option<Key>,
+    /// What the payer reads.
+    pub description: Option<String>,
+    /// Where the page leads after a payment.
+    pub success_url: Option<String>,
+    /// Where it leads when the payer turns back.
+    pub cancel_url: Option<String>,
+}
+
+impl CheckoutRequest {
+    /// What it asks for. Problem: the first field that can not be what it should.
+    pub fn check(self, who: &Principal) -> Result<CheckedCheckout, Problem> {
+        Ok(CheckedCheckout {
+            account: account(who, &required("user_id", self.user_id)?)?,
+            amount: amount("amount", &required("amount", self.amount)?)?,
+            key: optional("key", self.key, Key::new)?,
+            description: self.description,
+            success_url: self.success_url,
+            cancel_url: self.cancel_url,
+        })
+    }
+}
+
+/// What a person decides about a session that waits: `credit` or `dismiss`.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResolveRequest {
+    /// It brings this, whatever was asked for. In USDC.
+    pub credit: Option<Decimal>,
+    /// Nothing comes of it.
+    #[serde(default)]
+    pub dismiss: bool,
+}
+
+/// A checkout session.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CheckoutSession)]
+pub struct CheckoutBody {
+    /// Its id.
+    pub id: String,
+    /// The user that it pays.
+    #[schema(value_type = String)]
+    pub user_id: UserId,
+    /// What it asks for, in USDC.
+    #[schema(value_type = String, example = "5")]
+    pub amount: Usdc,
+    /// Where the user pays.
+    pub url: String,
+    /// `pending`, `paid`, `parked` (it waits for a person) or `dismissed`.
+    #[schema(value_type = String, example = "pending")]
+    pub state: CheckoutState,
+    /// Why it is parked: `expired`, `cancelled`, `amount_differs` or `refused`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub reason: Option<ParkReason>,
+    /// What was paid, where it is parked and that is known, in USDC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub paid: Option<Usdc>,
+    /// When it expires.
+    pub expires_at: String,
+    /// When it was opened; absent while the views do not know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<String>,
+}
+
+impl CheckoutBody {
+    /// As the views know it.
+    pub fn of(row: CheckoutRow) -> Self {
+        Self {
+            id: row.session,
+            user_id: row.account.user,
+            amount: row.amount,
+            url: row.url,
+            state: row.state,
+            reason: row.reason,
+            paid: row.paid,
+            expires_at: to_rfc3339(row.expires_at),
+            opened_at: Some(to_rfc3339(row.opened_at)),
+        }
+    }
+}
+
+/// Checkout sessions.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CheckoutSessions)]
+pub struct CheckoutPage {
+    /// The sessions.
+    pub data: Vec<CheckoutBody>,
+}
+
+/// A mail to the user.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Notice)]
+pub struct NoticeBody {
+    /// `low_credit`, `paused`, `restored` or `plan_suggestion`.
+    #[schema(value_type = String, example = "low_credit")]
+    pub kind: NoticeKind,
+    /// The account's epoch that it belongs to: there is one mail a kind and epoch.
+    pub epoch: u32,
+    /// `due`, `sending`, `retrying`, `sent`, `abandoned` or `superseded`.
+    #[schema(value_type = String, example = "sent")]
+    pub state: NoticeState,
+    /// How often it was tried.
+    pub attempts: u16,
+    /// Why it failed, or will not be sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// As the provider calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+    /// When it became due.
+    pub due_at: String,
+    /// The event that made it due.
+    #[schema(value_type = String)]
+    pub due: Position,
+}
+
+impl NoticeBody {
+    /// As the views know it.
+    pub fn of(row: NoticeRow) -> Self {
+        Self {
+            kind: row.kind,
+            epoch: row.epoch,
+            state: row.state,
+            attempts: row.attempts,
+            reason: row.reason,
+            message_id: row.message_id,
+            due_at: to_rfc3339(row.due_at),
+            due: row.due,
+        }
+    }
+}
+
+/// The mails of an account, the newest first.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Notices)]
+pub struct NoticePage {
+    /// The mails.
+    pub data: Vec<NoticeBody>,
+}
+
+/// One line of the agent log.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LogLine)]
+pub struct LogBody {
+    /// When.
+    pub at: String,
+    /// Whose account; absent: of no account alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub user_id: Option<UserId>,
+    /// A sentence.
+    #[schema(example = "balance depleted: 0 USDC of 1 USDC left")]
+    pub message: String,
+    /// The event that it tells of.
+    #[schema(value_type = String)]
+    pub position: Position,
+    /// What kind of signal it is.
+    #[schema(example = "crossed")]
+    pub kind: String,
+}
+
+impl LogBody {
+    /// As the views know it.
+    pub fn of(row: &LogRow) -> Self {
+        let kind = serde_json::to_value(row.kind).ok();
+        Self {
+            at: to_rfc3339(row.recorded_at),
+            user_id: row.account.as_ref().map(|id| id.user.clone()),
+            message: sentence(row),
+            position: row.position,
+            kind: kind.and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default(),
+        }
+    }
+}
+
+/// A page of the agent log, the oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LogPage)]
+pub struct LogPage {
+    /// The lines.
+    pub data: Vec<LogBody>,
+    /// Hand it in as `after_id` to read on; also when there is nothing more yet.
+    pub last_id: String,
+}
+
+/// What users hold, and what there is for them.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Wallet)]
+pub struct WalletBody {
+    /// `ok`, `warn`, `critical` or `unknown`: the wallet against what users hold.
+    #[schema(value_type = String, example = "ok")]
+    pub level: ledger_core::event::Solvency,
+    /// The sum of the balances of all users, in USDC.
+    #[schema(value_type = String)]
+    pub balances: Usdc,
+    /// USDC in the wallet; `null`: it could not be read.
+    #[schema(value_type = Option<String>, required)]
+    pub wallet: Option<Usdc>,
+    /// Promotional credit beside it.
+    #[schema(value_type = Option<String>, required)]
+    pub promo: Option<Usdc>,
+    /// The credits for containers against what they cost a month.
+    #[schema(value_type = String, example = "ok")]
+    pub build_level: ledger_core::event::Solvency,
+    /// Credits for containers, in USD; `null`: they could not be read.
+    #[schema(value_type = Option<String>, required)]
+    pub build_credits: Option<Usdc>,
+    /// What the containers cost a month, in USD.
+    #[schema(value_type = Option<String>, required)]
+    pub build_monthly: Option<Usdc>,
+    /// When it was compared.
+    pub checked_at: String,
+}
