@@ -36,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fuzzing", &["command-api", "ledger-core"]),
     ("judge", &[]),
     ("ledger-core", &[]),
+    ("locus-sandbox", &["ledger-core", "service-kit"]),
     ("planted", &[]),
     ("projector", &["event-log", "ledger-core", "planted", "service-kit"]),
     ("service-kit", &[]),
