@@ -124,7 +124,7 @@ fn container(handle: &Handle, service: &BuildService, now: Time) -> [String; 4] 
 
 fn effect(entry: &Entry) -> [String; 4] {
     let mut fields = serde_json::to_value(&entry.effect).unwrap_or_default();
-    let name = fields.as_object_mut().and_then(|fields| fields.remove("effect"));
+    let name = fields.as_object_mut().and_then(|fields| fields.remove("kind"));
     let name = name.as_ref().and_then(Value::as_str).unwrap_or_default().replace('_', " ");
     let said = fields.as_object().into_iter().flatten().map(|(name, value)| format!("{name} {value}"));
     let said: Vec<String> = said.collect();

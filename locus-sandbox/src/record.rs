@@ -29,13 +29,12 @@ pub struct Entry {
     /// Where.
     pub service: Service,
     /// What.
-    #[serde(flatten)]
     pub effect: Effect,
 }
 
-/// Something that was done. On the wire its name is in `effect`, beside its fields.
+/// Something that was done. As JSON its name is in `kind`, beside its fields: `{"kind": "project_created", "id": …}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "effect", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(
     missing_docs,
     reason = "the fields are those of the services, and the names of the effects say the rest"
@@ -204,10 +203,8 @@ mod tests {
         }
         assert_eq!((record.last(), record.after(1).len(), record.after(9).len()), (2, 1, 0));
         let entry = serde_json::to_value(&record.after(1)[0]).unwrap();
-        assert_eq!(
-            (&entry["n"], &entry["effect"], &entry["name"]),
-            (&2.into(), &"project_created".into(), &"b".into())
-        );
+        let effect = serde_json::json!({"kind": "project_created", "id": "b", "name": "b"});
+        assert_eq!((&entry["n"], &entry["service"], &entry["effect"]), (&2.into(), &"build".into(), &effect));
         assert_eq!(serde_json::from_value::<Entry>(entry).unwrap(), record.after(1)[0]);
     }
 }

@@ -64,6 +64,9 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/v0/webhooks", post(news::register).get(news::list))
 }
 
+/// Stands for a code where the gateway says no in its own words, which have none.
+const GATEWAY: &str = "";
+
 /// How it says no: `{"name", "code", "message"}`, with `errors` when it is about fields.
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -115,6 +118,9 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        if self.code == GATEWAY {
+            return answer(self.status, &json!({"message": self.message}));
+        }
         let name = self.status.canonical_reason().unwrap_or("Error").replace(' ', "") + "Error";
         let mut body = json!({"name": name, "code": self.code, "message": self.message});
         if let Some(errors) = self.errors {
@@ -139,10 +145,10 @@ fn read_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
 struct Caller;
 
 impl FromRequestParts<Arc<Shared>> for Caller {
-    type Rejection = Response;
+    type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Response> {
-        let no = |code, message| Err(Refusal::new(StatusCode::UNAUTHORIZED, code, message).into_response());
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
+        let no = |code, message| Err(Refusal::new(StatusCode::UNAUTHORIZED, code, message));
         if !parts.headers.contains_key(header::AUTHORIZATION) {
             return no("missing_authorization", "The header Authorization is missing");
         }
@@ -150,8 +156,8 @@ impl FromRequestParts<Arc<Shared>> for Caller {
             None => no("invalid_token_type", "The token must be a bearer token"),
             Some(key) if shared.config.keys.mail.iter().any(|ours| ours == key) => Ok(Self),
             Some(key) if key.starts_with("am_") => no("unknown_api_key", "The API key is unknown"),
-            // The gateway sees that this is no key at all, and says no in its own words.
-            Some(_) => Err(answer(StatusCode::FORBIDDEN, &json!({"message": "Forbidden"}))),
+            // The gateway sees that this is no key at all.
+            Some(_) => Err(Refusal::new(StatusCode::FORBIDDEN, GATEWAY, "Forbidden")),
         }
     }
 }

@@ -194,7 +194,7 @@ impl Turn<'_> {
         for webhook in webhooks {
             let event_id = self.store.ids.named("evt");
             let Ok(message) = self.message(inbox, id) else { return };
-            let body = event_body(message, event, &event_id, self.now.text()).to_string();
+            let body = event_body(message, event, &event_id, &self.now.text()).to_string();
             let svix = Some(Svix { secret: webhook.secret, id: event_id });
             let (about, event) = (id.to_owned(), event.to_owned());
             let (service, url, headers) = (Service::Mail, webhook.url, vec![]);
@@ -204,7 +204,7 @@ impl Turn<'_> {
     }
 }
 
-fn event_body(message: &Message, event: &str, event_id: &str, at: String) -> Value {
+fn event_body(message: &Message, event: &str, event_id: &str, at: &str) -> Value {
     let mut body = json!({"type": "event", "event_type": event, "event_id": event_id});
     let status = event.trim_start_matches("message.");
     if status.starts_with("received") {
