@@ -83,6 +83,11 @@ pub enum Fault {
     },
     /// A deployment that starts stays `queued`.
     DeploymentStuck,
+    /// A deployment that starts stays `queued` for longer.
+    DeploymentSlow {
+        /// So many seconds of the sandbox's time longer.
+        seconds: u64,
+    },
     /// A change of `runtime` is stored and does not scale.
     ScaleIgnored,
     /// Mail is refused with 403 `message_rejected`.
@@ -94,6 +99,12 @@ impl Fault {
     fn is_of_requests(&self) -> bool {
         use Fault::{LateAnswerMs, LatencyMs, LostAnswer, Refuse, Status};
         matches!(self, LatencyMs { .. } | LateAnswerMs { .. } | Status { .. } | LostAnswer | Refuse)
+    }
+
+    /// Whether it strikes deployments.
+    pub(crate) fn is_of_deployments(&self) -> bool {
+        use Fault::{DeploymentFails, DeploymentSlow, DeploymentStuck};
+        matches!(self, DeploymentFails { .. } | DeploymentSlow { .. } | DeploymentStuck)
     }
 }
 

@@ -12,9 +12,10 @@ use serde_json::Value;
 use tokio_stream::wrappers::WatchStream;
 use tokio_stream::{Stream, StreamExt as _};
 
-use crate::build::BuildService;
+use crate::build::{BuildService, Deployment};
 use crate::clock::Time;
 use crate::handle::Handle;
+use crate::mail::Message;
 use crate::pay::{PayOptions, Session, SessionStatus};
 use crate::record::Entry;
 use crate::store::Shared;
@@ -26,38 +27,45 @@ const SCRIPT: &str = include_str!("page.js");
 const ROWS_MAX: usize = 60;
 
 pub(crate) async fn live(State(handle): State<Handle>) -> Html<String> {
-    let now = handle.now();
-    let (usdc, promo) = handle.balances();
-    let money = format!("Wallet {usdc} USDC and {promo} promo, {} credits at Build.", handle.credits());
-    let head = format!("<p>{} &middot; {money} {} requests refused.</p>", now.text(), handle.refused());
-    let containers =
-        table(&["Service", "State", "Reached", "URL"], handle.services().iter().rev(), |service| {
-            container(&handle, service, now)
-        });
-    let sessions = table(&["Session", "Amount", "Status", ""], handle.sessions().iter().rev(), |session| {
-        let pay = format!("<a href=\"{}/checkout/{}\">page</a>", handle.0.public_url, session.id);
-        [escaped(&session.id), escaped(session.amount), escaped(format!("{:?}", session.status)), pay]
-    });
-    let mails = table(&["From", "To", "Subject", "Text"], handle.messages().iter().rev(), |message| {
-        let letter = &message.letter;
-        let text = letter.text.as_deref().unwrap_or_default();
-        [
-            escaped(&message.from),
-            escaped(letter.to.join(", ")),
-            escaped(letter.subject.as_deref().unwrap_or("")),
-            escaped(text),
-        ]
-    });
-    let record = table(&["#", "At", "Effect", ""], handle.record().iter().rev(), effect);
     let refresh = "<noscript><meta http-equiv=\"refresh\" content=\"2\"></noscript>";
+    let record = table(&["#", "At", "Effect", ""], handle.record().iter().rev(), effect);
     let body = [
-        head,
-        section("Containers", &containers),
-        section("Mails", &mails),
-        section("Payments", &sessions),
+        summary(&handle),
+        section("Containers", &containers(&handle)),
+        section("Mails", &table(&["From", "To", "Subject", "Text"], handle.messages().iter().rev(), mail)),
+        section("Payments", &payments(&handle)),
         section("Record", &record),
     ];
     Html(document("Locus sandbox", refresh, &format!("{}<script>{SCRIPT}</script>", body.concat())))
+}
+
+fn summary(handle: &Handle) -> String {
+    let ((usdc, promo), credits) = (handle.balances(), handle.credits());
+    let (now, refused) = (handle.now().text(), handle.refused());
+    format!(
+        "<p>{now} &middot; wallet {usdc} USDC and {promo} promo &middot; {credits} credits at Build &middot; \
+         {refused} requests refused</p>"
+    )
+}
+
+fn containers(handle: &Handle) -> String {
+    let (deployments, now) = (handle.deployments(), handle.now());
+    table(&["Service", "State", "Reached", "URL"], handle.services().iter().rev(), |service| {
+        container(handle, &deployments, service, now)
+    })
+}
+
+fn payments(handle: &Handle) -> String {
+    table(&["Session", "Amount", "Status", ""], handle.sessions().iter().rev(), |session| {
+        let page = format!("<a href=\"{}/checkout/{}\">page</a>", handle.0.public_url, session.id);
+        [escaped(&session.id), escaped(session.amount), escaped(format!("{:?}", session.status)), page]
+    })
+}
+
+fn mail(message: &Message) -> [String; 4] {
+    let letter = &message.letter;
+    let (subject, text) = (letter.subject.as_deref().unwrap_or(""), letter.text.as_deref().unwrap_or(""));
+    [escaped(&message.from), escaped(letter.to.join(", ")), escaped(subject), escaped(text)]
 }
 
 pub(crate) async fn events(
@@ -101,14 +109,13 @@ pub(crate) async fn pay(State(handle): State<Handle>, Path(id): Path<String>) ->
     }
 }
 
-fn container(handle: &Handle, service: &BuildService, now: Time) -> [String; 4] {
+fn container(handle: &Handle, deployments: &[Deployment], service: &BuildService, now: Time) -> [String; 4] {
     let state = match service.last_deployed_at {
         None => "not deployed",
         Some(_) if service.desired == 0 => "hibernated",
         Some(_) if service.runs_at(now) => "running",
         Some(_) => "starting",
     };
-    let deployments = handle.deployments();
     let last = deployments.iter().find(|one| Some(&one.id) == service.last_deployment_id.as_ref());
     let last =
         last.map_or_else(String::new, |last| format!(", deployment {} {}", last.version, last.status.name()));

@@ -9,13 +9,28 @@ use crate::webhooks::Delivery;
 /// Something that is due at a moment.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Timer {
-    Confirm { payment: String },
-    Expire { session: String },
-    Deploying { deployment: String },
-    Deployed { deployment: String },
-    MailDone { send: u64 },
-    MailFate { inbox: String, message: String },
+    Confirm {
+        payment: String,
+    },
+    Expire {
+        session: String,
+    },
+    Deploying {
+        deployment: String,
+    },
+    Deployed {
+        deployment: String,
+    },
+    MailDone {
+        send: u64,
+    },
+    MailFate {
+        inbox: String,
+        message: String,
+    },
     Deliver(Delivery),
+    /// Nothing is done: something looks different from now on, and whoever watches should look.
+    Look,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -74,6 +89,7 @@ impl Turn<'_> {
             Timer::MailDone { send } => self.complete_slow_send(send),
             Timer::MailFate { inbox, message } => self.mail_fate(&inbox, &message),
             Timer::Deliver(delivery) => self.store.outbox.push(delivery),
+            Timer::Look => {}
         }
     }
 }

@@ -1,5 +1,7 @@
 //! How deployments go on: queued, deploying, then healthy or failed, by the clock.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::Refusal;
@@ -12,6 +14,7 @@ use crate::timers::Timer;
 /// What becomes of a new deployment.
 enum Fate {
     Healthy,
+    Slow(Duration),
     Fails(Vec<String>),
     Stuck,
 }
@@ -42,18 +45,25 @@ impl Turn<'_> {
         };
         let wire = deployment.wire();
         self.store.build.deployments.insert(id.clone(), deployment);
-        if !matches!(fate, Fate::Stuck) {
-            self.schedule(self.config().timings.queued, Timer::Deploying { deployment: id.clone() });
-        }
+        self.begin(&id, &fate);
         self.note(Service::Build, Effect::DeploymentStarted { id, service: service_id.to_owned(), version });
         Ok(wire)
     }
 
+    fn begin(&mut self, id: &str, fate: &Fate) {
+        let longer = match fate {
+            Fate::Stuck => return,
+            Fate::Slow(longer) => *longer,
+            _ => Duration::ZERO,
+        };
+        let pause = self.config().timings.queued + longer;
+        self.schedule(pause, Timer::Deploying { deployment: id.to_owned() });
+    }
+
     fn fate(&mut self, service: &str) -> Fate {
         let text = format!("{service} {}", self.names_behind(service));
-        let of_deployments =
-            |fault: &Fault| matches!(fault, Fault::DeploymentFails { .. } | Fault::DeploymentStuck);
-        match self.fault_of_deed(Service::Build, &text, of_deployments) {
+        match self.fault_of_deed(Service::Build, &text, Fault::is_of_deployments) {
+            Some(Fault::DeploymentSlow { seconds }) => Fate::Slow(Duration::from_secs(seconds)),
             Some(Fault::DeploymentFails { logs }) if logs.is_empty() => {
                 Fate::Fails(vec!["the container exited with code 1".to_owned()])
             }

@@ -11,6 +11,7 @@ use crate::config::{RuntimeCache, RuntimePatch, Scaling};
 use crate::faults::Fault;
 use crate::record::{Effect, Service};
 use crate::store::Turn;
+use crate::timers::Timer;
 
 /// The `runtime` of a service. The port is always 8080 and not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,7 +127,9 @@ impl Turn<'_> {
         }
         if before == 0 {
             let running = now.plus(pauses.0);
-            (service.running_from, service.reachable_from) = (Some(running), Some(running.plus(pauses.1)));
+            let reachable = running.plus(pauses.1);
+            (service.running_from, service.reachable_from) = (Some(running), Some(reachable));
+            [running, reachable].map(|moment| self.store.timers.add(moment, Timer::Look));
         }
         let (min, max) = (runtime.min_instances, runtime.max_instances);
         self.note(Service::Build, Effect::Scaled { service: id.to_owned(), min, max, desired });

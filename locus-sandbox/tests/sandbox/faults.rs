@@ -126,6 +126,19 @@ async fn a_deployment_is_stuck_until_it_is_cancelled() {
 }
 
 #[tokio::test]
+async fn a_deployment_is_slow() {
+    let lab = Lab::start().await;
+    let service = lab.service("p").await;
+    let slow = Fault::DeploymentSlow { seconds: 300 };
+    lab.sandbox.add_fault(Rule { times: Some(1), ..Rule::new(Service::Build, slow) });
+    let path = format!("/deployments/{}", lab.deploy(&service).await);
+    lab.sandbox.advance(Duration::from_secs(300));
+    assert_eq!(lab.get_build(&path).await.1["status"], "queued");
+    lab.sandbox.advance(Duration::from_secs(35));
+    assert_eq!(lab.get_build(&path).await.1["status"], "healthy");
+}
+
+#[tokio::test]
 async fn a_scale_that_does_not_take_is_accepted_all_the_same() {
     let lab = Lab::start().await;
     lab.sandbox.set_switches(Switches { runtime_cache: RuntimeCache::Off, ..Switches::default() });
