@@ -18,8 +18,9 @@ pub struct Rule {
     /// Only requests whose whole path looks like this; `*` stands for any characters: `/v1/services/*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Only where this text occurs: in the path, the body, or the name of a project or service whose id, or the id of
-    /// something in it, occurs in them; in mails to this address. So one user's upstream can be broken.
+    /// Only where this text occurs: in the path, in the body, in the name of the project or service that an id in them
+    /// belongs to, in the metadata of a checkout session they name, in the address a mail goes to. So one user's
+    /// upstream can be broken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contains: Option<String>,
     /// How often it still strikes; always, if not given.

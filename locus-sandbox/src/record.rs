@@ -129,6 +129,13 @@ pub enum Effect {
         attempt: u32,
         status: Option<u16>,
     },
+    /// The same for a webhook about a deployment.
+    DeploymentWebhookDelivered {
+        deployment: String,
+        event: String,
+        attempt: u32,
+        status: Option<u16>,
+    },
     /// The same for a webhook about a mail.
     MailWebhookDelivered {
         message_id: String,

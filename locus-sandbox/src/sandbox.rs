@@ -130,8 +130,7 @@ async fn keep_time(shared: Arc<Shared>) {
     let mut deliveries = JoinSet::new();
     loop {
         changes.mark_unchanged();
-        let (due, next) =
-            shared.look(|turn| (std::mem::take(&mut turn.store.outbox), turn.store.timers.next()));
+        let (due, next) = shared.look(|turn| (turn.take_deliveries(), turn.store.timers.next()));
         due.into_iter().for_each(|delivery| drop(deliveries.spawn(deliver(Arc::clone(&shared), delivery))));
         let nap = next.map_or(LONGEST_NAP, |next| shared.clock.until(next).min(LONGEST_NAP));
         tokio::select! {

@@ -12,8 +12,11 @@ pub(crate) fn load(config: &Config) -> Result<Store, Error> {
     let Some(path) = &config.state_file else { return Ok(Store::new(config)) };
     match std::fs::read(path) {
         Ok(bytes) => {
-            let state = serde_json::from_slice(&bytes);
-            state.map_err(|source| Error::NotAState { path: path.clone(), source })
+            let state = serde_json::from_slice::<Store>(&bytes);
+            let mut store = state.map_err(|source| Error::NotAState { path: path.clone(), source })?;
+            let unanswered = std::mem::take(&mut store.under_way);
+            store.outbox.extend(unanswered);
+            Ok(store)
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Store::new(config)),
         Err(source) => Err(Error::StateFile { path: path.clone(), source }),

@@ -33,6 +33,8 @@ pub(crate) struct Store {
     pub(crate) timers: Timers,
     /// Webhooks that are due and not yet on their way.
     pub(crate) outbox: Vec<Delivery>,
+    /// Webhooks that were sent and not yet answered: a sandbox that stops meanwhile sends them again.
+    pub(crate) under_way: Vec<Delivery>,
 }
 
 impl Store {
@@ -48,6 +50,7 @@ impl Store {
             record: Record::default(),
             timers: Timers::default(),
             outbox: vec![],
+            under_way: vec![],
         }
     }
 }

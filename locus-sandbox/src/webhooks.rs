@@ -11,7 +11,7 @@ use crate::store::{Shared, Turn};
 use crate::timers::Timer;
 
 /// A webhook on its way.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Delivery {
     pub(crate) service: Service,
     pub(crate) url: String,
@@ -27,7 +27,7 @@ pub(crate) struct Delivery {
 }
 
 /// What is needed to sign as Svix does.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Svix {
     pub(crate) secret: String,
     /// The same at every attempt.
@@ -84,11 +84,25 @@ impl Shared {
 }
 
 impl Turn<'_> {
+    /// What is to be sent now.
+    pub(crate) fn take_deliveries(&mut self) -> Vec<Delivery> {
+        let due = std::mem::take(&mut self.store.outbox);
+        self.store.under_way.extend(due.iter().cloned());
+        due
+    }
+
     fn delivered(&mut self, mut delivery: Delivery, status: Option<u16>) {
+        let under_way = &mut self.store.under_way;
+        if let Some(place) = under_way.iter().position(|other| *other == delivery) {
+            under_way.remove(place);
+        }
         let (about, event, attempt) = (delivery.about.clone(), delivery.event.clone(), delivery.attempt);
         let effect = match delivery.service {
             Service::Mail => Effect::MailWebhookDelivered { message_id: about, event, attempt, status },
-            _ => Effect::WebhookDelivered { session: about, event, attempt, status },
+            Service::Build => {
+                Effect::DeploymentWebhookDelivered { deployment: about, event, attempt, status }
+            }
+            Service::Pay => Effect::WebhookDelivered { session: about, event, attempt, status },
         };
         self.note(delivery.service, effect);
         let done = status.is_some_and(|status| (200..300).contains(&status));

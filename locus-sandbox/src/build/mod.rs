@@ -3,12 +3,14 @@
 mod auth;
 mod billing;
 mod deployments;
+mod names;
 mod progress;
 mod projects;
 mod runtime;
 mod services;
 mod urls;
 mod variables;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +28,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::clock::Time;
 use crate::config::Funds;
 use crate::gate::answer;
-use crate::store::{Shared, Turn};
+use crate::store::Shared;
 
 pub use deployments::{Deployment, DeploymentStatus};
 pub use projects::Project;
@@ -49,6 +51,7 @@ pub(crate) struct Build {
     environments: BTreeMap<String, projects::Environment>,
     pub(crate) services: BTreeMap<String, BuildService>,
     pub(crate) deployments: BTreeMap<String, Deployment>,
+    webhooks: Vec<webhooks::Webhook>,
 }
 
 impl Build {
@@ -96,6 +99,8 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/v1/deployments/{id}/cancel", post(deployments::cancel))
         .route("/v1/deployments/{id}/rollback", post(deployments::rollback))
         .route("/v1/deployments/{id}/logs", get(deployments::logs))
+        .route("/v1/webhooks", post(webhooks::create).get(webhooks::list))
+        .route("/v1/webhooks/{id}", axum::routing::delete(webhooks::delete))
         .route("/v1/billing/balance", get(billing::balance))
 }
 
@@ -156,23 +161,4 @@ fn read_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
 /// An amount as a JSON number, digit for digit.
 fn number(amount: Usdc) -> Box<RawValue> {
     RawValue::from_string(amount.to_string()).expect("a decimal is a JSON number")
-}
-
-impl Turn<'_> {
-    /// The names of all projects and services whose ids, or the ids of something in them, occur in the text.
-    pub(crate) fn names_behind(&self, text: &str) -> String {
-        let build = &self.store.build;
-        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        let mut names: Vec<&str> = vec![];
-        for word in words {
-            let service =
-                build.deployments.get(word).map_or(word, |deployment| deployment.service_id.as_str());
-            let service = build.services.get(service);
-            names.extend(service.map(|service| service.name.as_str()));
-            let environment = build.environments.get(word).map(|environment| environment.project_id.as_str());
-            let project = service.map(|service| service.project_id.as_str()).or(environment).unwrap_or(word);
-            names.extend(build.projects.get(project).map(|project| project.name.as_str()));
-        }
-        names.join(" ")
-    }
 }

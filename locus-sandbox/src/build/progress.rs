@@ -46,6 +46,7 @@ impl Turn<'_> {
         let wire = deployment.wire();
         self.store.build.deployments.insert(id.clone(), deployment);
         self.begin(&id, &fate);
+        self.tell_of_deployment(&id);
         self.note(Service::Build, Effect::DeploymentStarted { id, service: service_id.to_owned(), version });
         Ok(wire)
     }
@@ -80,6 +81,7 @@ impl Turn<'_> {
         for phase in ["execution_started", "deploying"] {
             deployment.phases.insert(phase.to_owned(), now);
         }
+        self.tell_of_deployment(id);
         self.schedule(self.config().timings.deploying, Timer::Deployed { deployment: id.to_owned() });
     }
 
@@ -104,6 +106,7 @@ impl Turn<'_> {
         deployment.phases.insert(status.name().to_owned(), now);
         let (service, runtime) = (deployment.service_id.clone(), deployment.runtime);
         self.note(Service::Build, ended(id, &service, status));
+        self.tell_of_deployment(id);
         if status == DeploymentStatus::Healthy {
             if let Ok(service) = self.service_mut(&service) {
                 service.last_deployed_at = Some(now);

@@ -129,7 +129,9 @@ impl Turn<'_> {
             let running = now.plus(pauses.0);
             let reachable = running.plus(pauses.1);
             (service.running_from, service.reachable_from) = (Some(running), Some(reachable));
-            [running, reachable].map(|moment| self.store.timers.add(moment, Timer::Look));
+            for moment in [running, reachable] {
+                self.store.timers.add(moment, Timer::Look);
+            }
         }
         let (min, max) = (runtime.min_instances, runtime.max_instances);
         self.note(Service::Build, Effect::Scaled { service: id.to_owned(), min, max, desired });

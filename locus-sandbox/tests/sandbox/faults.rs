@@ -112,6 +112,16 @@ async fn one_users_upstream_is_broken_and_no_other() {
 }
 
 #[tokio::test]
+async fn one_users_payments_are_broken_and_no_others() {
+    let lab = Lab::start().await;
+    let anna = lab.session(json!({"amount": "1", "metadata": {"user_id": "anna"}})).await;
+    let bert = lab.session(json!({"amount": "1", "metadata": {"user_id": "bert"}})).await;
+    lab.sandbox.add_fault(Rule { contains: Some("anna".into()), ..Rule::new(Service::Pay, status(502)) });
+    assert_eq!(lab.get_pay(&format!("/checkout/sessions/{anna}")).await.0, 502);
+    assert_eq!(lab.get_pay(&format!("/checkout/sessions/{bert}")).await.0, 200);
+}
+
+#[tokio::test]
 async fn a_deployment_is_stuck_until_it_is_cancelled() {
     let lab = Lab::start().await;
     let service = lab.service("p").await;

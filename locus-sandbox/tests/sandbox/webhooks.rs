@@ -1,4 +1,4 @@
-//! Webhooks of checkout sessions, right and wrong.
+//! Webhooks of checkout sessions, right and wrong, and of deployments.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -162,4 +162,30 @@ async fn late_and_replayed_webhooks_come_in_their_time() {
     lab.sandbox.advance(Duration::from_secs(3_600));
     let got = receiver.wait_for(3).await;
     assert_eq!(got[2].1, got[0].1);
+}
+
+#[tokio::test]
+async fn a_project_is_told_of_its_deployments() {
+    let (lab, receiver) = (Lab::start().await, Receiver::start(StatusCode::OK).await);
+    let service = lab.service("p").await;
+    let project = lab.sandbox.projects()[0].id.clone();
+    let body = json!({"projectId": project, "url": receiver.url, "events": ["deployment.healthy"]});
+    let (status, made) = lab.post_build("/webhooks", body).await;
+    assert_eq!(status, 201, "{made}");
+    let odd = json!({"projectId": project, "url": receiver.url, "events": ["odd"]});
+    let (status, refused) = lab.post_build("/webhooks", odd).await;
+    assert_eq!((status, &refused["invalidEvents"]), (400, &json!(["odd"])));
+    let deployment = lab.deploy(&service).await;
+    lab.pass_deployment();
+    let (headers, body) = receiver.wait_for(1).await.remove(0);
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(made["secret"].as_str().unwrap().as_bytes()).unwrap();
+    mac.update(body.as_bytes());
+    assert!(mac.verify_slice(&hex::decode(&headers["x-locus-signature"]).unwrap()).is_ok());
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((&body["deploymentId"], &body["status"]), (&deployment.into(), &"healthy".into()));
+    let (_, listed) = lab.get_build(&format!("/webhooks?projectId={project}")).await;
+    assert_eq!((&listed["webhooks"][0]["id"], listed["webhooks"][0].get("secret")), (&made["id"], None));
+    let path = format!("/webhooks/{}", made["id"].as_str().unwrap());
+    assert_eq!(lab.build(reqwest::Method::DELETE, &path, None).await.0, 204);
+    assert_eq!(lab.build(reqwest::Method::DELETE, &path, None).await.0, 404);
 }
