@@ -38,7 +38,8 @@ pub struct Config {
     pub inboxes: Vec<String>,
     /// How many inboxes there may be.
     pub inboxes_max: usize,
-    /// Where everything is kept over a restart; without it, everything is forgotten.
+    /// Where everything is kept over a restart; without it, everything is forgotten. What it holds wins over the funds,
+    /// switches and inboxes given here.
     pub state_file: Option<PathBuf>,
 }
 

@@ -24,8 +24,9 @@
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
@@ -60,7 +61,14 @@ pub(crate) fn router(handle: Handle) -> Router {
         .route("/faults/{id}", delete(remove_fault))
         .route("/switches", get(switches).patch(set_switches))
         .route("/clock/advance", post(advance))
+        .layer(from_fn_with_state(handle.clone(), saved))
         .with_state(handle)
+}
+
+async fn saved(State(handle): State<Handle>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    handle.0.until_saved().await;
+    response
 }
 
 type Answer = Result<Json<Value>, Problem>;

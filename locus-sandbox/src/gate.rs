@@ -42,6 +42,7 @@ pub(crate) async fn pass(State(gate): State<Gate>, request: Request, next: Next)
         None => next.run(Request::from_parts(parts, Body::from(bytes))).await,
     };
     gate.count(&response);
+    gate.shared.until_saved().await;
     on_the_way_back(fault, response).await
 }
 

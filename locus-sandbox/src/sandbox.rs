@@ -25,8 +25,6 @@ use crate::{build, control, mail, page, pay, state_file};
 
 /// How long nothing may happen before the clock is looked at again.
 const LONGEST_NAP: Duration = Duration::from_secs(60);
-/// Changes that follow each other so closely are saved together.
-const SAVE_PAUSE: Duration = Duration::from_millis(50);
 
 /// A running sandbox. It answers from [`Self::start`] on, in tasks of its own that end when it is dropped. Everything it
 /// can be told and asked is on the [`Handle`] it derefs to.
@@ -64,7 +62,9 @@ impl Sandbox {
         tasks.spawn(named("services", serve(services, public_router(&shared))));
         tasks.spawn(named("control", serve(orders, control::router(handle.clone()))));
         tasks.spawn(named("clock", keep_time(Arc::clone(&shared))));
-        tasks.spawn(named("state file", keep_state(shared)));
+        if shared.state_file().is_some() {
+            tasks.spawn(named("state file", async move { shared.keep_state().await }));
+        }
         Ok(Self { handle, tasks })
     }
 
@@ -143,19 +143,4 @@ async fn keep_time(shared: Arc<Shared>) {
 
 async fn deliver(shared: Arc<Shared>, delivery: Delivery) {
     shared.deliver(delivery).await;
-}
-
-/// Saves after changes.
-async fn keep_state(shared: Arc<Shared>) {
-    if shared.state_file().is_none() {
-        return std::future::pending().await;
-    }
-    let mut changes = shared.changes();
-    while changes.changed().await.is_ok() {
-        tokio::time::sleep(SAVE_PAUSE).await;
-        changes.mark_unchanged();
-        if let Err(error) = shared.save() {
-            tracing::error!(%error, "the state of the sandbox is not saved");
-        }
-    }
 }

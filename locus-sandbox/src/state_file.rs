@@ -1,7 +1,11 @@
 //! The state file: everything the sandbox knows as JSON, written anew after changes, by one rename.
+//!
+//! An answer is sent when the file holds what it tells. So a process that dies forgets nothing that anybody was told of.
+//! (A machine that dies may: nothing is flushed to the disk.)
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::sync::PoisonError;
 
 use crate::config::Config;
 use crate::error::Error;
@@ -27,11 +31,34 @@ impl Shared {
     /// Writes the file, if there is to be one.
     pub(crate) fn save(&self) -> Result<(), Error> {
         let Some(path) = self.state_file() else { return Ok(()) };
+        let _alone = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
         let json = self.look(|turn| {
             turn.store.saved_at = turn.now;
             serde_json::to_vec(turn.store).expect("the store is texts, numbers and lists")
         });
         replace(path, &json).map_err(|source| Error::StateFile { path: path.clone(), source })
+    }
+
+    /// Saves after changes, for ever. What can not be saved is told, and nobody waits for it.
+    pub(crate) async fn keep_state(&self) {
+        let mut changes = self.changes();
+        loop {
+            let change = *changes.borrow_and_update();
+            if let Err(error) = self.save() {
+                tracing::error!(%error, "the state of the sandbox is not saved");
+            }
+            self.saved.send_replace(change);
+            changes.changed().await.expect("we hold the other end");
+        }
+    }
+
+    /// Waits until the file, if there is one, holds everything up to now.
+    pub(crate) async fn until_saved(&self) {
+        if self.state_file().is_some() {
+            let change = *self.changes().borrow();
+            let mut saved = self.saved.subscribe();
+            saved.wait_for(|saved| *saved >= change).await.expect("we hold the other end");
+        }
     }
 }
 

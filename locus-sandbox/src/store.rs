@@ -68,14 +68,19 @@ pub(crate) struct Shared {
     store: Mutex<Store>,
     /// Counts changes.
     changes: watch::Sender<u64>,
+    /// How many changes the state file is sure to hold.
+    pub(crate) saved: watch::Sender<u64>,
+    /// Two savers at once would write into one file.
+    pub(crate) saving: Mutex<()>,
 }
 
 impl Shared {
     pub(crate) fn new(config: Config, urls: [String; 2], client: reqwest::Client, store: Store) -> Self {
         let [public_url, control_url] = urls;
         let clock = Clock::new(store.saved_at.max(config.starts_at), config.scale);
-        let changes = watch::Sender::new(0);
-        Self { config, public_url, control_url, client, clock, store: Mutex::new(store), changes }
+        let [changes, saved] = [0, 0].map(watch::Sender::new);
+        let (store, saving) = (Mutex::new(store), Mutex::default());
+        Self { config, public_url, control_url, client, clock, store, changes, saved, saving }
     }
 
     /// A turn that may change anything.

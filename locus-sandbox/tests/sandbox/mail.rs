@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use locus_sandbox::{Effect, InboundMail};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{Lab, answer, eventually};
+use crate::webhooks::Receiver;
 
 const SEND: &str = "/inboxes/drip@agentmail.to/messages/send";
 
@@ -206,16 +211,31 @@ async fn inboxes_are_made_once() {
 
 #[tokio::test]
 async fn news_of_mails_is_sent_to_webhooks() {
-    let lab = Lab::start().await;
-    // Nobody is there: what counts here is that each attempt is written down.
-    let body = json!({"url": "http://127.0.0.1:9/", "event_types": ["message.bounced"], "client_id": "one"});
+    let (lab, receiver) = (Lab::start().await, Receiver::start(StatusCode::SERVICE_UNAVAILABLE).await);
+    let body = json!({"url": receiver.url, "event_types": ["message.bounced"], "client_id": "one"});
     let (status, made) = lab.post_mail("/webhooks", body.clone()).await;
-    assert!(status == 200 && made["secret"].as_str().unwrap().starts_with("whsec_"));
+    assert_eq!(status, 200, "{made}");
     assert_eq!(lab.post_mail("/webhooks", body).await.1["webhook_id"], made["webhook_id"]);
     assert_eq!(lab.post_mail("/webhooks", json!({"url": "x", "event_types": ["odd"]})).await.0, 400);
     lab.post_mail(SEND, letter("bounce@example.com")).await;
     lab.sandbox.advance(Duration::from_secs(5));
-    let attempts =
-        || lab.effects(|effect| matches!(effect, Effect::MailWebhookDelivered { status: None, .. })).len();
+    let attempts = || lab.effects(|effect| matches!(effect, Effect::MailWebhookDelivered { .. })).len();
     eventually("the attempt", || attempts() == 1).await;
+    lab.sandbox.advance(Duration::from_secs(5));
+    let got = receiver.wait_for(2).await;
+    let secret = made["secret"].as_str().unwrap().strip_prefix("whsec_").unwrap();
+    let key = BASE64.decode(secret).unwrap();
+    for (headers, body) in &got {
+        let header = |name: &str| headers[name].to_str().unwrap();
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(&key).unwrap();
+        mac.update(format!("{}.{}.{body}", header("svix-id"), header("svix-timestamp")).as_bytes());
+        let signature = format!("v1,{}", BASE64.encode(mac.finalize().into_bytes()));
+        assert_eq!(header("svix-signature"), signature);
+    }
+    assert_eq!(got[0].0["svix-id"], got[1].0["svix-id"]);
+    let body: Value = serde_json::from_str(&got[0].1).unwrap();
+    assert_eq!(
+        (&body["event_type"], &body["bounce"]["type"]),
+        (&"message.bounced".into(), &"Permanent".into())
+    );
 }

@@ -33,11 +33,11 @@ async fn changes_are_saved_while_it_runs() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sandbox.json");
     let lab = Lab::with(Config { state_file: Some(file.clone()), ..rich() }).await;
-    lab.session(json!({"amount": "5"})).await;
-    eventually("the save", || {
-        std::fs::read_to_string(&file).is_ok_and(|text| text.contains("session_created"))
-    })
-    .await;
+    let session = lab.session(json!({"amount": "5"})).await;
+    let saved = || std::fs::read_to_string(&file).unwrap();
+    assert!(saved().contains(&session), "before the answer was sent");
+    lab.sandbox.pay_session(&session, PayOptions { at_once: true, ..PayOptions::default() }).unwrap();
+    eventually("the save", || saved().contains("session_paid")).await;
 }
 
 #[tokio::test]

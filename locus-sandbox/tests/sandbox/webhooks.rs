@@ -16,14 +16,14 @@ use tokio::task::JoinSet;
 use crate::support::{Lab, eventually};
 
 /// Takes webhooks and answers with a status.
-struct Receiver {
-    url: String,
+pub(crate) struct Receiver {
+    pub(crate) url: String,
     got: Arc<Mutex<Vec<(HeaderMap, String)>>>,
     _task: JoinSet<()>,
 }
 
 impl Receiver {
-    async fn start(status: StatusCode) -> Self {
+    pub(crate) async fn start(status: StatusCode) -> Self {
         let got: Arc<Mutex<Vec<(HeaderMap, String)>>> = Arc::default();
         let take = async move |State(got): State<Arc<Mutex<Vec<_>>>>, headers: HeaderMap, body: String| {
             got.lock().unwrap().push((headers, body));
@@ -37,7 +37,7 @@ impl Receiver {
         Self { url, got, _task: task }
     }
 
-    async fn wait_for(&self, count: usize) -> Vec<(HeaderMap, String)> {
+    pub(crate) async fn wait_for(&self, count: usize) -> Vec<(HeaderMap, String)> {
         eventually("the webhooks", || self.got.lock().unwrap().len() >= count).await;
         self.got.lock().unwrap().clone()
     }
