@@ -18,6 +18,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where orders to the sandbox are taken. Never show it to the world: it hands out money.
     pub control: SocketAddr,
+    /// How clients reach the three services, where that is not the address they listen on: `http://sandbox:4100`.
+    pub public_url: Option<String>,
+    /// How people reach the control listener, where that is not the address it listens on.
+    pub control_url: Option<String>,
     /// The same seed makes the same ids in the same order.
     pub seed: u64,
     /// How many times as fast as the world's the sandbox's time runs: with 60 a minute passes in a second.
@@ -49,6 +53,8 @@ impl Default for Config {
         Self {
             listen: free,
             control: free,
+            public_url: None,
+            control_url: None,
             seed: 1,
             scale: 1,
             starts_at: Time::from_unix_millis(service_kit::clock::now() / 1_000),

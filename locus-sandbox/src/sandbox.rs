@@ -50,8 +50,8 @@ impl Sandbox {
     /// An address is taken, or the state file can not be read.
     pub async fn start(config: Config) -> Result<Self, Error> {
         let store = state_file::load(&config)?;
-        let (services, public_url) = bind(config.listen).await?;
-        let (orders, control_url) = bind(config.control).await?;
+        let (services, public_url) = bind(config.listen, config.public_url.as_ref()).await?;
+        let (orders, control_url) = bind(config.control, config.control_url.as_ref()).await?;
         // A webhook goes to where it was registered, not to where that points.
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
         let client = client.no_proxy().build().map_err(Error::Client)?;
@@ -99,10 +99,12 @@ impl Drop for Sandbox {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<(TcpListener, String), Error> {
+/// A listener, and how it is reached.
+async fn bind(address: SocketAddr, url: Option<&String>) -> Result<(TcpListener, String), Error> {
     let listener = TcpListener::bind(address).await.map_err(|source| Error::Bind { address, source })?;
     let bound = listener.local_addr().map_err(|source| Error::Bind { address, source })?;
-    Ok((listener, format!("http://{bound}")))
+    let url = url.map_or_else(|| format!("http://{bound}"), |url| url.trim_end_matches('/').to_owned());
+    Ok((listener, url))
 }
 
 async fn named<T>(name: &'static str, task: impl Future<Output = T>) -> &'static str {

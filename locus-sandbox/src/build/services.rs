@@ -118,7 +118,10 @@ pub(super) async fn patch(
 ) -> Answer {
     let patch: Patch = read_body(&body)?;
     shared.turn(|turn| {
-        turn.service(&id)?;
+        let service = turn.service(&id)?;
+        if let Some(name) = patch.name.as_ref().filter(|name| **name != service.name) {
+            turn.name_is_free(&service.environment_id, name)?;
+        }
         if let Some(fields) = &patch.runtime {
             turn.patch_runtime(&id, fields)?;
         }
@@ -246,11 +249,15 @@ impl Turn<'_> {
         if self.environment(&environment)?.project_id != project {
             return Err(Refusal::not_found("Environment"));
         }
-        let taken = |one: &BuildService| one.environment_id == environment && one.name == name;
-        if self.store.build.services.values().any(taken) {
-            return Err(Refusal::conflict(format!("A service named {name} exists in this environment")));
-        }
+        self.name_is_free(&environment, &name)?;
         Ok((project, environment, name))
+    }
+
+    fn name_is_free(&self, environment: &str, name: &str) -> Result<(), Refusal> {
+        let taken = |one: &BuildService| one.environment_id == environment && one.name == name;
+        let taken = self.store.build.services.values().any(taken);
+        let refusal = || Refusal::conflict(format!("A service named {name} exists in this environment"));
+        (!taken).then_some(()).ok_or_else(refusal)
     }
 
     fn patch_service(&mut self, id: &str, patch: Patch) -> Result<(), Refusal> {

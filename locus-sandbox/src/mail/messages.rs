@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
-use super::{Answer, Caller, Refusal, done};
+use super::{Answer, Caller, Refusal, done, read_body};
 use crate::clock::Time;
 use crate::store::{Shared, Turn};
 
@@ -147,6 +148,31 @@ pub(super) async fn read(
     shared.look(|turn| {
         turn.mail_inbox(&inbox)?;
         turn.message(&inbox, &message).map(|message| done(&message.full_wire()))
+    })
+}
+
+#[derive(Deserialize)]
+struct Labels {
+    #[serde(default, deserialize_with = "one_or_more")]
+    add_labels: Vec<String>,
+    #[serde(default, deserialize_with = "one_or_more")]
+    remove_labels: Vec<String>,
+}
+
+pub(super) async fn label(
+    State(shared): State<Arc<Shared>>,
+    _: Caller,
+    Path((inbox, id)): Path<(String, String)>,
+    body: Bytes,
+) -> Answer {
+    let labels: Labels = read_body(&body)?;
+    shared.turn(|turn| {
+        let mut messages = turn.store.mail.messages.iter_mut();
+        let found = messages.find(|message| message.inbox_id == inbox && message.message_id == id);
+        let message = found.ok_or_else(|| Refusal::not_found("Message"))?;
+        message.labels.retain(|label| !labels.remove_labels.contains(label));
+        message.labels.extend(labels.add_labels);
+        Ok(done(&message.full_wire()))
     })
 }
 

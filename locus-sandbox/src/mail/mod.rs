@@ -5,6 +5,7 @@ mod inboxes;
 mod messages;
 mod news;
 mod sending;
+mod threads;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -59,8 +60,10 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/v0/inboxes/{inbox}", get(inboxes::read))
         .route("/v0/inboxes/{inbox}/messages", get(messages::list))
         .route("/v0/inboxes/{inbox}/messages/send", post(sending::send))
-        .route("/v0/inboxes/{inbox}/messages/{message}", get(messages::read))
+        .route("/v0/inboxes/{inbox}/messages/{message}", get(messages::read).patch(messages::label))
         .route("/v0/inboxes/{inbox}/messages/{message}/reply", post(sending::reply))
+        .route("/v0/inboxes/{inbox}/threads", get(threads::list))
+        .route("/v0/inboxes/{inbox}/threads/{thread}", get(threads::read))
         .route("/v0/webhooks", post(news::register).get(news::list))
 }
 

@@ -116,10 +116,15 @@ async fn a_service_is_made_once_per_name_and_references_are_checked() {
     assert_eq!(with("name", Value::Null).await.0, 400);
     assert_eq!(with("source", json!({"type": "image"})).await.0, 400);
     assert_eq!(with("source", json!({"type": "tar"})).await.0, 400);
+    let (_, other) = with("healthCheckPath", "/health".into()).await;
+    let other = format!("/services/{}", other["id"].as_str().unwrap());
+    assert_eq!(lab.build(Method::PATCH, &other, Some(json!({"name": "agent"}))).await.0, 409);
+    assert_eq!(lab.build(Method::PATCH, &other, Some(json!({"name": "other"}))).await.0, 200);
+    assert_eq!(lab.build(Method::DELETE, &other, None).await.0, 204);
     let environment = body["environmentId"].as_str().unwrap();
     let (_, listed) = lab.get_build(&format!("/services/environment/{environment}")).await;
     assert_eq!(listed["services"].as_array().unwrap().len(), 1);
-    assert_eq!(lab.effects(|effect| matches!(effect, Effect::ServiceCreated { .. })).len(), 1);
+    assert_eq!(lab.effects(|effect| matches!(effect, Effect::ServiceCreated { .. })).len(), 2);
     let path = format!("/services/{}", service["id"].as_str().unwrap());
     assert_eq!(lab.get_build(&path).await.0, 200);
     assert_eq!(lab.build(Method::DELETE, &path, None).await.0, 204);

@@ -60,6 +60,15 @@ async fn a_mail_is_sent_listed_read_and_answered() {
     let (status, reply) = lab.post_mail(&format!("{path}/reply"), json!({"text": "Done"})).await;
     assert_eq!((status, &reply["thread_id"]), (200, &sent["thread_id"]));
     assert_eq!(lab.sandbox.messages()[2].letter.to, ["anna@example.com"]);
+    let seen = json!({"remove_labels": ["unread"], "add_labels": "seen"});
+    let (status, labelled) = answer(lab.mail_request(Method::PATCH, &path).json(&seen)).await;
+    assert_eq!((status, &labelled["labels"]), (200, &json!(["received", "seen"])));
+    let threads = "/inboxes/drip@agentmail.to/threads";
+    let (_, listed) = lab.get_mail(threads).await;
+    assert_eq!((&listed["count"], &listed["threads"][0]["message_count"]), (&1.into(), &3.into()));
+    let (_, thread) = lab.get_mail(&format!("{threads}/{}", sent["thread_id"].as_str().unwrap())).await;
+    assert_eq!(thread["messages"][1]["text"], "YES");
+    assert_eq!(lab.get_mail(&format!("{threads}/no")).await.0, 404);
     let (_, page) = lab.get_mail("/inboxes/drip@agentmail.to/messages?limit=2").await;
     let token = page["next_page_token"].as_str().unwrap();
     let (_, rest) =
