@@ -24,7 +24,8 @@ pub struct Config {
     pub control_url: Option<String>,
     /// The same seed makes the same ids in the same order.
     pub seed: u64,
-    /// How many times as fast as the world's the sandbox's time runs: with 60 a minute passes in a second.
+    /// How many times as fast as the world's the sandbox's time runs: with 60 a minute passes in a second. Moments in
+    /// answers, such as `expiresAt`, are of the sandbox's time, which is then ahead of the world's.
     pub scale: u32,
     /// The sandbox's time at its start. A state file that is further on wins.
     pub starts_at: Time,

@@ -49,9 +49,11 @@ fn summary(handle: &Handle) -> String {
 }
 
 fn containers(handle: &Handle) -> String {
-    let (deployments, now) = (handle.deployments(), handle.now());
-    table(&["Service", "State", "Reached", "URL"], handle.services().iter().rev(), |service| {
-        container(handle, &deployments, service, now)
+    let (projects, deployments, now) = (handle.projects(), handle.deployments(), handle.now());
+    table(&["Project and service", "State", "Reached", "URL"], handle.services().iter().rev(), |service| {
+        let project = projects.iter().find(|project| project.id == service.project_id);
+        let project = project.map_or("", |project| project.name.as_str());
+        container(handle, project, &deployments, service, now)
     })
 }
 
@@ -109,7 +111,13 @@ pub(crate) async fn pay(State(handle): State<Handle>, Path(id): Path<String>) ->
     }
 }
 
-fn container(handle: &Handle, deployments: &[Deployment], service: &BuildService, now: Time) -> [String; 4] {
+fn container(
+    handle: &Handle,
+    project: &str,
+    deployments: &[Deployment],
+    service: &BuildService,
+    now: Time,
+) -> [String; 4] {
     let state = match service.last_deployed_at {
         None => "not deployed",
         Some(_) if service.desired == 0 => "hibernated",
@@ -122,7 +130,7 @@ fn container(handle: &Handle, deployments: &[Deployment], service: &BuildService
     let url = format!("{}/svc/{}{}", handle.0.public_url, service.slug(), service.health_check_path);
     let reached = if service.answers_at(now) { "yes" } else { "no" };
     [
-        escaped(&service.name),
+        escaped(format!("{project} / {}", service.name)),
         escaped(format!("{state}{last}")),
         reached.to_owned(),
         format!("<a href=\"{0}\">{0}</a>", escaped(url)),
@@ -133,9 +141,14 @@ fn effect(entry: &Entry) -> [String; 4] {
     let mut fields = serde_json::to_value(&entry.effect).unwrap_or_default();
     let name = fields.as_object_mut().and_then(|fields| fields.remove("kind"));
     let name = name.as_ref().and_then(Value::as_str).unwrap_or_default().replace('_', " ");
-    let said = fields.as_object().into_iter().flatten().map(|(name, value)| format!("{name} {value}"));
+    let said =
+        fields.as_object().into_iter().flatten().map(|(name, value)| format!("{name} {}", plain(value)));
     let said: Vec<String> = said.collect();
     [entry.n.to_string(), entry.at.text(), escaped(name), escaped(said.join(", "))]
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn table<T>(heads: &[&str; 4], rows: impl Iterator<Item = T>, cells: impl Fn(T) -> [String; 4]) -> String {

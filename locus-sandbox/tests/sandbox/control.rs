@@ -94,6 +94,7 @@ async fn the_live_page_shows_everything_and_no_foreign_html() {
     lab.post_mail("/inboxes/drip@agentmail.to/messages/send", mail).await;
     let page = lab.http.get(lab.sandbox.control_url()).send().await.unwrap().text().await.unwrap();
     for text in [
+        "drip-anna / agent",
         "running, deployment 1 healthy",
         "anna@example.com",
         "Low",
