@@ -37,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("judge", &[]),
     ("ledger-core", &[]),
     ("locus", &["ledger-core"]),
+    ("locus-sandbox", &["ledger-core", "service-kit"]),
     ("planted", &[]),
     ("projector", &["event-log", "ledger-core", "planted", "service-kit"]),
     ("service-kit", &[]),

@@ -164,6 +164,7 @@ pub(crate) fn told(answer: ask::Answer) -> What {
             charged: None,
             duplicate: !answer.changed,
         }),
+        ask::Answer::Recorded(_) => unreachable!("clients write down nothing of the wallet"),
         ask::Answer::Rejected(rejection) => {
             let (needed, available) = match rejection.details {
                 Details::Credit { needed, available } => (Some(needed.credits()), Some(available.credits())),

@@ -93,7 +93,7 @@ impl Database {
     fn open(&mut self, id: &AccountId, change: &AccountChange, opened: &Opened) -> Result<(), String> {
         let row = AccountRow {
             account: id.clone(),
-            balance: change.balance,
+            balance: change.balance.ok_or("an opening has a balance")?,
             baseline: change.baseline.ok_or("an opening has a baseline")?,
             level: change.level.ok_or("an opening has a level")?,
             epoch: change.epoch.ok_or("an opening has an epoch")?,
@@ -109,6 +109,9 @@ impl Database {
             opened_at: opened.at,
             opened: opened.position,
             last: change.last,
+            paused: change.paused.unwrap_or(false),
+            forced: change.forced.unwrap_or(false),
+            container: None,
         };
         unique(self.accounts.insert(id.clone(), row).is_none(), "accounts", id)
     }
@@ -131,7 +134,7 @@ impl Source {
 }
 
 fn update(row: &mut AccountRow, change: &AccountChange) {
-    row.balance = change.balance;
+    row.balance = change.balance.unwrap_or(row.balance);
     row.baseline = change.baseline.unwrap_or(row.baseline);
     row.level = change.level.unwrap_or(row.level);
     row.epoch = change.epoch.unwrap_or(row.epoch);
@@ -143,6 +146,8 @@ fn update(row: &mut AccountRow, change: &AccountChange) {
     row.charged += Usdc::from_credits(change.charged);
     row.fees += Usdc::from_credits(change.fees);
     row.last = change.last;
+    row.paused = change.paused.unwrap_or(row.paused);
+    row.forced = change.forced.unwrap_or(row.forced);
 }
 
 fn add_usage(row: &mut UsageChange, used: &UsageChange) {
