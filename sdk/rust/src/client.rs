@@ -239,6 +239,34 @@ impl Client {
         self.call(Method::GET, url, None, None, false).await
     }
 
+    /// What a worker asks for: `path` behind `/work`, as Drip's own workers know it. The client's key is the workers'.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn work<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &(impl Serialize + ?Sized),
+    ) -> Result<T, Error> {
+        let request = self.http.get(self.join(&["work", path])?).query(query).build();
+        let url = request.map_err(|error| Error::Invalid(error.to_string()))?.url().clone();
+        self.call(Method::GET, url, None, None, false).await
+    }
+
+    /// What a worker tells.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn tell_work<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Error> {
+        self.call(Method::POST, self.join(&["work", path])?, Some(bytes(body)), None, true).await
+    }
+
     async fn money_in(&self, user_id: &str, verb: &str, money: &MoneyIn) -> Result<Receipt, Error> {
         let key = money.key.clone().unwrap_or_else(new_key);
         let keyed = MoneyIn { key: Some(key.clone()), ..money.clone() };
