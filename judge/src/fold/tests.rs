@@ -146,7 +146,7 @@ fn since_the_sixth(log: &[Vec<u8>]) -> String {
 #[test]
 fn a_fold_from_the_middle_judges_what_it_sees() {
     for (changes, said) in [
-        (&[][..], "2 accounts"),
+        (&[][..], "4 accounts"),
         (
             &["7 set e/1/D/b 30086001"],
             r#"0-7-1: the rule "postings" is broken for demo/anna: expected postings that sum to 0, found [-6999, 6650, 350], which is 1"#,
