@@ -11,7 +11,13 @@ use crate::violation::{Broken, Check, Rule, equal, holds};
 use crate::wire::{Commit, Crossed, Debited, Declined, Item, Level, MoneyIn, Reason};
 
 impl Fold {
-    pub(super) fn money_in(&mut self, at: &Moment, commit: &Commit<'_>, event: &MoneyIn<'_>, paid: bool) -> Check {
+    pub(super) fn money_in(
+        &mut self,
+        at: &Moment,
+        commit: &Commit<'_>,
+        event: &MoneyIn<'_>,
+        paid: bool,
+    ) -> Check {
         let (app, _) = name(commit, event.account)?;
         text(commit, event.actor)?;
         let (number, policy) =
@@ -59,7 +65,9 @@ impl Fold {
             self.begin(at, commit, event.account, Some(event.balance.saturating_add(event.charged)))?;
         let account = &mut self.accounts[number as usize];
         holds(Rule::Accounts, !account.closed, "no debit of a closed account", || "one".to_owned())?;
-        holds(Rule::Sleeps, !account.paused, "no debit of an account that was put to sleep", || "one".to_owned())?;
+        holds(Rule::Sleeps, !account.paused, "no debit of an account that was put to sleep", || {
+            "one".to_owned()
+        })?;
         let charge = event.items.as_deref().map_or(Charge::Amount(event.charged), Charge::Items);
         check_charge(&charge)?;
         let price = account.price(&charge);
@@ -220,7 +228,12 @@ impl Fold {
 }
 
 /// The texts of usage are there.
-pub(super) fn check_texts(commit: &Commit<'_>, meter: usize, scope: Option<usize>, items: Option<&[Item]>) -> Check {
+pub(super) fn check_texts(
+    commit: &Commit<'_>,
+    meter: usize,
+    scope: Option<usize>,
+    items: Option<&[Item]>,
+) -> Check {
     let names = items.unwrap_or_default().iter().map(|(name, ..)| *name);
     let mut all = std::iter::once(meter).chain(scope).chain(names);
     all.try_for_each(|index| text(commit, index).map(|_| ()))

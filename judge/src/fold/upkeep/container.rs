@@ -97,9 +97,12 @@ impl Container {
             other => self.done(other, phase)?,
         }
         if self.known {
-            holds(Rule::Containers, self.phase == phase, format_args!("the phase {}", self.phase.word()), || {
-                phase.word().to_owned()
-            })?;
+            holds(
+                Rule::Containers,
+                self.phase == phase,
+                format_args!("the phase {}", self.phase.word()),
+                || phase.word().to_owned(),
+            )?;
         }
         self.phase = phase;
         Ok(())

@@ -67,7 +67,8 @@ impl Mails {
             }
             Some(place) if self.0[place].epoch == epoch => place,
             other => {
-                let due = other.map_or("none".to_owned(), |place| format!("that of epoch {}", self.0[place].epoch));
+                let due =
+                    other.map_or("none".to_owned(), |place| format!("that of epoch {}", self.0[place].epoch));
                 let expected = format!("of the mails {} {due}", kind.word());
                 return Err(Broken::new(Rule::Mails, expected, format!("one of epoch {epoch}")));
             }
@@ -124,9 +125,12 @@ impl Mailing {
         until: i64,
     ) -> Check {
         if let State::Sending { worker: other, until } = &self.state {
-            holds(Rule::Mails, other == worker || *until <= time, "no claim while another worker sends it", || {
-                format!("one at {time}, {other} sending it until {until} (µs since 1970)")
-            })?;
+            holds(
+                Rule::Mails,
+                other == worker || *until <= time,
+                "no claim while another worker sends it",
+                || format!("one at {time}, {other} sending it until {until} (µs since 1970)"),
+            )?;
         }
         if let State::Retrying { retry_at } = self.state {
             holds(Rule::Mails, retry_at <= time, "no attempt before its time", || {

@@ -9,7 +9,7 @@ use super::events::{name, text};
 use super::{Account, Fold, Moment};
 use crate::violation::{Broken, Check, Rule, equal, holds};
 use crate::wire::{
-    CheckoutStepped, CheckoutTold, Commit, ContainerSet, LifecycleStepped, Level, MoneyIn, NoticeStepped,
+    CheckoutStepped, CheckoutTold, Commit, ContainerSet, Level, LifecycleStepped, MoneyIn, NoticeStepped,
     Paused, Resumed, Solvency, SolvencyChecked,
 };
 use container::Container;

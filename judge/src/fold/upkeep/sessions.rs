@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use crate::fold::Fold;
+use crate::fold::account::BALANCE_MAX;
 use crate::fold::events::check_amount;
 use crate::violation::{Broken, Check, Rule, holds};
 use crate::wire::{CheckoutStep, CheckoutStepped, CheckoutTold, Key, MoneyIn, Park};
@@ -65,9 +66,12 @@ impl Fold {
     /// Such a key is no caller's.
     pub(in crate::fold) fn check_own_key(&self, key: Key<'_>) -> Check {
         let own = matches!(key, Key::Text(text) if text.starts_with(OWN_KEY));
-        holds(Rule::Sessions, !own || self.brought.is_some(), "the key of a session to be of a deposit", || {
-            format!("another event with the key {:?}", key.to_string())
-        })
+        holds(
+            Rule::Sessions,
+            !own || self.brought.is_some(),
+            "the key of a session to be of a deposit",
+            || format!("another event with the key {:?}", key.to_string()),
+        )
     }
 
     /// What a session brought: the deposit stands right before it, and is its own.
@@ -167,7 +171,8 @@ impl Session {
 
     /// It waits for a person. Where money was seen, that is not taken back.
     fn park(&mut self, reason: Park, paid: Option<i64>) -> Check {
-        paid.map_or(Ok(()), |paid| check_amount(paid, 0))?;
+        let told = paid.is_none_or(|paid| (0..=BALANCE_MAX).contains(&paid));
+        holds(Rule::Form, told, "an amount of 0 to 10^18 credits", || paid.unwrap_or_default().to_string())?;
         let seen = self.parked.filter(|_| !self.ended());
         let forgets = seen.is_some() && matches!(reason, Park::Expired | Park::Cancelled);
         holds(Rule::Sessions, !forgets, "a session that money came for to wait for a person", || {
