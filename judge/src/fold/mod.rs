@@ -15,6 +15,7 @@ use foldhash::fast::RandomState;
 
 pub use account::{Account, Lot, Policy};
 pub use chain::Chain;
+pub(crate) use upkeep::mail_of;
 
 use crate::position::Position;
 use crate::violation::{Broken, Check, Rule, Violation, holds};

@@ -4,7 +4,7 @@
 macro_rules! numbers {
     ($(#[$doc:meta])* $name:ident { $($number:literal = $variant:ident: $word:literal),* }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
         #[serde(try_from = "u8")]
         pub enum $name { $(#[doc = $word] $variant = $number),* }
 

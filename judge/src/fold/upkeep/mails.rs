@@ -35,7 +35,7 @@ enum State {
 }
 
 /// The mail that tells of a line.
-pub(in crate::fold) fn mail_of(line: Line) -> Mail {
+pub(crate) fn mail_of(line: Line) -> Mail {
     match line {
         Line::Low => Mail::LowCredit,
         Line::Exhausted => Mail::Paused,

@@ -14,7 +14,7 @@ use crate::wire::{
 };
 use container::Container;
 use mails::Mails;
-pub(super) use mails::mail_of;
+pub(crate) use mails::mail_of;
 pub(super) use sessions::Brought;
 use sessions::Sessions;
 
