@@ -129,7 +129,7 @@ fn checkout<'a>(event: &CheckoutStepped<'a>) -> Row<'a> {
 }
 
 fn solvency<'a>(event: &SolvencyChecked) -> Row<'a> {
-    let there_is = event.wallet.map(|wallet| wallet.saturating_add(event.promo.unwrap_or(0)));
+    let there_is = event.wallet.and_then(|wallet| wallet.checked_add(event.promo.unwrap_or(0)));
     Row {
         kind: "solvency",
         subject: Some(event.wallet_level.word()),
