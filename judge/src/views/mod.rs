@@ -28,7 +28,7 @@ const HOUR: i64 = 3_600_000_000;
 /// One partition of a log with what its views must hold.
 ///
 /// The journal and the log for people are handed out row by row; the rest is kept in memory: about 300 bytes an account
-/// beside its id, 40 a lot, 60 a row of hourly usage, 500 a container, 200 a mail, 300 a checkout session, and the lines
+/// beside its id, 40 a lot, 60 a row of hourly usage, 700 a container, 300 a mail, 500 a checkout session, and the lines
 /// of solvency.
 #[derive(Debug)]
 pub struct Views {
