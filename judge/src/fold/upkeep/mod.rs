@@ -148,7 +148,8 @@ impl Fold {
             format!("those up to commit {own}")
         })?;
         let build = event.build_credits.and(event.build_monthly);
-        check_known("the wallet", event.wallet, event.wallet_level)?;
+        let wallet = event.wallet.and_then(|wallet| wallet.checked_add(event.promo.unwrap_or(0)));
+        check_known("the wallet", wallet, event.wallet_level)?;
         check_known("the credits for containers", build, event.build_level)
     }
 
