@@ -178,7 +178,7 @@ impl Course {
         let fails =
             Step::Failed { reason: text("stuck"), attempts: 0, retry_at, gave_up: which.is_multiple_of(2) };
         steps.push(fails);
-        if let Some(container) = container.filter(|_| which % 8 > 0) {
+        if let Some(container) = container.filter(|_| !which.is_multiple_of(8)) {
             steps.retain(|step| container.can(step));
         }
         let step = steps[which % steps.len()].clone();
