@@ -82,7 +82,9 @@ impl Desk {
     }
 
     fn fields(&self, config: &Config, account: &AccountId, mail: &OpenMail, reference: &str) -> Fields {
-        let name = config.app_names.get(&account.app).cloned();
+        // A line end in a name would end the subject.
+        let one_line = |name: &String| name.split_whitespace().collect::<Vec<_>>().join(" ");
+        let name = config.app_names.get(&account.app).map(one_line);
         Fields {
             app_name: name.unwrap_or_else(|| account.app.to_string()),
             user_id: account.user.to_string(),
