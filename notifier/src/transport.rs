@@ -114,7 +114,7 @@ mod tests {
         }
     }
 
-    fn found(raw: Value) -> Found {
+    fn found(raw: &Value) -> Found {
         let text = |name: &str| raw.get(name).and_then(Value::as_str).map(str::to_owned);
         let message = X402Message {
             message_id: text("id"),
@@ -140,7 +140,7 @@ mod tests {
             (json!({"id": "<1>", "subject": "Low"}), Found::Perhaps),
             (json!({"id": "<1>"}), Found::Perhaps),
         ] {
-            assert_eq!(found(raw.clone()), is, "{raw}");
+            assert_eq!(found(&raw), is, "{raw}");
         }
         assert_eq!(find(&[], &letter()), Found::No);
     }

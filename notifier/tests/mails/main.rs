@@ -1,5 +1,7 @@
 //! Mails from the crossing in a real ledger to the inbox of a sandbox: each once, whatever fails on the way.
 
+#![expect(clippy::unwrap_used, reason = "a test that can not go on says so by panicking")]
+
 mod world;
 
 use std::time::Duration;
