@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Config, micros};
 use crate::error::Error;
 use crate::letter::{Desk, Letter, key, reference};
-use crate::plan::{Again, Plan, Rules, plan};
+use crate::plan::{Again, Plan, Rules, UNKNOWN, plan};
 use crate::templates::word;
 use crate::verdict::{Case, Outcome};
 use crate::warnings::Warnings;
@@ -88,6 +88,11 @@ impl Notifier {
         let claim = Told::Claimed { hold_ms: self.config.timing.hold_ms(), mail };
         let claimed = match self.door.tell(account, notice, claim).await {
             Ok(claimed) => claimed.filter(|claimed| claimed.state == NoticeState::Sending)?,
+            // Nobody may look any more, so nobody will know.
+            Err(Refused::TooEarly) if again == Some(Again::Look) => {
+                let told = Told::Abandoned { reason: UNKNOWN.to_owned() };
+                return self.tell(account, notice, told, None).await;
+            }
             // It waits for the container, of which a signal will tell.
             Err(Refused::TooEarly) if notice.kind == NoticeKind::Restored => {
                 return Some(now().plus(micros(self.config.timing.sweep)));

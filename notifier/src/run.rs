@@ -31,7 +31,8 @@ const LONGEST_NAP: Duration = Duration::from_secs(10);
 /// At the start: a template or the address for topping up is not usable. Later: the log can not be read, and that will
 /// not change by itself.
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
-    let notifier = Notifier::new(config, shutdown.clone())?;
+    let stopping = shutdown.child_token();
+    let notifier = Notifier::new(config, stopping.clone())?;
     let mut shell = Shell {
         entries: signals::follow(&notifier.config.log),
         notifier,
@@ -42,6 +43,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Erro
         has_swept: false,
     };
     let ended = shell.work(&shutdown).await;
+    stopping.cancel();
     shell.stop().await;
     ended
 }
@@ -142,7 +144,11 @@ impl Shell {
 
     /// Lets the attempts under way end, for a while.
     async fn stop(&mut self) {
-        let all = async { while self.looks.join_next().await.is_some() {} };
+        let all = async {
+            while let Some(looked) = self.looks.join_next().await {
+                outcome(looked).await;
+            }
+        };
         if tokio::time::timeout(self.notifier.config.timing.stop, all).await.is_err() {
             tracing::info!(mails = self.looks.len(), "attempts under way are left: they are taken up later");
         }

@@ -220,6 +220,21 @@ async fn a_refused_key_is_waited_out_and_not_a_reason_to_give_up() {
     assert_eq!(world.mails().len(), 1);
 }
 
+/// Whatever answer of Drip is lost: that a claim was accepted, that a mail was taken down as sent.
+#[tokio::test]
+async fn answers_of_drip_that_are_lost_send_nothing_twice() {
+    for by in BOTH {
+        for answers in 0..4 {
+            let world = World::start().await;
+            world.low("anna").await;
+            let road = world.bad_road(answers).await;
+            let _running = world.run(Config { drip: road.client.clone(), ..world.hasty("one", by) });
+            world.comes_to("anna", NoticeState::Sent).await;
+            assert_eq!(world.mails().len(), 1, "{by:?} {answers}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_can_never_work_is_said_at_the_start() {
     let world = World::start().await;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ use projector::{Positions, SqliteViews, ViewStore, Views};
 use service_kit::Supervisor;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +42,7 @@ pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
     app: Client,
     workers: Client,
+    http: SocketAddr,
     log: Arc<dyn EventLog>,
     views: Views,
     supervisor: Supervisor,
@@ -77,12 +80,13 @@ impl World {
         let (keyring, house) = (Arc::new(keyring), Arc::new(house));
         let state = EdgeState { desk, views: views.clone(), log: Arc::clone(&log), keyring, house };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let url = format!("http://{address}");
         supervisor.spawn("http", http::serve(listener, state, supervisor.token()));
         let client = |key: &str| Client::new(&url, key.to_owned()).unwrap();
         let (app, workers) = (client(&key), client(WORKER_KEY));
         let sandbox = Sandbox::start(locus_sandbox::Config::default()).await.unwrap();
-        Self { sandbox, app, workers, log, views, supervisor, _folder: folder }
+        Self { sandbox, app, workers, http: address, log, views, supervisor, _folder: folder }
     }
 
     /// How a notifier of this name is configured.
@@ -203,6 +207,51 @@ impl World {
             By::X402 => (Service::Pay, "*/agentmail-send-message"),
         };
         self.sandbox.add_fault(Rule { path: Some(path.into()), times, ..Rule::new(service, fault) });
+    }
+}
+
+/// A way to Drip on which answers are lost.
+pub(crate) struct Road {
+    pub(crate) client: Client,
+    _cars: JoinSet<()>,
+}
+
+impl World {
+    /// A way on which the first connections break after so many answers, and the answer that follows is lost.
+    pub(crate) async fn bad_road(&self, answers: usize) -> Road {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (to, mut cars) = (self.http, JoinSet::new());
+        cars.spawn(async move {
+            let mut connections = JoinSet::new();
+            for number in 0.. {
+                let (near, _) = listener.accept().await.unwrap();
+                connections.spawn(carry(near, to, if number < 4 { answers } else { usize::MAX }));
+            }
+        });
+        Road { client: Client::new(&url, WORKER_KEY.to_owned()).unwrap(), _cars: cars }
+    }
+}
+
+/// Carries what is asked, and so many answers; then it breaks.
+async fn carry(mut near: TcpStream, to: SocketAddr, answers: usize) {
+    let mut far = TcpStream::connect(to).await.unwrap();
+    let ((mut from_near, mut to_near), (mut from_far, mut to_far)) = (near.split(), far.split());
+    let asking = tokio::io::copy(&mut from_near, &mut to_far);
+    let answering = async {
+        let mut answer = vec![0; 1 << 16];
+        for _ in 0..answers {
+            match from_far.read(&mut answer).await {
+                Ok(length @ 1..) => to_near.write_all(&answer[..length]).await.unwrap(),
+                _ => return,
+            }
+        }
+        // The last one is done with there, and does not come here.
+        drop(from_far.read(&mut answer).await);
+    };
+    tokio::select! {
+        () = answering => {}
+        _ = asking => {}
     }
 }
 
