@@ -84,30 +84,64 @@ impl Notifier {
     ) -> Next {
         // Counted from before the claim, so that the claim outlives the attempt.
         let end = Instant::now() + self.config.timing.attempt();
-        let mail = again.is_none().then_some(letter);
-        let claim = Told::Claimed { hold_ms: self.config.timing.hold_ms(), mail };
-        let claimed = match self.door.tell(account, notice, claim).await {
+        let claimed = match self.claim(account, notice, letter, again).await {
             Ok(claimed) => claimed.filter(|claimed| claimed.state == NoticeState::Sending)?,
-            // Nobody may look any more, so nobody will know.
-            Err(Refused::TooEarly) if again == Some(Again::Look) => {
-                let told = Told::Abandoned { reason: UNKNOWN.to_owned() };
-                return self.tell(account, notice, told, None).await;
-            }
-            // It waits for the container, of which a signal will tell.
-            Err(Refused::TooEarly) if notice.kind == NoticeKind::Restored => {
-                return Some(now().plus(micros(self.config.timing.sweep)));
-            }
-            Err(refused) => return self.refused(&refused),
+            Err(refused) => return self.unclaimed(account, notice, &refused, again).await,
         };
-        let key = key(self.config.log.identity().log, account, claimed.kind, claimed.epoch);
-        let sending = async {
-            match again {
-                None => self.config.transport.send(letter, &key).await,
-                Some(again) => self.config.transport.go_on(letter, &key, again).await,
-            }
-        };
+        let sending = self.send(account, &claimed, letter, again);
         let outcome = timeout_at(end, sending).await.unwrap_or(Outcome::NoAnswer);
         self.settle(account, &claimed, outcome, again == Some(Again::Look)).await
+    }
+
+    async fn claim(
+        &self,
+        account: &AccountId,
+        notice: &Notice,
+        letter: &Letter,
+        again: Option<Again>,
+    ) -> Result<Option<Notice>, Refused> {
+        let mail = again.is_none().then_some(letter);
+        let claim = Told::Claimed { hold_ms: self.config.timing.hold_ms(), mail };
+        self.door.tell(account, notice, claim).await
+    }
+
+    async fn unclaimed(
+        &self,
+        account: &AccountId,
+        notice: &Notice,
+        refused: &Refused,
+        again: Option<Again>,
+    ) -> Next {
+        match refused {
+            // Nobody may look any more, so nobody will know.
+            Refused::TooEarly if again == Some(Again::Look) => {
+                let told = Told::Abandoned { reason: UNKNOWN.to_owned() };
+                self.tell(account, notice, told, None).await
+            }
+            // It waits for the container, of which a signal will tell.
+            Refused::TooEarly if notice.kind == NoticeKind::Restored => {
+                Some(now().plus(micros(self.config.timing.sweep)))
+            }
+            refused => self.refused(refused),
+        }
+    }
+
+    async fn send(
+        &self,
+        account: &AccountId,
+        claimed: &Notice,
+        letter: &Letter,
+        again: Option<Again>,
+    ) -> Outcome {
+        let (transport, key) = (&self.config.transport, self.key(account, claimed));
+        match again {
+            None => transport.send(letter, &key).await,
+            Some(again) => transport.go_on(letter, &key, again).await,
+        }
+    }
+
+    fn key(&self, account: &AccountId, notice: &Notice) -> String {
+        key(self.config.log.identity().log, account, notice.kind, notice.epoch)
     }
 
     async fn settle(&self, account: &AccountId, claimed: &Notice, outcome: Outcome, last: bool) -> Next {
@@ -136,7 +170,7 @@ impl Notifier {
     }
 
     fn trace(&self, account: &AccountId, notice: &Notice, told: &Told<'_>) {
-        let key = key(self.config.log.identity().log, account, notice.kind, notice.epoch);
+        let key = self.key(account, notice);
         let (app, kind, reference) = (&account.app, word(notice.kind), reference(&key));
         match told {
             Told::Claimed { .. } => {}

@@ -145,3 +145,20 @@ fn of(problem: &Problem) -> Refused {
         code => Refused::Broken(code.to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use command_api::edge::verbs::work::ORDINARY;
+
+    use super::*;
+
+    #[test]
+    fn what_the_ledger_refuses_in_its_ordinary_course_is_no_breakdown() {
+        for code in ORDINARY {
+            let problem = Problem { code: code.to_string(), ..Problem::default() };
+            assert!(!matches!(of(&problem), Refused::Broken(_) | Refused::Away), "{code}");
+        }
+        let problem = Problem { code: "unauthorized".into(), ..Problem::default() };
+        assert!(matches!(of(&problem), Refused::Broken(_)));
+    }
+}
