@@ -43,6 +43,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lifecycle-worker", &["drip-client", "event-log", "ledger-core", "locus", "service-kit"]),
     ("locus", &["ledger-core"]),
     ("locus-sandbox", &["ledger-core", "service-kit"]),
+    ("notifier", &["drip-client", "event-log", "ledger-core", "locus", "service-kit"]),
     ("planted", &[]),
     ("projector", &["event-log", "ledger-core", "planted", "service-kit"]),
     ("service-kit", &[]),
