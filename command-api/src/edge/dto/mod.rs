@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod brief;
+pub mod checkouts;
 pub mod convert;
 pub mod format;
 pub mod parse;

@@ -15,11 +15,12 @@ use serde::de::DeserializeOwned;
 
 use crate::edge::EdgeState;
 use crate::edge::auth::{Debtor, Principal};
+use crate::edge::dto::checkouts::CheckoutRequest;
 use crate::edge::dto::format::{self, Format};
 use crate::edge::dto::requests::{
     CloseRequest, DebitRequest, DebitsRequest, GetRequest, MoneyRequest, OpenRequest, SourceRequest,
 };
-use crate::edge::dto::upkeep::{CheckoutRequest, ContainerRequest, HibernateRequest, RestoreRequest};
+use crate::edge::dto::upkeep::{ContainerRequest, HibernateRequest, RestoreRequest};
 use crate::edge::problem::{EdgeCode, Problem};
 use crate::edge::verbs;
 
