@@ -226,6 +226,14 @@ fn usual_way_out(code: &str) -> Option<&'static str> {
     Some(match code {
         "account_unknown" => "Open the account with `drip account open USER`.",
         "insufficient_credit" => "Top up with `drip account deposit USER AMOUNT --key PAYMENT`.",
+        "account_paused" => "Wake it with `drip restore USER`.",
+        "restore_without_credit" => {
+            "Top up with `drip account deposit USER AMOUNT --key PAYMENT`, or wake it without credit by --force."
+        }
+        "checkout_unknown" => "`drip checkouts` lists those that wait.",
+        "checkouts_full" => {
+            "Decide about those that wait: `drip checkouts USER`, then `drip checkouts resolve SESSION`."
+        }
         "key_reused" => "Something else was done with this key: a new act needs a new --key.",
         "unauthorized" => "Check --api-key, DRIP_API_KEY or the dev.key of the data folder.",
         "source_gap" => {
