@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on says so by panicking")]
 
+mod agent_log;
+mod checkouts;
+mod containers;
 mod http;
 mod msgpack;
 mod nats;
@@ -10,4 +13,6 @@ mod serving;
 mod sources;
 mod straight;
 mod stuck;
+mod tokens;
+mod webhooks;
 mod world;

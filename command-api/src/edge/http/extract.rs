@@ -196,7 +196,8 @@ fn format_of(headers: &HeaderMap) -> Option<Format> {
     value.and_then(Format::named)
 }
 
-async fn read(body: Body) -> Result<Vec<u8>, Problem> {
+/// A body, whatever it is. Problem: it does not arrive, or is too large.
+pub(super) async fn read(body: Body) -> Result<Vec<u8>, Problem> {
     let late = || Problem::from(Code::DeadlinePassed);
     tokio::time::timeout(BODY_PATIENCE, read_all(body)).await.map_err(|_| late())?
 }

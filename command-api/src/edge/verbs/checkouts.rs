@@ -3,8 +3,9 @@
 use ledger_core::account::Status;
 use ledger_core::command::{CheckoutOutcome, OpenCheckout, SettleCheckout};
 use ledger_core::event::Event;
+use ledger_core::money::AMOUNT_MAX;
 use ledger_core::upkeep::CheckoutStep;
-use ledger_core::{AccountId, Code, Command, LongText, SessionId, Timestamp, UserId};
+use ledger_core::{AccountId, Code, Command, LongText, SessionId, Timestamp, Usdc, UserId};
 use locus::pay::{NewSession, Session};
 use projector::upkeep::{CheckoutRow, CheckoutState};
 
@@ -35,6 +36,7 @@ pub async fn open(
     let deadline = deadline(body.deadline.as_deref())?;
     let asked = body.check(who)?;
     let checkouts = configured(state)?;
+    check_amount(asked.amount)?;
     require_open(state, &asked.account, deadline).await?;
     let made = made(checkouts, &asked, deadline).await?;
     let command = keep(state, who, &asked, &made)?;
@@ -56,6 +58,16 @@ pub async fn open(
         // The key was used before: this is the session of then.
         Answer::Done(receipt) => known(state, &asked.account, &receipt.event, deadline).await,
         other => Err(refusal(other)),
+    }
+}
+
+/// What the ledger would not take is not asked for.
+fn check_amount(amount: Usdc) -> Result<(), Problem> {
+    let refused = |code: Code| Err(Problem::from(code).at("amount"));
+    match amount {
+        amount if !amount.is_positive() => refused(Code::AmountNotPositive),
+        amount if amount > AMOUNT_MAX => refused(Code::AmountTooLarge),
+        _ => Ok(()),
     }
 }
 
