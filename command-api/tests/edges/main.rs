@@ -8,6 +8,7 @@ mod containers;
 mod http;
 mod msgpack;
 mod nats;
+mod page;
 mod refusals;
 mod serving;
 mod sources;
