@@ -15,6 +15,7 @@ use locus::{LocusKey, Pay, Timing, pay};
 use locus_sandbox::{Config, Effect, Mode, PayOptions, Sandbox, Switches, WebhookTricks};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::world::{Answer, World};
 
@@ -27,6 +28,7 @@ pub(crate) struct Market {
     pub(crate) sandbox: Sandbox,
     sent: Arc<Mutex<Vec<Sent>>>,
     taken: usize,
+    _receiver: JoinSet<()>,
 }
 
 impl Market {
@@ -43,7 +45,7 @@ impl Market {
     async fn start(mode: Mode, told: bool) -> Self {
         let switches = Switches { mode, ..Switches::default() };
         let sandbox = Sandbox::start(Config { switches, ..Config::default() }).await.unwrap();
-        let (url, sent) = receiver().await;
+        let (url, sent, receiver) = receiver().await;
         let key = LocusKey::parse(&sandbox.keys().locus[0]).unwrap();
         let timing = Timing { pauses: vec![], ..Timing::default() };
         let pay = Pay::new(pay::Config { base: sandbox.pay_base(), key, timing }).unwrap();
@@ -53,7 +55,7 @@ impl Market {
             checkouts: Some(Checkouts::new(pay, config)),
             ..House::default()
         };
-        Self { world: World::with_house(house).await, sandbox, sent, taken: 0 }
+        Self { world: World::with_house(house).await, sandbox, sent, taken: 0, _receiver: receiver }
     }
 
     /// Opens a session over 5 USDC for a user, and waits until the views know it. Its id.
@@ -129,7 +131,7 @@ impl Market {
 }
 
 /// Takes webhooks, and keeps them.
-async fn receiver() -> (String, Arc<Mutex<Vec<Sent>>>) {
+async fn receiver() -> (String, Arc<Mutex<Vec<Sent>>>, JoinSet<()>) {
     let sent: Arc<Mutex<Vec<Sent>>> = Arc::default();
     let take = async |State(sent): State<Arc<Mutex<Vec<Sent>>>>, headers: HeaderMap, body: String| {
         sent.lock().unwrap().push((headers, body));
@@ -138,8 +140,9 @@ async fn receiver() -> (String, Arc<Mutex<Vec<Sent>>>) {
     let router = Router::new().route("/", post(take)).with_state(Arc::clone(&sent));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    (url, sent)
+    let mut task = JoinSet::new();
+    task.spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (url, sent, task)
 }
 
 #[tokio::test]
