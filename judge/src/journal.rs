@@ -28,7 +28,7 @@ struct Row<'a> {
     metadata: Option<Sealed<'a>>,
 }
 
-/// The row of an event; none of one that belongs to no account. Text indexes must have been checked.
+/// The row of an event; none of one that neither moves money nor refuses to nor follows from that. Text indexes must have been checked.
 pub(crate) fn journal_line(commit: &Commit<'_>, index: u32, event: &Event<'_>) -> Option<String> {
     let row = row(event)?;
     let text = |index: usize| commit.body.texts[index];
@@ -67,7 +67,9 @@ fn row<'a>(event: &'a Event<'a>) -> Option<Row<'a>> {
     let key = |key: &Option<crate::wire::Key<'_>>| key.as_ref().map(ToString::to_string);
     Some(match event {
         Event::Genesis(_) | Event::TermOpened(_) | Event::PolicySet(_) => return None,
-        Event::HorizonRaised(_) | Event::SourceMarked(_) => return None,
+        Event::HorizonRaised(_) | Event::SourceMarked(_) | Event::SolvencyChecked(_) => return None,
+        Event::ContainerSet(_) | Event::Paused(_) | Event::Resumed(_) => return None,
+        Event::LifecycleStepped(_) | Event::NoticeStepped(_) | Event::CheckoutStepped(_) => return None,
         Event::AccountOpened(event) => Row {
             kind: "opened",
             account: event.account,

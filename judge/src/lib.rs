@@ -6,10 +6,11 @@
 //! is wrong.
 //!
 //! In reading order: [`violation`](Rule) (the rules, a sentence each), [`wire`] (the bytes of a commit), [`fold`] (one
-//! partition: in it `chain`, then `events`, where the rules are asked, then `account`, `keys` and `slots`, which they
-//! stand on). That is the judge of a log. Then [`views`] with `journal` and `line` (the rows that the views must hold),
-//! and [`history`] with `operations`, `effects` and `check` (what clients were told, held against the log).
+//! partition: in it `chain`, then `events`, `money` and `upkeep`, where the rules are asked, then `account`, `keys` and
+//! `slots`, which they stand on). That is the judge of a log. Then [`views`] with `journal`, `agent_log` and `line` (the rows that the
+//! views must hold), and [`history`] with `operations`, `effects` and `check` (what clients were told, held against the log).
 
+mod agent_log;
 pub mod fold;
 pub mod history;
 mod journal;
@@ -22,7 +23,7 @@ pub mod wire;
 pub use fold::{Fold, Totals};
 pub use line::decimal;
 pub use position::{InvalidPosition, Position};
-pub use views::Views;
+pub use views::{Beside, Views};
 pub use violation::{Rule, Violation};
 
 #[cfg(test)]

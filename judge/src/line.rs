@@ -2,6 +2,8 @@
 
 use std::fmt::{Display, Write as _};
 
+use crate::position::Position;
+
 /// A row in the making.
 #[derive(Debug, Default)]
 pub(crate) struct Line(String);
@@ -30,6 +32,24 @@ impl Line {
     /// A moment, in microseconds since 1970; the nearest in the years 1 to 9999, which every database can hold.
     pub(crate) fn time(self, micros: i64) -> Self {
         self.number(storable(micros))
+    }
+
+    /// A moment that may be absent.
+    pub(crate) fn opt_time(self, micros: Option<i64>) -> Self {
+        self.opt_number(micros.map(storable))
+    }
+
+    /// Where an event stands: partition, sequence and index.
+    pub(crate) fn place(self, position: Position) -> Self {
+        self.number(position.partition).number(position.sequence).number(position.index)
+    }
+
+    /// The same, where it may be absent.
+    pub(crate) fn opt_place(self, position: Option<Position>) -> Self {
+        match position {
+            Some(position) => self.place(position),
+            None => self.number("null").number("null").number("null"),
+        }
     }
 
     /// A text.

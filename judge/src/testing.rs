@@ -170,17 +170,23 @@ pub(crate) fn chained(commits: &[Parts]) -> Vec<Vec<u8>> {
     commits.iter().map(link).collect()
 }
 
-/// The golden log in one partition, with these changes. A change is `COMMIT set|cut|insert PATH [JSON]`.
+/// The golden log in one partition of two, with these changes. A change is `COMMIT set|cut|insert PATH [JSON]`, or
+/// `COMMIT end`: there is nothing behind it.
 pub(crate) fn changed(changes: &[&str]) -> Vec<Vec<u8>> {
     let mut commits = golden_parts();
     change(&mut commits, "1 set e/0/G/s [[0,0]]");
+    change(&mut commits, "1 set e/0/G/p 2");
     changes.iter().for_each(|text| change(&mut commits, text));
     chained(&commits)
 }
 
-fn change(commits: &mut [Parts], text: &str) {
+fn change(commits: &mut Vec<Parts>, text: &str) {
     let words: Vec<&str> = text.splitn(4, ' ').collect();
-    let body = &mut commits[words[0].parse::<usize>().unwrap() - 1].body;
+    let number = words[0].parse::<usize>().unwrap();
+    if words[1] == "end" {
+        return commits.truncate(number);
+    }
+    let body = &mut commits[number - 1].body;
     match words[1] {
         "set" => *body.at(words[2]) = Value::json(words[3]),
         "insert" => body.insert(words[2], Value::json(words[3])),

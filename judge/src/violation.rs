@@ -36,7 +36,7 @@ rules! {
     Terms = "terms", "One writer at a time: once a new term was opened, no commit of an older one appears.";
     Slots = "slots", "Every account is in the partition that its name belongs to.";
     Policies = "policies", "Every app has rules before it has money, numbered without a gap.";
-    Accounts = "accounts", "An account is opened once, before anything happens to it, and closed once; a closed one pays for nothing and is given nothing.";
+    Accounts = "accounts", "An account is opened once, before anything happens to it, and closed once; a closed one pays for nothing, is given nothing and asks for nothing.";
     Credit = "credit", "Nothing is ever spent that was not there.";
     Postings = "postings", "What leaves one side arrives at another: the postings of every event, and of all together, sum to zero.";
     Charges = "charges", "What is charged is what was asked: of items the exact sum, rounded down once over the account's whole life.";
@@ -44,9 +44,14 @@ rules! {
     Lots = "lots", "Money is spent in the order of priority and age, and no lot gives more than it has.";
     Levels = "levels", "Baseline, level and epoch follow from the balance and the policy.";
     Crossings = "crossings", "Each line that a level falls past is recorded once an epoch, right behind its cause.";
-    Keys = "keys", "A key has one effect: of money in, openings, closings and UUIDv7 keys for ever, of others in the window in force.";
+    Keys = "keys", "A key has one effect: of usage in the window in force, UUIDv7 keys and those of all else for ever.";
     Sources = "sources", "Each item of a source is done with once, and its mark only rises.";
     Refusals = "refusals", "A refusal that was recorded is true.";
+    Sleeps = "sleeps", "A person puts to sleep what is awake, and it pays for nothing until it is woken; without credit it wakes only by force.";
+    Containers = "containers", "The steps of a container are counted without a gap, each follows from those before it, and one worker at a time does what is due.";
+    Mails = "mails", "A mail belongs to a line that was passed or to the end of a sleep that was told of; one worker at a time sends it, it is sent once, and it ends once.";
+    Sessions = "sessions", "A checkout session is opened once and pays once, what it asked for unless a person saw to it; its deposit and its payment stand together.";
+    Solvency = "solvency", "A comparison of what users hold with what there is for them knows no more than was read.";
 }
 
 impl fmt::Display for Rule {

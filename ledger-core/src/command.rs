@@ -20,7 +20,7 @@ pub enum Command {
     Debit(Debit),
     /// Close the account. When it is closed, nothing changes.
     Close(Close),
-    /// Say what the account's container is to be. When it is that already, nothing changes.
+    /// Say what the account's container is to be: it is deployed with that.
     SetContainer(SetContainer),
     /// Put the account to sleep. When a person did so before, nothing changes.
     Hibernate(Hibernate),

@@ -49,6 +49,7 @@ codes! {
     AppUnknown = "app_unknown", 404, false, "There is no such app.";
     AccountUnknown = "account_unknown", 404, false, "The app has no such user: open the account first.";
     KeyReused = "key_reused", 409, false, "The key was used for something else: a new act needs a new key.";
+    KeyReserved = "key_reserved", 422, false, "Keys that begin with '$' are the ledger's own.";
     KeyExpired = "key_expired", 409, false, "The key is older than keys are remembered: it may have been used before.";
     KeyAhead = "key_ahead", 422, false, "The key's own time is more than 5 minutes ahead of the ledger's clock.";
     AccountClosed = "account_closed", 409, false, "The account is closed.";

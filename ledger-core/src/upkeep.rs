@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::Position;
 
-pub use checkout::{CHECKOUT_KEY, CHECKOUTS_MAX, Checkout, CheckoutStep, ParkReason, checkout_key};
+pub use checkout::{
+    CHECKOUT_KEY, CHECKOUTS_MAX, Checkout, CheckoutStep, ParkReason, checkout_key, opened_key,
+};
 pub use container::{Container, Holder, Operation, Phase, Progress, Standing, Step, Strategy, Wanted};
 pub use notice::{Notice, NoticeKind, NoticeState, NoticeStep};
 
@@ -20,7 +22,7 @@ pub use notice::{Notice, NoticeKind, NoticeState, NoticeStep};
 pub struct Upkeep {
     /// The container, when one was asked for.
     pub container: Option<Box<Container>>,
-    /// The newest mail of each kind.
+    /// The newest mail of each kind, and older ones that a worker has begun with.
     pub notices: Vec<Notice>,
     /// Sessions that may still bring money, the oldest first.
     pub checkouts: Vec<Checkout>,
@@ -29,7 +31,12 @@ pub struct Upkeep {
 impl Upkeep {
     /// The newest mail of a kind.
     pub fn notice(&self, kind: NoticeKind) -> Option<&Notice> {
-        self.notices.iter().find(|notice| notice.kind == kind)
+        self.notices.iter().filter(|notice| notice.kind == kind).max_by_key(|notice| notice.epoch)
+    }
+
+    /// The mail of a kind and epoch, as long as it is known.
+    pub fn notice_of(&self, kind: NoticeKind, epoch: u32) -> Option<&Notice> {
+        self.notices.iter().find(|notice| (notice.kind, notice.epoch) == (kind, epoch))
     }
 
     /// A session that may still bring money.

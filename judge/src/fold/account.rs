@@ -52,6 +52,10 @@ pub struct Account {
     pub dusted: bool,
     /// It pays for nothing any more.
     pub closed: bool,
+    /// A person put it to sleep: it pays for nothing until a person wakes it.
+    pub paused: bool,
+    /// A person lets its container run without credit.
+    pub forced: bool,
     /// What remains below one credit of itemised charges, in 10^-18 USDC.
     pub carry: i64,
     /// All that was ever paid in.
@@ -72,6 +76,8 @@ pub struct Account {
     pub last: (u64, u32),
     /// All of it is known: its opening was seen. Else only what its events say of the balance.
     pub known: bool,
+    /// What it holds is known: an event told the balance.
+    pub balance_known: bool,
     /// In 1/10,000 credit.
     fee_carry: i128,
     /// The lots with something left, the next to be spent last, by their place in `lots`.
@@ -91,6 +97,8 @@ impl Account {
             epoch: 1,
             dusted: false,
             closed: false,
+            paused: false,
+            forced: false,
             carry: 0,
             deposited: 0,
             granted: 0,
@@ -101,10 +109,19 @@ impl Account {
             opened: at,
             last: at,
             known,
+            balance_known: true,
             fee_carry: 0,
             live: Vec::new(),
             smallest: None,
             smallest_before: None,
+        }
+    }
+
+    /// An event of it, which tells what it had before, or not.
+    pub(super) fn touch(&mut self, at: (u64, u32), before: Option<i64>) {
+        self.last = at;
+        if let (false, Some(before)) = (self.balance_known, before) {
+            (self.balance, self.balance_known) = (before, true);
         }
     }
 
@@ -167,6 +184,7 @@ impl Account {
         let rises = self.level < before;
         if rises {
             self.epoch += 1;
+            self.forced = false;
             self.smallest_before = self.smallest.or(self.smallest_before);
             self.smallest = None;
         }

@@ -4,7 +4,9 @@ mod account;
 mod chain;
 mod events;
 mod keys;
+mod money;
 mod slots;
+mod upkeep;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -13,12 +15,14 @@ use foldhash::fast::RandomState;
 
 pub use account::{Account, Lot, Policy};
 pub use chain::Chain;
+pub(crate) use upkeep::mail_of;
 
 use crate::position::Position;
 use crate::violation::{Broken, Check, Rule, Violation, holds};
 use crate::wire::{Commit, Event, Line, Reason, WireError};
 use keys::{Keys, MINUTE};
 use slots::Slots;
+use upkeep::{Brought, Upkeep};
 
 /// One partition of a log, folded so far.
 #[derive(Debug)]
@@ -37,6 +41,12 @@ pub struct Fold {
     totals: Totals,
     /// Crossings that must come next.
     due: Vec<Crossing>,
+    /// How many partitions the log has, once it is known.
+    partitions: Option<u16>,
+    /// What workers do for accounts, by their number: most have none of it.
+    upkeep: HashMap<u32, Upkeep, RandomState>,
+    /// A deposit whose session must be told of next.
+    brought: Option<Brought>,
 }
 
 /// What is known of an app.
@@ -122,7 +132,8 @@ impl Fold {
         Self::from(chain, true)
     }
 
-    /// Does not ask in which partition accounts belong: for samples, whose accounts were put together by hand.
+    /// Does not ask in which partition accounts belong, and how many there are: for samples, which were put together by
+    /// hand.
     #[must_use]
     pub fn anywhere(self) -> Self {
         Self { anywhere: true, ..self }
@@ -141,6 +152,9 @@ impl Fold {
             sources: BTreeMap::new(),
             totals: Totals::default(),
             due: Vec::new(),
+            partitions: None,
+            upkeep: HashMap::default(),
+            brought: None,
         }
     }
 
@@ -174,12 +188,9 @@ impl Fold {
             let judged = self.due_first(event).and_then(|()| self.event(&mut at, commit, event));
             judged.map_err(|broken| broken.at(at.place, subject(commit, event)))?;
         }
-        if let Some(due) = self.due.first() {
-            let broken = Broken::new(Rule::Crossings, due.to_string(), "the end of the commit");
-            return Err(
-                broken.at(at.place, commit.body.events.last().and_then(|event| subject(commit, event)))
-            );
-        }
+        self.nothing_due().map_err(|broken| {
+            broken.at(at.place, commit.body.events.last().and_then(|event| subject(commit, event)))
+        })?;
         self.totals.commits += 1;
         self.totals.events += commit.body.events.len() as u64;
         Ok(())
@@ -273,13 +284,24 @@ impl Fold {
         self.keys.sweep(|| horizons.min().unwrap_or(i64::MIN));
     }
 
-    /// While crossings are due, nothing else may come.
+    /// While crossings are due, nothing else may come; then a session whose deposit came is told of.
     fn due_first(&self, event: &Event<'_>) -> Check {
-        match self.due.first() {
-            Some(due) if !matches!(event, Event::Crossed(_)) => {
-                Err(Broken::new(Rule::Crossings, due.to_string(), "another event"))
-            }
-            _ => Ok(()),
+        match (self.due.first(), &self.brought) {
+            (Some(_), _) if matches!(event, Event::Crossed(_)) => Ok(()),
+            (Some(due), _) => Err(Broken::new(Rule::Crossings, due.to_string(), "another event")),
+            (None, Some(_)) if matches!(event, Event::CheckoutStepped(_)) => Ok(()),
+            (None, Some(brought)) => Err(Broken::new(Rule::Sessions, brought.to_string(), "another event")),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Behind a commit nothing of it is to come any more.
+    fn nothing_due(&self) -> Check {
+        let crossing = self.due.first().map(|due| (Rule::Crossings, due.to_string()));
+        let payment = || self.brought.as_ref().map(|brought| (Rule::Sessions, brought.to_string()));
+        match crossing.or_else(payment) {
+            None => Ok(()),
+            Some((rule, due)) => Err(Broken::new(rule, due, "the end of the commit")),
         }
     }
 }
@@ -307,7 +329,7 @@ fn joined(app: &str, user: &str) -> String {
 fn subject(commit: &Commit<'_>, event: &Event<'_>) -> Option<String> {
     let text = |index: usize| commit.body.texts.get(index).copied();
     let account = match event {
-        Event::Genesis(_) | Event::TermOpened(_) => return None,
+        Event::Genesis(_) | Event::TermOpened(_) | Event::SolvencyChecked(_) => return None,
         Event::PolicySet(event) => return text(event.app).map(|app| format!("the app {app}")),
         Event::HorizonRaised(event) => return text(event.app).map(|app| format!("the app {app}")),
         Event::SourceMarked(event) => return Some(format!("{}/{}", text(event.app)?, text(event.source)?)),
@@ -317,6 +339,12 @@ fn subject(commit: &Commit<'_>, event: &Event<'_>) -> Option<String> {
         Event::Declined(event) => event.account,
         Event::Crossed(event) => event.account,
         Event::AccountClosed(event) => event.account,
+        Event::ContainerSet(event) => event.account,
+        Event::Paused(event) => event.account,
+        Event::Resumed(event) => event.account,
+        Event::LifecycleStepped(event) => event.account,
+        Event::NoticeStepped(event) => event.account,
+        Event::CheckoutStepped(event) => event.account,
     };
     let (app, user) = commit.body.accounts.get(account)?;
     Some(format!("{}/{user}", text(*app)?))

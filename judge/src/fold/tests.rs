@@ -30,16 +30,17 @@ fn the_golden_log_breaks_no_rule_and_adds_up() {
     // Of item 2, which was 0.1 at 0.0000025: less than a credit, and so nothing was charged.
     assert_eq!(anna.carry, 250_000_000_000);
     let totals = fold.totals();
-    assert_eq!((totals.commits, totals.events, totals.accounts, totals.keys), (12, 36, 3, 10));
-    assert_eq!((totals.deposited, totals.granted), (20_500_000, 10_000_000 + 705_000 + 1_200_000));
-    assert_eq!((totals.charged, totals.fees), (30_801_000, 1_540_050));
+    assert_eq!((totals.commits, totals.events, totals.accounts, totals.keys), (19, 82, 5, 15));
+    assert_eq!((totals.deposited, totals.granted), (25_500_000, 15_000_000 + 705_000 + 1_200_000));
+    assert_eq!((totals.charged, totals.fees), (35_801_000, 1_790_050));
     assert_eq!(totals.balances, totals.deposited + totals.granted - totals.charged);
-    assert_eq!((totals.debits, totals.declines, totals.crossings), (10, 3, 4));
+    assert_eq!((totals.debits, totals.declines, totals.crossings), (12, 3, 6));
 }
 
 #[test]
 fn every_rule_is_missed_when_it_is_broken() {
-    let cases = cases(include_str!("violations.txt"));
+    let mut cases = cases(include_str!("violations.txt"));
+    cases.extend(crate::testing::cases(include_str!("upkeep.txt")));
     let wrong = cases.iter().map(|(changes, expected)| (changes, expected, complaint(changes)));
     let wrong = wrong.filter(|(_, expected, said)| said != *expected);
     let wrong: Vec<String> =
@@ -91,7 +92,7 @@ fn the_chain_is_missed_when_it_is_broken() {
         ),
         (
             &|log| *log[4].last_mut().unwrap() ^= 1,
-            r#"0-6-0: the rule "chain" is broken: expected the predecessor's hash to be "a72067233289404bb5e48fde4e9b5e43e712b99cf495ed698a1fdf1079af24d0", found "8e102afc2b6e6707f69fdc8a073769b7fab1b81cb670d8a1e65630bf30f86f24""#,
+            r#"0-6-0: the rule "chain" is broken: expected the predecessor's hash to be "ffb479695b591c80e4e2a37c34f4cdc564e21e4a05432b19dbd32f0f6d99c037", found "8b97be27c9796a32bf533b2469ff3d84c1d92955ad4ba40ae5e480e11c4493fa""#,
         ),
     ];
     let wrong = cases
@@ -119,7 +120,7 @@ fn sums_that_do_not_add_up_are_named() {
     let mut fold = judge(Fold::new(0), &changed(&[])).unwrap();
     fold.accounts[2].balance += 1;
     let said = fold.check_sums().unwrap_err().to_string();
-    let expected = "0-12-0: the rule \"lots\" is broken for demo/bob: expected lots that hold the balance, found \
+    let expected = "0-19-0: the rule \"lots\" is broken for demo/bob: expected lots that hold the balance, found \
                     104000 credits in lots and a balance of 104001";
     assert_eq!(said, expected);
     let mut fold = judge(Fold::new(0), &changed(&[])).unwrap();
@@ -127,7 +128,7 @@ fn sums_that_do_not_add_up_are_named() {
     let said = fold.check_sums().unwrap_err().to_string();
     assert_eq!(
         said,
-        "0-12-0: the rule \"postings\" is broken: expected a sum of 0 over all postings, found 1"
+        "0-19-0: the rule \"postings\" is broken: expected a sum of 0 over all postings, found 1"
     );
 }
 
@@ -146,7 +147,7 @@ fn since_the_sixth(log: &[Vec<u8>]) -> String {
 #[test]
 fn a_fold_from_the_middle_judges_what_it_sees() {
     for (changes, said) in [
-        (&[][..], "2 accounts"),
+        (&[][..], "4 accounts"),
         (
             &["7 set e/1/D/b 30086001"],
             r#"0-7-1: the rule "postings" is broken for demo/anna: expected postings that sum to 0, found [-6999, 6650, 350], which is 1"#,
@@ -188,4 +189,91 @@ fn a_key_of_one_app_is_not_forgotten_by_the_window_of_another() {
         used(500_002, "b", 2, &format!("k{number}")).unwrap();
     }
     assert!(used(500_003, "a", 1, "order-1").is_err());
+}
+
+/// What the judge says of a log that begins behind the 13th commit, with these changes.
+fn since_the_thirteenth(changes: &[&str]) -> String {
+    let log = changed(changes);
+    let start = Commit::read(&log[12]).unwrap();
+    let mut fold = Fold::since(Chain::behind(&start));
+    let judged = (14..).zip(&log[13..]).try_for_each(|(sequence, bytes)| fold.commit(sequence, bytes));
+    judged
+        .and_then(|()| fold.check_sums())
+        .map_or_else(|violation| violation.to_string(), |()| "none".to_owned())
+}
+
+#[test]
+fn upkeep_from_the_middle_is_judged_by_what_is_seen_of_it() {
+    // Which operation is due, which step may follow and whether a mail is true nobody can tell there.
+    let known_alone = [
+        &["14 set e/0/L/o 2"][..],
+        &["14 set e/1/L/s 8", "14 set e/1/L/p 3"],
+        &["15 set e/1/W/f true"],
+        &["17 set e/5/E/s 4"],
+        &["18 set e/5/U/i \"s-9\""],
+    ];
+    for changes in [&[][..]].into_iter().chain(known_alone) {
+        assert_eq!(since_the_thirteenth(changes), "none", "{changes:?}");
+    }
+    for (changes, said) in [
+        (
+            &["14 set e/2/L/n 2"][..],
+            r#"0-14-2: the rule "containers" is broken for demo/cleo: expected step number 3, found 2"#,
+        ),
+        (
+            &[r#"14 insert e/1 {"L":{"a":0,"n":2,"s":0,"p":0,"w":0,"o":1,"u":1700000074000000}}"#],
+            r#"0-14-1: the rule "containers" is broken for demo/cleo: expected no claim while another worker is at it, found one at 1700000014000000, worker-1 being at it until 1700000074000000 (µs since 1970)"#,
+        ),
+        (
+            &[r#"15 insert e/1 {"D":{"a":0,"m":1,"c":1,"l":1,"b":4999999}}"#],
+            r#"0-15-1: the rule "sleeps" is broken for demo/cleo: expected no debit of an account that was put to sleep, found one"#,
+        ),
+        (
+            &["15 set e/1/W/b 4999999"],
+            r#"0-15-1: the rule "postings" is broken for demo/cleo: expected the balance to stay 5000000, found 4999999"#,
+        ),
+        (
+            &[r#"17 insert e/6 {"E":{"a":0,"c":1,"j":1,"n":5,"s":1,"w":2,"i":"m"}}"#],
+            r#"0-17-6: the rule "mails" is broken for demo/cleo: expected the end of a mail that was sent, found a step behind it"#,
+        ),
+        (
+            &["18 cut e/4"],
+            r#"0-18-4: the rule "sessions" is broken for demo/cleo: expected the payment of session s-1, whose deposit stands before, found session s-2 parked"#,
+        ),
+    ] {
+        assert_eq!(since_the_thirteenth(changes), said, "{changes:?}");
+    }
+}
+
+/// Sessions 1 to 100, opened by one commit behind the first three of the 18th, and what else is told there.
+fn with_many_sessions(more: &[&str]) -> String {
+    let open = |name: u32| {
+        format!(r#"18 insert e/8 {{"U":{{"a":0,"i":"m-{name}","s":0,"w":1,"c":5,"l":"u","u":1}}}}"#)
+    };
+    // Each is put before those that were: the last of these changes stands first.
+    let changes: Vec<String> = more
+        .iter()
+        .rev()
+        .map(|text| format!("18 insert e/8 {text}"))
+        .chain((1..=98).rev().map(open))
+        .collect();
+    let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
+    complaint(&changes)
+}
+
+#[test]
+fn sessions_that_ended_make_room_and_are_forgotten_then() {
+    // s-2 waits for a person beside m-1 to m-98.
+    let opened = |name: &str| format!(r#"{{"U":{{"a":0,"i":"{name}","s":0,"w":1,"c":5,"l":"u","u":1}}}}"#);
+    let parked = |name: &str| format!(r#"{{"U":{{"a":0,"i":"{name}","s":2,"w":1,"r":1}}}}"#);
+    let (one, two, three) = (opened("n-1"), opened("n-2"), opened("n-3"));
+    assert_eq!(with_many_sessions(&[&one]), "none");
+    let full = r#"0-18-107: the rule "sessions" is broken for demo/cleo: expected at most 100 sessions that wait, found one more"#;
+    assert_eq!(with_many_sessions(&[&one, &two]), full);
+    let ended = parked("m-7");
+    assert_eq!(with_many_sessions(&[&ended, &one, &two]), "none");
+    let again = parked("m-7");
+    let over = r#"0-18-109: the rule "sessions" is broken for demo/cleo: expected a session that was opened, found one that is over"#;
+    assert_eq!(with_many_sessions(&[&ended, &one, &two, &again]), over);
+    assert!(with_many_sessions(&[&ended, &one, &two, &three]).contains("at most 100 sessions"));
 }

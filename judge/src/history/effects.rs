@@ -69,7 +69,11 @@ impl Effects {
         let decided = Some(commit.body.time).filter(|time| before.is_none_or(|before| before < *time));
         for (index, event) in (0..).zip(&commit.body.events) {
             let position = Position { partition: commit.partition, sequence: commit.sequence, index };
-            let Some(effect) = effect(&commit, event, decided) else { continue };
+            let Some(mut effect) = effect(&commit, event, decided) else { continue };
+            if is_upkeep(event) {
+                let before = self.of(&effect.account).next_back();
+                effect.balance = before.map_or(effect.balance, |(_, before)| before.balance);
+            }
             self.by_account.entry(effect.account.clone()).or_default().push(position);
             if let (Some(_), Some(key)) = (effect.verb, &effect.key) {
                 self.by_key.entry((effect.account.clone(), key.clone())).or_default().push(position);
@@ -135,7 +139,24 @@ fn effect(commit: &Commit<'_>, event: &Event<'_>, decided: Option<i64>) -> Optio
         Event::Declined(event) if event.code == "account_unknown" || event.code == "app_unknown" => None,
         Event::Declined(event) => make(event.account, None, event.key, 0, event.balance),
         Event::Crossed(event) => make(event.account, None, None, 0, event.balance),
+        Event::Paused(event) => make(event.account, None, None, 0, event.balance),
+        Event::Resumed(event) => make(event.account, None, None, 0, event.balance),
+        Event::ContainerSet(event) => make(event.account, None, None, 0, 0),
+        Event::LifecycleStepped(event) => make(event.account, None, None, 0, 0),
+        Event::NoticeStepped(event) => make(event.account, None, None, 0, 0),
+        Event::CheckoutStepped(event) => make(event.account, None, None, 0, 0),
         Event::Genesis(_) | Event::TermOpened(_) | Event::PolicySet(_) => None,
-        Event::HorizonRaised(_) | Event::SourceMarked(_) => None,
+        Event::HorizonRaised(_) | Event::SourceMarked(_) | Event::SolvencyChecked(_) => None,
     }
+}
+
+/// It leaves the balance as it was, and does not tell it.
+fn is_upkeep(event: &Event<'_>) -> bool {
+    matches!(
+        event,
+        Event::ContainerSet(_)
+            | Event::LifecycleStepped(_)
+            | Event::NoticeStepped(_)
+            | Event::CheckoutStepped(_)
+    )
 }

@@ -27,11 +27,11 @@ macro_rules! numbers {
 numbers!(Operation, "operation", operation_number, operation:
     1 = Provision, 2 = Hibernate, 3 = Restore, 4 = Deprovision);
 numbers!(Phase, "phase", phase_number, phase:
-    0 = Absent, 1 = Creating, 2 = Starting, 3 = Running, 4 = Stopping, 5 = Asleep, 6 = Removing);
+    0 = Absent, 1 = Creating, 2 = Starting, 3 = Running, 4 = Stopping, 5 = Asleep);
 numbers!(Strategy, "strategy", strategy_number, strategy: 1 = MinZero, 2 = MinMaxZero, 3 = Redeploy, 4 = Delete);
 numbers!(NoticeKind, "kind of mail", kind_number, kind:
     1 = LowCredit, 2 = Paused, 3 = Restored, 4 = PlanSuggestion);
-numbers!(ParkReason, "reason", park_number, park: 1 = Expired, 2 = Cancelled, 3 = AmountDiffers, 4 = Refused);
+numbers!(ParkReason, "reason", park_number, park: 1 = Expired, 2 = Cancelled, 3 = AmountDiffers, 4 = Refused, 5 = Late);
 numbers!(Solvency, "solvency", solvency_number, solvency: 0 = Ok, 1 = Warn, 2 = Critical, 3 = Unknown);
 
 fn some<T>(value: Option<T>, what: &'static str) -> Result<T, DecodeError> {

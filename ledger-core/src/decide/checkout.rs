@@ -5,11 +5,11 @@ use crate::account::Account;
 use crate::command::{AddMoney, CheckoutOutcome, OpenCheckout, SettleCheckout};
 use crate::digest::{ContentDigest, KeyFingerprint};
 use crate::event::{CheckoutStepped, Event};
-use crate::ids::{LongText, Position};
+use crate::ids::{AccountId, LongText, Position, SessionId};
 use crate::ledger::{App, Ledger};
-use crate::money::Usdc;
+use crate::money::{AMOUNT_MAX, Usdc};
 use crate::rejection::{Code, Rejection};
-use crate::upkeep::{Checkout, CheckoutStep, ParkReason, checkout_key};
+use crate::upkeep::{Checkout, CheckoutStep, ParkReason, checkout_key, opened_key};
 
 pub(super) fn open(ledger: &Ledger, command: &OpenCheckout) -> Result<Accepted, Rejection> {
     let (app, account) = account_of(ledger, &command.account)?;
@@ -21,11 +21,11 @@ pub(super) fn open(ledger: &Ledger, command: &OpenCheckout) -> Result<Accepted, 
         return Err(Code::AccountClosed.into());
     }
     super::check_amount(command.amount)?;
+    if was_opened(app, &command.account, &command.session) {
+        return Ok(Accepted::Unchanged);
+    }
     if account.upkeep().is_some_and(|upkeep| upkeep.is_full_of_checkouts()) {
         return Err(Code::CheckoutsFull.into());
-    }
-    if known(account, command.session.as_str()).is_some() {
-        return Ok(Accepted::Unchanged);
     }
     let step = CheckoutStep::Opened {
         amount: command.amount,
@@ -44,8 +44,14 @@ pub(super) fn settle(ledger: &Ledger, command: &SettleCheckout) -> Result<Accept
     if let Some(position) = paid_before {
         return Ok(Accepted::Duplicate(position));
     }
-    let checkout = known(account, command.session.as_str()).ok_or(Code::CheckoutUnknown)?;
-    let told = |step| Ok(Accepted::Events(vec![stepped(command, step)]));
+    let Some(checkout) = known(account, command.session.as_str()) else {
+        return late(app, command);
+    };
+    let waits = |person: &dyn Fn() -> Result<Accepted, Rejection>| match checkout.parked {
+        Some(_) => person(),
+        // What may still be paid is not decided by hand: it would be paid twice, or for nothing.
+        None => Err(Code::StepOutOfPlace.into()),
+    };
     match &command.outcome {
         CheckoutOutcome::Paid { amount, transaction } if *amount == checkout.amount => {
             let events = deposit(ledger, command, checkout.amount, transaction.clone());
@@ -57,13 +63,39 @@ pub(super) fn settle(ledger: &Ledger, command: &SettleCheckout) -> Result<Accept
         CheckoutOutcome::Paid { amount, .. } => {
             park(command, checkout, ParkReason::AmountDiffers, Some(*amount))
         }
+        // Money that was seen stays seen.
+        CheckoutOutcome::Ended(_) if checkout.parked.is_some() && !checkout.ended() => {
+            Ok(Accepted::Unchanged)
+        }
         CheckoutOutcome::Ended(reason) => park(command, checkout, *reason, None),
-        CheckoutOutcome::Credited(amount) => {
+        CheckoutOutcome::Credited(amount) => waits(&|| {
             super::check_amount(*amount)?;
             deposit(ledger, command, *amount, None).map(Accepted::Events)
+        }),
+        CheckoutOutcome::Dismissed => {
+            waits(&|| Ok(Accepted::Events(vec![stepped(command, CheckoutStep::Dismissed)])))
         }
-        CheckoutOutcome::Dismissed => told(CheckoutStep::Dismissed),
     }
+}
+
+/// A session that is not waiting any more: money for it must not go unseen.
+fn late(app: &App, command: &SettleCheckout) -> Result<Accepted, Rejection> {
+    match &command.outcome {
+        CheckoutOutcome::Paid { amount, .. } if was_opened(app, &command.account, &command.session) => {
+            let (reason, paid) = (ParkReason::Late, tellable(*amount));
+            Ok(Accepted::Events(vec![stepped(command, CheckoutStep::Parked { reason, paid })]))
+        }
+        _ => Err(Code::CheckoutUnknown.into()),
+    }
+}
+
+fn was_opened(app: &App, account: &AccountId, session: &SessionId) -> bool {
+    app.kept_keys.contains_key(&KeyFingerprint::of(account, &opened_key(session)))
+}
+
+/// What a provider says may be anything; the log holds amounts that can be.
+fn tellable(amount: Usdc) -> Option<Usdc> {
+    (Usdc::ZERO..=AMOUNT_MAX).contains(&amount).then_some(amount)
 }
 
 /// The session waits for a person; when it does so already for this reason, nothing changes.
@@ -76,6 +108,7 @@ fn park(
     if checkout.parked == Some(reason) {
         return Ok(Accepted::Unchanged);
     }
+    let paid = paid.and_then(tellable);
     Ok(Accepted::Events(vec![stepped(command, CheckoutStep::Parked { reason, paid })]))
 }
 

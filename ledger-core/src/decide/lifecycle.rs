@@ -13,7 +13,7 @@ use crate::ledger::{App, Ledger};
 use crate::level::Level;
 use crate::rejection::{Code, Rejection};
 use crate::time::MINUTE;
-use crate::upkeep::{Container, Step};
+use crate::upkeep::{Container, Holder, Step};
 
 /// The longest claim, in microseconds: a worker that died is replaced after it.
 const HOLD_MAX: i64 = 10 * MINUTE;
@@ -93,6 +93,10 @@ pub(super) fn record(ledger: &Ledger, command: &RecordStep) -> Result<Accepted, 
     let container = account.container().ok_or(Code::ContainerUnknown)?;
     if command.after != container.steps {
         return Err(Code::Moved.into());
+    }
+    let held = |holder: &&Holder| holder.worker != command.worker && holder.until > ledger.time();
+    if container.holder.as_ref().filter(held).is_some() {
+        return Err(Code::Claimed.into());
     }
     // A claim is asked for, not told; and only who claimed, or looked, has something to tell.
     if matches!(command.step, Step::Claimed { .. }) || !container.can(&command.step) {

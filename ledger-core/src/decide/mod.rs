@@ -19,7 +19,7 @@ use crate::account::{Account, Movement};
 use crate::command::Command;
 use crate::digest::KeyFingerprint;
 use crate::event::{Crossed, CrossingReason, Event};
-use crate::ids::{AccountId, AppId, Position};
+use crate::ids::{AccountId, AppId, Key, Position};
 use crate::ledger::{App, Ledger};
 use crate::level::Level;
 use crate::money::{AMOUNT_MAX, Usdc};
@@ -67,6 +67,9 @@ pub enum Outcome {
 
 /// Decides one command.
 pub fn decide(ledger: &Ledger, command: &Command) -> Decided {
+    if command.key().is_some_and(Key::is_own) {
+        return Decided::new(Err(Code::KeyReserved.into()), vec![]);
+    }
     match command {
         Command::Open(command) => open::open(ledger, command).into(),
         Command::Grant(command) => money_in::grant(ledger, command).into(),

@@ -13,8 +13,8 @@ const HOLD_MAX: i64 = 10 * MINUTE;
 
 pub(super) fn record(ledger: &Ledger, command: &RecordNotice) -> Result<Accepted, Rejection> {
     let (_, account) = account_of(ledger, &command.account)?;
-    let notice = account.upkeep().and_then(|upkeep| upkeep.notice(command.kind));
-    let notice = notice.filter(|notice| notice.epoch == command.epoch).ok_or(Code::NothingDue)?;
+    let notice = account.upkeep().and_then(|upkeep| upkeep.notice_of(command.kind, command.epoch));
+    let notice = notice.ok_or(Code::NothingDue)?;
     if notice.state.is_final() {
         return Err(Code::NothingDue.into());
     }
@@ -33,7 +33,9 @@ pub(super) fn record(ledger: &Ledger, command: &RecordNotice) -> Result<Accepted
                 return Err(Code::TooEarly.into());
             }
             let until = (*until).min(now.plus(HOLD_MAX));
-            NoticeStep::Claimed { until, mail: mail.clone() }
+            // The first text stands: later attempts send the same bytes.
+            let mail = mail.clone().filter(|_| notice.mail.is_none());
+            NoticeStep::Claimed { until, mail }
         }
         NoticeStep::Superseded if account.holds(notice) => return Err(Code::StepOutOfPlace.into()),
         other => {
@@ -41,6 +43,9 @@ pub(super) fn record(ledger: &Ledger, command: &RecordNotice) -> Result<Accepted
             let ends_attempt = matches!(other, NoticeStep::Sent { .. } | NoticeStep::Failed { .. });
             if ends_attempt && !sending {
                 return Err(Code::StepOutOfPlace.into());
+            }
+            if sending && notice.worker.as_ref() != Some(&command.worker) {
+                return Err(Code::Claimed.into());
             }
             other.clone()
         }

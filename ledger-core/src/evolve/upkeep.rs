@@ -7,7 +7,9 @@ use crate::event::{CheckoutStepped, ContainerSet, LifecycleStepped, NoticeSteppe
 use crate::ids::Position;
 use crate::ledger::Ledger;
 use crate::level::{Level, Line};
-use crate::upkeep::{Checkout, CheckoutStep, Container, NoticeKind};
+use crate::money::Usdc;
+use crate::time::Timestamp;
+use crate::upkeep::{Checkout, CheckoutStep, Container, NoticeKind, NoticeStep, ParkReason, opened_key};
 
 impl Ledger {
     pub(super) fn on_container_set(
@@ -88,6 +90,8 @@ impl Ledger {
         must(!notice.state.is_final(), "a mail ends once")?;
         must(notice.steps + 1 == event.number, "steps are counted without a gap")?;
         notice.take(time, position, &event.worker, &event.step);
+        let sent = matches!(event.step, NoticeStep::Sent { .. }).then_some(time);
+        account.notice_told(event.kind, sent);
         Ok(())
     }
 
@@ -99,8 +103,12 @@ impl Ledger {
         let app = self.app_mut(&event.account.app)?;
         let account = touch(&mut app.accounts, &event.account, position)?;
         account.step_checkout(position, event)?;
-        if let CheckoutStep::Opened { key: Some(key), amount, .. } = &event.step {
-            app.keep_key(&event.account, key, ContentDigest::of_checkout(*amount), position);
+        if let CheckoutStep::Opened { key, amount, .. } = &event.step {
+            let (id, content) = (&event.account, ContentDigest::of_checkout(*amount));
+            app.keep_key(id, &opened_key(&event.session), content, position);
+            if let Some(key) = key {
+                app.keep_key(id, key, content, position);
+            }
         }
         Ok(())
     }
@@ -126,6 +134,11 @@ impl Account {
             }
             (CheckoutStep::Opened { .. }, Some(_)) => return Err("a session is opened once"),
             (CheckoutStep::Parked { reason, .. }, Some(place)) => checkouts[place].parked = Some(*reason),
+            (CheckoutStep::Parked { reason: ParkReason::Late, paid }, None) => {
+                let (session, amount) = (event.session.clone(), paid.unwrap_or(Usdc::ZERO));
+                let (expires_at, parked) = (Timestamp::default(), Some(ParkReason::Late));
+                checkouts.push(Checkout { session, amount, opened: position, expires_at, parked });
+            }
             (CheckoutStep::Paid { .. } | CheckoutStep::Dismissed, Some(place)) => {
                 checkouts.remove(place);
             }

@@ -13,7 +13,7 @@ use crate::text_form::text_form;
 use crate::uuid_text;
 
 /// The caller's idempotency key, chosen before its first send. 1 to 200 bytes. A UUIDv7 is best: it carries
-/// its own time, so a late retry can never charge twice.
+/// its own time, so a late retry can never charge twice. Keys that begin with `$` are the ledger's own.
 #[derive(Clone, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(with = "String")]
@@ -58,6 +58,11 @@ impl Key {
             Form::Uuid(bytes) => Some(bytes),
             Form::Text(_) => None,
         }
+    }
+
+    /// It is of a form that only the ledger itself uses, for what must never be said by anybody else.
+    pub fn is_own(&self) -> bool {
+        matches!(&self.0, Form::Text(text) if text.starts_with('$'))
     }
 
     /// The text itself.

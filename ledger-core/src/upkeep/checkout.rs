@@ -26,6 +26,8 @@ pub enum ParkReason {
     AmountDiffers,
     /// What was paid can not be put into the account.
     Refused,
+    /// It was paid although it had been dismissed or forgotten.
+    Late,
 }
 
 /// What happens to a session.
@@ -85,6 +87,12 @@ impl Checkout {
     pub fn ended(&self) -> bool {
         matches!(self.parked, Some(ParkReason::Expired | ParkReason::Cancelled))
     }
+}
+
+/// The key under which it is remembered that a session was opened: it can not be opened again, whatever became of it.
+pub fn opened_key(session: &SessionId) -> Key {
+    let text = format!("$opened/{session}");
+    Key::new(&text).expect("a session's name leaves room for the beginning")
 }
 
 /// The key of the deposit that a session brings.

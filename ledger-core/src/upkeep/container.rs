@@ -51,8 +51,6 @@ pub enum Phase {
     Stopping,
     /// It sleeps.
     Asleep,
-    /// It is being taken away.
-    Removing,
 }
 
 /// How a container is put to sleep, in the order in which they are tried.
@@ -181,6 +179,8 @@ pub struct Container {
     pub ran: bool,
     /// It was deployed with the settings in force.
     pub deployed: bool,
+    /// The last deployment is that of the start under way, or of the last one.
+    pub started: bool,
     /// The service has the variables of the settings in force.
     pub variables_set: bool,
     /// As the provider calls them.
@@ -261,6 +261,7 @@ impl Container {
             steps: 0,
             ran: false,
             deployed: false,
+            started: false,
             variables_set: false,
             project: None,
             environment: None,
@@ -291,7 +292,7 @@ impl Container {
                 Some(Operation::Hibernate)
             }
             (Wanted::Absent, Phase::Absent) => None,
-            (Wanted::Absent, _) | (_, Phase::Removing) => Some(Operation::Deprovision),
+            (Wanted::Absent, _) => Some(Operation::Deprovision),
         }
     }
 
@@ -331,7 +332,7 @@ impl Container {
                 (self.phase, self.variables_set) = (Phase::Creating, false);
             }
             Step::VariablesSet => self.variables_set = true,
-            Step::ScaledUp => (self.phase, self.deployment) = (Phase::Starting, None),
+            Step::ScaledUp => (self.phase, self.started) = (Phase::Starting, false),
             Step::ScaledDown { strategy } => {
                 (self.phase, self.strategy) = (Phase::Stopping, Some(*strategy));
             }
@@ -339,7 +340,7 @@ impl Container {
                 self.deployment = Some(id.clone());
                 // A deployment that puts it to sleep does not start it.
                 if self.phase != Phase::Stopping {
-                    (self.phase, self.deployed) = (Phase::Starting, true);
+                    (self.phase, self.deployed, self.started) = (Phase::Starting, true, true);
                 }
             }
             Step::Running => {
@@ -371,10 +372,11 @@ impl Container {
 
     fn on_service_deleted(&mut self) {
         (self.service, self.url, self.deployment) = (None, None, None);
-        (self.deployed, self.variables_set) = (false, false);
+        (self.deployed, self.variables_set, self.started) = (false, false, false);
         match self.phase {
             Phase::Stopping => self.arrived(Phase::Asleep),
-            _ => self.phase = Phase::Removing,
+            Phase::Asleep => {}
+            _ => self.phase = Phase::Creating,
         }
     }
 

@@ -123,6 +123,11 @@ impl Notice {
         }
     }
 
+    /// A worker has begun with it, and it is not done with.
+    fn is_begun(&self) -> bool {
+        self.attempts > 0 && !self.state.is_final()
+    }
+
     /// Takes in what a worker tells.
     pub(crate) fn take(&mut self, time: Timestamp, position: Position, worker: &Label, step: &NoticeStep) {
         self.steps += 1;
@@ -168,11 +173,25 @@ impl Account {
     pub(crate) fn notice_due(&mut self, cause: Position, kind: NoticeKind) {
         let epoch = self.epoch;
         let notices = &mut self.upkeep_mut().notices;
-        match notices.iter_mut().find(|notice| notice.kind == kind) {
-            Some(known) if known.epoch == epoch => {}
-            Some(known) => *known = Notice::due(kind, epoch, cause, known.last_sent),
-            None => notices.push(Notice::due(kind, epoch, cause, None)),
+        let same = |notice: &&Notice| notice.kind == kind;
+        if notices.iter().filter(same).any(|notice| notice.epoch == epoch) {
+            return;
         }
+        let last_sent = notices.iter().filter(same).filter_map(|notice| notice.last_sent).max();
+        // What was never begun is not true any more; what a provider may have is seen to its end.
+        notices.retain(|notice| notice.kind != kind || notice.is_begun());
+        notices.push(Notice::due(kind, epoch, cause, last_sent));
+    }
+
+    /// A worker told of a mail: one that is done with makes room for the newest of its kind, which hears when it was
+    /// sent.
+    pub(crate) fn notice_told(&mut self, kind: NoticeKind, sent: Option<Timestamp>) {
+        let notices = &mut self.upkeep_mut().notices;
+        let newest = notices.iter().filter(|notice| notice.kind == kind).map(|notice| notice.epoch).max();
+        notices
+            .retain(|notice| notice.kind != kind || Some(notice.epoch) == newest || !notice.state.is_final());
+        let of_kind = notices.iter_mut().filter(|notice| notice.kind == kind);
+        of_kind.for_each(|notice| notice.last_sent = notice.last_sent.max(sent));
     }
 
     /// Whether a rise to this level ends a sleep that the user was to hear of.

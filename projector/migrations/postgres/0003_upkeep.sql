@@ -14,7 +14,7 @@ CREATE TABLE containers (
     set_sequence  BIGINT NOT NULL,
     set_idx       BIGINT NOT NULL,
     set_at        TIMESTAMPTZ NOT NULL,
-    phase         TEXT COLLATE "C" NOT NULL,  -- absent, creating, starting, running, stopping, asleep, removing
+    phase         TEXT COLLATE "C" NOT NULL,  -- absent, creating, starting, running, stopping, asleep
     steps         BIGINT NOT NULL,            -- counts the steps of workers
     ran           BOOLEAN NOT NULL,           -- it has run since it was made
     deployed      BOOLEAN NOT NULL,           -- it was deployed with the settings in force
@@ -67,7 +67,7 @@ CREATE TABLE checkouts (
     amount           BIGINT NOT NULL,            -- what it asks for
     url              TEXT COLLATE "C" NOT NULL,  -- where the user pays
     state            TEXT COLLATE "C" NOT NULL,  -- pending, paid, parked, dismissed
-    reason           TEXT COLLATE "C",           -- why it is parked: expired, cancelled, amount_differs, refused
+    reason           TEXT COLLATE "C",           -- why it is parked: expired, cancelled, amount_differs, refused, late
     paid             BIGINT,                     -- what was paid, where it is parked and that is known
     payment          TEXT COLLATE "C",           -- the transaction, when the provider told it
     key              TEXT COLLATE "C",           -- the caller's idempotency key

@@ -14,7 +14,7 @@ CREATE TABLE containers (
     set_sequence  INTEGER NOT NULL,
     set_idx       INTEGER NOT NULL,
     set_at        INTEGER NOT NULL,
-    phase         TEXT NOT NULL,     -- absent, creating, starting, running, stopping, asleep, removing
+    phase         TEXT NOT NULL,     -- absent, creating, starting, running, stopping, asleep
     steps         INTEGER NOT NULL,  -- counts the steps of workers
     ran           INTEGER NOT NULL,  -- it has run since it was made
     deployed      INTEGER NOT NULL,  -- it was deployed with the settings in force
@@ -67,7 +67,7 @@ CREATE TABLE checkouts (
     amount           INTEGER NOT NULL,  -- what it asks for
     url              TEXT NOT NULL,     -- where the user pays
     state            TEXT NOT NULL,     -- pending, paid, parked, dismissed
-    reason           TEXT,              -- why it is parked: expired, cancelled, amount_differs, refused
+    reason           TEXT,              -- why it is parked: expired, cancelled, amount_differs, refused, late
     paid             INTEGER,           -- what was paid, where it is parked and that is known
     payment          TEXT,              -- the transaction, when the provider told it
     key              TEXT,              -- the caller's idempotency key

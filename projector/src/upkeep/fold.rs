@@ -105,9 +105,8 @@ impl ContainerChange {
                 self.deployment = Some(Some(id.to_string()));
                 self.deployed = if event.phase == Phase::Stopping { self.deployed } else { Some(true) };
             }
-            Step::ScaledUp => self.deployment = Some(None),
             Step::ScaledDown { strategy } => self.strategy = Some(Some(*strategy)),
-            Step::VariablesSet => {}
+            Step::VariablesSet | Step::ScaledUp => {}
             Step::Running => {
                 self.arrive();
                 self.ran = Some(true);

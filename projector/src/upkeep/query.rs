@@ -19,7 +19,7 @@ pub type LogAfter = BTreeMap<PartitionId, (Sequence, u32)>;
 const DUE: &str = "\
     (CASE WHEN a.closed THEN c.phase <> 'absent' \
      WHEN a.paused OR (a.level = 'exhausted' AND NOT a.forced) \
-     THEN c.phase IN ('starting', 'running', 'stopping', 'removing') \
+     THEN c.phase IN ('starting', 'running', 'stopping') \
      ELSE c.phase <> 'running' OR NOT c.deployed END)";
 
 impl Views {

@@ -15,7 +15,6 @@ words!(phase_text, phase_of, Phase {
     Running = "running",
     Stopping = "stopping",
     Asleep = "asleep",
-    Removing = "removing",
 });
 words!(operation_text, operation_of, Operation {
     Provision = "provision",
@@ -48,6 +47,7 @@ words!(park_text, park_of, ParkReason {
     Cancelled = "cancelled",
     AmountDiffers = "amount_differs",
     Refused = "refused",
+    Late = "late",
 });
 words!(solvency_text, solvency_of, Solvency {
     Ok = "ok",

@@ -26,6 +26,7 @@ pub(crate) fn writes(changes: &UpkeepChanges) -> Vec<Write<'_>> {
         changed_containers(changes),
         new_notices(changes),
         changed_notices(changes),
+        displaced_notices(changes),
         solvency(&changes.solvency),
     ]
 }
@@ -148,6 +149,19 @@ const CHANGE_NOTICE: &str = "\
     mail_sequence = COALESCE(d.mail_sequence, n.mail_sequence), mail_idx = COALESCE(d.mail_idx, n.mail_idx), \
     stepped_at = d.stepped_at \
     FROM d WHERE n.app = d.app AND n.user_id = d.user_id AND n.kind = d.kind AND n.epoch = d.epoch";
+
+/// A newer mail of its kind takes the place of one that was never begun.
+fn displaced_notices(changes: &UpkeepChanges) -> Write<'_> {
+    let due = changes.notices.iter().filter(|(_, change)| change.due.is_some());
+    let rows = RowsOf::new(due)
+        .text("app", |((id, ..), _)| id.app.as_str())
+        .text("user_id", |((id, ..), _)| id.user.as_str())
+        .text("kind", |((_, kind, _), _)| notice_kind_text(*kind))
+        .int("epoch", |((_, _, epoch), _)| (*epoch).into());
+    let sql = "UPDATE notices AS n SET state = 'superseded' FROM d WHERE n.app = d.app \
+               AND n.user_id = d.user_id AND n.kind = d.kind AND n.epoch < d.epoch AND n.state = 'due'";
+    Write { sql: sql.into(), rows: rows.done() }
+}
 
 fn new_checkouts(changes: &UpkeepChanges) -> Write<'_> {
     let rows = RowsOf::new(changes.checkouts.values().filter_map(|change| change.opened.as_ref()))

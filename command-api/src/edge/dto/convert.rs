@@ -11,7 +11,6 @@ use ledger_core::ids::InvalidName;
 use ledger_core::money::InvalidDecimal;
 use ledger_core::rejection::Code;
 use ledger_core::sealed::Sealed;
-use ledger_core::upkeep::CHECKOUT_KEY;
 use ledger_core::{AccountId, BatchHead, Charge, Key, Meter, Scope, SourceName, Timestamp, Usdc, UserId};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -129,12 +128,6 @@ impl MoneyRequest {
         let account = account(who, &required("user_id", self.user_id)?)?;
         let key = optional("key", self.key, Key::new)?
             .ok_or_else(|| Problem::new(EdgeCode::KeyRequired, EdgeCode::KeyRequired.title()).at("key"))?;
-        if key.text().starts_with(CHECKOUT_KEY) {
-            return Err(Problem::invalid(
-                "key",
-                "must not begin with '$checkout/': those are of checkout sessions",
-            ));
-        }
         let amount = amount("amount", &required("amount", self.amount)?)?;
         let metadata = seal(self.metadata)?;
         Ok(AddMoney { account, key, amount, actor: who.actor.clone(), metadata })

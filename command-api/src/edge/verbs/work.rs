@@ -354,8 +354,8 @@ pub async fn tell_notice(state: &EdgeState, request: NoticeRequest) -> Result<No
     let cooldown = i64::from(cooldown_ms) * 1_000;
     let command = RecordNotice { account, worker, kind, epoch, after, cooldown, step };
     let answer = ask_account(state, Ask::Command(Command::RecordNotice(command)), soon()).await?;
-    let notice = answer.account.upkeep.as_ref().and_then(|upkeep| upkeep.notice(kind).cloned());
-    Ok(NoticeTold { notice: notice.filter(|notice| notice.epoch == epoch) })
+    let notice = answer.account.upkeep.as_ref().and_then(|upkeep| upkeep.notice_of(kind, epoch).cloned());
+    Ok(NoticeTold { notice })
 }
 
 /// What was found at the providers.

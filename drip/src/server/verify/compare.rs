@@ -125,7 +125,14 @@ fn of(
 ) -> Difference {
     let names = || table.columns.iter().map(|(name, _)| *name);
     let cell = |wanted: &str| names().position(|name| name == wanted).and_then(|at| row.get(at));
-    let places = [["partition", "sequence", "idx"], ["last_partition", "last_sequence", "last_idx"]];
+    // The last event of an account; of other rows the one that began them, or what is in force.
+    let places = [
+        ["partition", "sequence", "idx"],
+        ["last_partition", "last_sequence", "last_idx"],
+        ["set_partition", "set_sequence", "set_idx"],
+        ["due_partition", "due_sequence", "due_idx"],
+        ["opened_partition", "opened_sequence", "opened_idx"],
+    ];
     let position = places.iter().find_map(|place| {
         let [partition, sequence, index] = place.map(cell);
         (table.name != "chain_positions").then_some(())?;
@@ -165,7 +172,8 @@ impl std::fmt::Display for Difference {
         write!(f, "the row {key} of {}", self.table)?;
         match (&self.account, &self.position) {
             (Some(account), Some(position)) => write!(f, " ({account}, event {position})")?,
-            (Some(whose), None) | (None, Some(whose)) => write!(f, " ({whose})")?,
+            (Some(account), None) => write!(f, " ({account})")?,
+            (None, Some(position)) => write!(f, " (event {position})")?,
             (None, None) => {}
         }
         let Self { expected, found, .. } = self;
@@ -182,7 +190,7 @@ fn plain(value: &Value) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use projector::tables::{ACCOUNTS, JOURNAL, SOURCES};
+    use projector::tables::{ACCOUNTS, AGENT_LOG, CHECKOUTS, CONTAINERS, JOURNAL, NOTICES, SOURCES};
 
     use super::*;
     use crate::server::digest::digest_of_all;
@@ -227,6 +235,30 @@ mod tests {
                 None,
                 &[r#"["demo","eve",7]"#],
                 r#"the row app "demo", user_id "eve" of accounts (demo/eve): expected no such row, found a row"#,
+            ),
+            (
+                &CONTAINERS,
+                Some(r#"["demo","anna","image:2","/health",0,4,1]"#),
+                &[r#"["demo","anna","image:1","/health",0,4,1]"#],
+                r#"the row app "demo", user_id "anna" of containers (demo/anna, event 0-4-1): image is "image:2" by the log, and "image:1" in the views"#,
+            ),
+            (
+                &NOTICES,
+                Some(r#"["demo","anna","paused",2,"sent",2,1,null,null,"m",null,5,0,7,3]"#),
+                &[r#"["demo","anna","paused",2,"due",2,1,null,null,"m",null,5,0,7,3]"#],
+                r#"the row app "demo", user_id "anna", kind "paused", epoch 2 of notices (demo/anna, event 0-7-3): state is "sent" by the log, and "due" in the views"#,
+            ),
+            (
+                &CHECKOUTS,
+                None,
+                &[r#"["demo","anna","s-1",5]"#],
+                r#"the row app "demo", user_id "anna", session "s-1" of checkouts (demo/anna): expected no such row, found a row"#,
+            ),
+            (
+                &AGENT_LOG,
+                Some(r#"[0,4,1,5,null,null,"solvency"]"#),
+                &[r#"[0,4,1,6,null,null,"solvency"]"#],
+                "the row partition 0, sequence 4, idx 1 of agent_log (event 0-4-1): recorded_at is 5 by the log, and 6 in the views",
             ),
         ];
         for (table, expected, found, said) in cases {

@@ -9,9 +9,13 @@ use judge::{Fold, Position};
 use ledger_core::commit::Hash;
 use ledger_core::{LogId, PartitionId, Timestamp};
 use projector::FrozenViews;
-use projector::tables::{ACCOUNTS, CHAIN_POSITIONS, JOURNAL, LOTS, SOURCES, Table, USAGE_HOURS};
+use projector::tables::{
+    ACCOUNTS, CHAIN_POSITIONS, CHECKOUTS, CONTAINERS, JOURNAL, LOTS, NOTICES, SOLVENCY, SOURCES, Table,
+    USAGE_HOURS,
+};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use super::beside::{Frozen, Newer, newer, read_agent_log};
 use super::partition;
 use crate::failure::{Exit, Failure};
 use crate::server::digest::chain_position;
@@ -19,7 +23,7 @@ use crate::server::digest::chain_position;
 /// So many commits, of at most a quarter of a megabyte each, travel together: a hand-over costs a change of threads.
 const ENTRIES: usize = 32;
 /// And so many rows.
-const ROWS: usize = 1024;
+pub(super) const ROWS: usize = 1024;
 /// So many batches wait.
 const BATCHES: usize = 4;
 
@@ -28,7 +32,9 @@ pub(super) struct Scope {
     /// Where it begins, and what was known there.
     pub(super) starts: Vec<Start>,
     /// None: the log alone.
-    frozen: Option<FrozenViews>,
+    frozen: Option<Frozen>,
+    /// Rows that the second look at the views has beyond the first.
+    newer: Newer,
     /// Only what stands behind this.
     pub(super) since: Option<Position>,
     /// What the views say they were folded from.
@@ -84,12 +90,16 @@ impl Scope {
     /// Asks log and views how far they are; the log last, so that it has all that the views have.
     pub(super) async fn of(
         log: &dyn EventLog,
-        mut frozen: Option<FrozenViews>,
+        mut frozen: Option<Frozen>,
         since: Option<Position>,
     ) -> Result<Self, Failure> {
         let (read, folded_from) = match &mut frozen {
-            Some(frozen) => positions(frozen, log.identity().log).await?,
+            Some(frozen) => positions(&mut frozen.views, log.identity().log).await?,
             None => Default::default(),
+        };
+        let newer = match &mut frozen {
+            Some(frozen) => newer(&read, &positions(&mut frozen.beside, log.identity().log).await?.0)?,
+            None => Newer::new(),
         };
         let mut starts = Vec::new();
         for number in (0..log.identity().partitions)
@@ -103,14 +113,26 @@ impl Scope {
             };
             starts.push(Start { partition: number, behind, viewed, head });
         }
-        Ok(Self { starts, frozen, since, folded_from })
+        Ok(Self { starts, frozen, newer, since, folded_from })
     }
 
-    /// The tables, in the order in which they are read: the journal beside the log, the others behind it.
+    /// The tables, in the order in which they are read: the journal beside the log (as the agent log is, apart from
+    /// them), the others behind it.
     fn tables(&self) -> &'static [&'static Table] {
         match (&self.frozen, self.since) {
             (None, _) => &[],
-            (Some(_), None) => &[&JOURNAL, &ACCOUNTS, &LOTS, &USAGE_HOURS, &SOURCES, &CHAIN_POSITIONS],
+            (Some(_), None) => &[
+                &JOURNAL,
+                &ACCOUNTS,
+                &LOTS,
+                &USAGE_HOURS,
+                &CONTAINERS,
+                &NOTICES,
+                &CHECKOUTS,
+                &SOLVENCY,
+                &SOURCES,
+                &CHAIN_POSITIONS,
+            ],
             (Some(_), Some(_)) => &[&JOURNAL, &ACCOUNTS],
         }
     }
@@ -194,40 +216,54 @@ fn unreadable(error: &ReadError) -> Failure {
 pub(super) struct Feed {
     entries: Sender<Vec<Result<Entry, ReadError>>>,
     rows: Sender<(&'static Table, Vec<String>)>,
+    beside: Sender<(&'static Table, Vec<String>)>,
 }
 
 /// Where they come out.
 pub(super) struct Food {
     pub(super) entries: Receiver<Vec<Result<Entry, ReadError>>>,
     pub(super) rows: Receiver<(&'static Table, Vec<String>)>,
+    /// Those of the agent log.
+    pub(super) beside: Receiver<(&'static Table, Vec<String>)>,
 }
 
 impl Feed {
     pub(super) fn new() -> (Self, Food) {
         let (entries, from_log) = channel(BATCHES);
         let (rows, from_views) = channel(BATCHES);
-        (Self { entries, rows }, Food { entries: from_log, rows: from_views })
+        let (beside, from_agent_log) = channel(BATCHES);
+        let food = Food { entries: from_log, rows: from_views, beside: from_agent_log };
+        (Self { entries, rows, beside }, food)
     }
 
     /// Reads log and views to their ends, at once. A judge that has seen enough ends it early.
     pub(super) async fn read(self, log: &dyn EventLog, scope: Scope) -> Result<(), Failure> {
-        let Self { entries, rows } = self;
+        let Self { entries, rows, beside } = self;
         let tables = scope.tables();
-        let Scope { starts, frozen, since, .. } = scope;
+        let Scope { starts, frozen, newer, since, .. } = scope;
+        let (views, agent_log) = frozen.map(|frozen| (frozen.views, frozen.beside)).unzip();
         let commits = async {
             read_log(log, &starts, &entries).await;
             drop(entries);
         };
-        let views = async {
-            let read = match frozen {
-                Some(frozen) => read_views(frozen, tables, since, &rows).await,
+        let tables_read = async {
+            let read = match views {
+                Some(views) => read_views(views, tables, since, &rows).await,
                 None => Ok(()),
             };
             drop(rows);
             read
         };
-        let ((), read) = tokio::join!(commits, views);
-        read
+        let signals = async {
+            let read = match agent_log {
+                Some(views) => read_agent_log(views, since, &newer, &beside).await,
+                None => Ok(()),
+            };
+            drop(beside);
+            read
+        };
+        let ((), read, read_beside) = tokio::join!(commits, tables_read, signals);
+        read.and(read_beside)
     }
 }
 

@@ -3,8 +3,11 @@
 use std::time::Instant;
 
 use event_log::{Entry, LogIdentity, ReadError};
-use judge::{Fold, Rule, Totals, Views, Violation, views};
-use projector::tables::{ACCOUNTS, CHAIN_POSITIONS, JOURNAL, LOTS, SOURCES, Table, USAGE_HOURS};
+use judge::{Beside, Fold, Rule, Totals, Views, Violation, views};
+use projector::tables::{
+    ACCOUNTS, AGENT_LOG, CHAIN_POSITIONS, CHECKOUTS, CONTAINERS, JOURNAL, LOTS, NOTICES, SOLVENCY, SOURCES,
+    Table, USAGE_HOURS,
+};
 use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
 
@@ -44,6 +47,7 @@ impl Inspector {
             progress,
             entries: Entries { from: food.entries, batch: Vec::new().into_iter() },
             rows: Rows::new(food.rows),
+            beside: Rows::new(food.beside),
             views,
             folds: Vec::new(),
             foreign: Vec::new(),
@@ -79,10 +83,13 @@ impl Inspector {
         work.folds.iter().try_for_each(Fold::check_sums).map_err(Finding::from)
     }
 
-    /// The tables behind the journal.
+    /// The tables that are read beside the log have no more; then the others.
     fn tables(&self, work: &mut Work) -> Found {
         work.rows.expect(&JOURNAL, None).map_err(Finding::from)?;
         work.ended(&JOURNAL);
+        work.beside.expect(&AGENT_LOG, None).map_err(Finding::from)?;
+        let digest = work.beside.finish(&AGENT_LOG);
+        work.tables.push(digest);
         if self.since {
             return work.touched_accounts();
         }
@@ -96,6 +103,10 @@ impl Inspector {
         work.table(&ACCOUNTS, views::accounts(views))?;
         work.table(&LOTS, views::lots(views))?;
         work.table(&USAGE_HOURS, views::usage_hours(views))?;
+        work.table(&CONTAINERS, views::containers(views))?;
+        work.table(&NOTICES, views::notices(views))?;
+        work.table(&CHECKOUTS, views::checkouts(views))?;
+        work.table(&SOLVENCY, views::solvency(views))?;
         work.table(&SOURCES, views::sources(views))?;
         work.table(&CHAIN_POSITIONS, views::chain_positions(views, self.identity.log.0))
     }
@@ -137,6 +148,8 @@ struct Work {
     progress: Progress,
     entries: Entries,
     rows: Rows,
+    /// Those of the agent log.
+    beside: Rows,
     /// While the views are compared, one a partition; then only their folds are of use.
     views: Vec<Views>,
     folds: Vec<Fold>,
@@ -155,26 +168,31 @@ impl Work {
             Err(finding) if finding.is_of_views() => {
                 self.difference = Some(finding);
                 self.rows.end();
+                self.beside.end();
                 Ok(())
             }
             other => other,
         }
     }
 
-    /// What the views have read too: each event has its row in the journal.
+    /// What the views have read too: each event has its rows in the journal and in the agent log.
     fn viewed(&mut self, index: usize, part: Part, compare: bool) -> Found {
         for _ in 0..part.count {
             let entry = self.entries.next(part)?;
-            let (views, rows) = (&mut self.views[index], &mut self.rows);
+            let (views, rows, beside) = (&mut self.views[index], &mut self.rows, &mut self.beside);
             match entry {
                 Entry::Commit(commit) => {
                     let (mut compared, so_far) = (Ok(()), compare && self.difference.is_none());
-                    views.commit(commit.prefix.sequence, &commit.bytes, |_, line| {
+                    let before = views.fold().totals_so_far().events;
+                    views.commit_beside(commit.prefix.sequence, &commit.bytes, |table, _, line| {
                         if so_far && compared.is_ok() {
-                            compared = rows.expect(&JOURNAL, Some(&line));
+                            compared = match table {
+                                Beside::Journal => rows.expect(&JOURNAL, Some(&line)),
+                                Beside::AgentLog => beside.expect(&AGENT_LOG, Some(&line)),
+                            };
                         }
-                        self.events += 1;
                     })?;
+                    self.events += views.fold().totals_so_far().events - before;
                     self.note(compared.map_err(Finding::from))?;
                 }
                 Entry::Foreign { sequence, reason } => {
@@ -244,7 +262,8 @@ impl Work {
             expected.next();
             // What was not seen is taken over from the row.
             let mut row = found.clone();
-            places.iter().for_each(|place| row[*place] = next[*place].clone());
+            let told = places.iter().filter(|place| !next[**place].is_null());
+            told.for_each(|place| row[*place] = next[*place].clone());
             let line = |row: &[Value]| Value::from(row.to_vec()).to_string();
             Rows::same(&ACCOUNTS, Some(&line(&row)), Some(&line(&found))).map_err(Finding::from)?;
         }

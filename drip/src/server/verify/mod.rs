@@ -1,9 +1,11 @@
 //! `drip verify`: a second opinion on the log, and on every row of the views.
 //!
 //! In reading order: this page (what is asked, and in which order things are done), `feed` (log and views as two
-//! streams), `inspect` (the judge, fed), `compare` (rows of the views against rows of the log), `noted` (what an auditor
-//! knows from earlier), `finding` (what is wrong) and `report` (what is printed).
+//! streams), `beside` (the agent log, which is a third), `inspect` (the judge, fed), `compare` (rows of the views against
+//! rows of the log), `noted` (what an auditor knows from earlier), `finding` (what is wrong) and `report` (what is
+//! printed).
 
+mod beside;
 mod compare;
 mod feed;
 mod finding;
@@ -16,6 +18,7 @@ use judge::Position;
 use ledger_core::PartitionId;
 use projector::FrozenViews;
 
+use self::beside::Frozen;
 use self::feed::{Feed, Scope};
 use self::finding::Finding;
 use self::inspect::Inspector;
@@ -116,14 +119,18 @@ impl Verify {
     }
 
     /// The views as they are now, and where they are.
-    async fn freeze(&self) -> Result<Option<(FrozenViews, &'static str)>, Failure> {
+    async fn freeze(&self) -> Result<Option<(Frozen, &'static str)>, Failure> {
         if self.log_only {
             return Ok(None);
         }
-        match engines::freeze_views(&self.engines).await {
-            Ok(frozen) => Ok(Some(frozen)),
-            Err(error) => Err(Failure::from(error).try_this("Check the log without them by --log-only.")),
-        }
+        let (views, place) = self.look().await?;
+        let (beside, _) = self.look().await?;
+        Ok(Some((Frozen { views, beside }, place)))
+    }
+
+    async fn look(&self) -> Result<(FrozenViews, &'static str), Failure> {
+        let frozen = engines::freeze_views(&self.engines).await;
+        frozen.map_err(|error| Failure::from(error).try_this("Check the log without them by --log-only."))
     }
 
     fn tell(report: &Report, output: Output) -> Result<Exit, Failure> {

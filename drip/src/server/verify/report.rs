@@ -267,7 +267,7 @@ impl Report {
             lines.push(
                 "Everything before the position, and what follows from it: levels, lots, carries, used keys.",
             );
-            lines.push("Of the views: other tables than the journal; of accounts all but the balance and the last event.");
+            lines.push("Of the views: other tables than journal and agent_log; of accounts all but the balance and the last event.");
         }
         lines
     }

@@ -60,7 +60,6 @@ fn lifecycle_stepped() -> impl Strategy<Value = LifecycleStepped> {
         Phase::Running,
         Phase::Stopping,
         Phase::Asleep,
-        Phase::Removing,
     ]);
     (account(), any::<u32>(), step(), phase, label()).prop_map(|(account, number, step, phase, worker)| {
         LifecycleStepped { account, number, step, phase, worker }
@@ -99,6 +98,7 @@ fn checkout_stepped() -> impl Strategy<Value = CheckoutStepped> {
         ParkReason::Cancelled,
         ParkReason::AmountDiffers,
         ParkReason::Refused,
+        ParkReason::Late,
     ]);
     let step = prop_oneof![
         (amount(), long_text(), time(), of(key()), of(sealed())).prop_map(

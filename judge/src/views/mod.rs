@@ -3,31 +3,49 @@
 //! The lines are the canonical form: a JSON array of the row's columns in the order of the table, numbers in decimal,
 //! times in microseconds since 1970, truths as `true` and `false`. Both stores of views can be read in the same form.
 
+mod rows;
+mod upkeep;
+
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::agent_log::agent_line;
 use crate::fold::Fold;
 use crate::journal::journal_line;
 use crate::line::{Line, storable};
 use crate::position::Position;
 use crate::violation::Violation;
 use crate::wire::{Commit, Event, Sealed};
+use upkeep::Upkeep;
+
+pub use rows::{checkouts, containers, notices, solvency};
 
 const HOUR: i64 = 3_600_000_000;
 
 /// One partition of a log with what its views must hold.
 ///
-/// The journal is handed out row by row; the rest is kept in memory: about 300 bytes an account beside its id, 40 a lot,
-/// 60 a row of hourly usage.
+/// The journal and the log for people are handed out row by row; the rest is kept in memory: about 300 bytes an account
+/// beside its id, 40 a lot, 60 a row of hourly usage, 700 a container, 300 a mail, 500 a checkout session, and the lines
+/// of solvency.
 #[derive(Debug)]
 pub struct Views {
     fold: Fold,
     usage: HashMap<(u32, u32, i64), Used, RandomState>,
     meters: HashMap<Box<str>, u32, RandomState>,
     profiles: HashMap<u32, Profile, RandomState>,
+    upkeep: Upkeep,
+}
+
+/// The tables whose rows are handed out commit by commit: they grow with the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// `journal`.
+    Journal,
+    /// `agent_log`.
+    AgentLog,
 }
 
 /// Usage of one account and meter in one hour.
@@ -49,7 +67,7 @@ impl Views {
     /// With a fold that has begun nothing yet.
     pub fn new(fold: Fold) -> Self {
         let (usage, meters, profiles) = (HashMap::default(), HashMap::default(), HashMap::default());
-        Self { fold, usage, meters, profiles }
+        Self { fold, usage, meters, profiles, upkeep: Upkeep::default() }
     }
 
     /// The fold.
@@ -78,15 +96,36 @@ impl Views {
         bytes: &[u8],
         mut journal: impl FnMut(Position, String),
     ) -> Result<(), Violation> {
+        self.commit_beside(sequence, bytes, |table, position, line| {
+            if table == Beside::Journal {
+                journal(position, line);
+            }
+        })
+    }
+
+    /// The same, handing out the rows of all tables that are read beside the log.
+    ///
+    /// Errors: the first rule it breaks; the views are then of no use any more.
+    pub fn commit_beside(
+        &mut self,
+        sequence: u64,
+        bytes: &[u8],
+        mut rows: impl FnMut(Beside, Position, String),
+    ) -> Result<(), Violation> {
         let commit = self.fold.read(sequence, bytes)?;
         self.fold.accept(sequence, &commit)?;
         let number = |(app, user): &(usize, &str)| self.fold.number(commit.body.texts[*app], user);
         let numbers: Vec<_> = commit.body.accounts.iter().map(number).collect();
         for (index, event) in (0..).zip(&commit.body.events) {
+            let position = Position { partition: commit.partition, sequence, index };
             self.take(&commit, &numbers, event);
-            if let Some(line) = journal_line(&commit, index, event) {
-                journal(Position { partition: commit.partition, sequence, index }, line);
-            }
+            self.upkeep.take(&commit, position, &numbers, event);
+            let lines = [
+                (Beside::Journal, journal_line(&commit, index, event)),
+                (Beside::AgentLog, agent_line(&commit, index, event)),
+            ];
+            let lines = lines.into_iter().filter_map(|(table, line)| Some((table, line?)));
+            lines.for_each(|(table, line)| rows(table, position, line));
         }
         Ok(())
     }
@@ -120,7 +159,8 @@ impl Views {
     }
 }
 
-/// The rows of `accounts`, of all partitions, in order.
+/// The rows of `accounts`, of all partitions, in order. The balance is absent where a fold that began in the middle has
+/// not seen it.
 pub fn accounts(partitions: &[Views]) -> impl Iterator<Item = String> {
     sorted_accounts(partitions).map(|(app, user, views, number)| {
         let account = views.fold.account(number);
@@ -129,7 +169,7 @@ pub fn accounts(partitions: &[Views]) -> impl Iterator<Item = String> {
         Line::default()
             .text(app)
             .text(user)
-            .number(account.balance)
+            .opt_number(account.balance_known.then_some(account.balance))
             .number(account.baseline)
             .text(account.level.word())
             .number(account.epoch)
@@ -149,6 +189,8 @@ pub fn accounts(partitions: &[Views]) -> impl Iterator<Item = String> {
             .number(partition)
             .number(account.last.0)
             .number(account.last.1)
+            .flag(account.paused)
+            .flag(account.forced)
             .done()
     })
 }
@@ -260,3 +302,6 @@ fn profile((key_id, bytes): Sealed<'_>) -> Profile {
         metadata: given.metadata.map(|json| json.get().to_owned()),
     })
 }
+
+#[cfg(test)]
+mod tests;
