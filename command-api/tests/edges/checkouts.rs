@@ -278,6 +278,10 @@ async fn what_was_paid_short_waits_for_a_person_who_credits_or_dismisses() {
     let mut market = Market::documented().await;
     market.world.open("anna", "0").await;
     let (short, dropped) = (market.session("anna").await, market.session("anna").await);
+    // What may still be paid is not decided by hand.
+    for body in [r#"{"credit":"5"}"#, r#"{"dismiss":true}"#] {
+        market.resolve(&short, body).await.is_problem(422, "step_out_of_place", None);
+    }
     for session in [&short, &dropped] {
         market.pay(session, Some("4"), WebhookTricks::default());
         let webhook = market.webhook().await;
@@ -365,5 +369,7 @@ async fn nobody_is_sent_to_pay_for_an_account_that_is_not_there_or_closed() {
         let refused = market.open("bob", &format!(r#"{{"amount":"{amount}"}}"#)).await;
         refused.is_problem(422, "amount_not_positive", Some("amount"));
     }
+    let reserved = market.open("bob", r#"{"amount":"5","key":"$k"}"#).await;
+    reserved.is_problem(422, "key_reserved", Some("key"));
     assert_eq!(market.made(), 0, "the provider was not asked");
 }

@@ -42,7 +42,11 @@ pub struct CheckoutRequest {
     #[schema(max_length = 1000, pattern = "^https?://[!-~]+$")]
     pub cancel_url: Option<String>,
     /// The caller's idempotency key: the same key again answers the same session.
-    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     pub key: Option<String>,
     /// RFC 3339; at most 30 seconds ahead. After it nothing is decided.
     #[schema(format = DateTime)]

@@ -53,7 +53,11 @@ pub struct ContainerRequest {
     #[schema(schema_with = variables_schema)]
     pub variables: Option<BTreeMap<String, String>>,
     /// The caller's idempotency key.
-    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     pub key: Option<String>,
     /// RFC 3339; at most 30 seconds ahead. After it nothing is decided.
     #[schema(format = DateTime)]
@@ -97,7 +101,11 @@ pub struct HibernateRequest {
     )]
     pub user_id: Option<String>,
     /// The caller's idempotency key. It needs none: to put to sleep again changes nothing.
-    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     pub key: Option<String>,
     /// RFC 3339; at most 30 seconds ahead. After it nothing is decided.
     #[schema(format = DateTime)]
@@ -121,7 +129,11 @@ pub struct RestoreRequest {
     #[serde(default)]
     pub force: bool,
     /// The caller's idempotency key. It needs none: to wake what is awake changes nothing.
-    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     pub key: Option<String>,
     /// RFC 3339; at most 30 seconds ahead. After it nothing is decided.
     #[schema(format = DateTime)]

@@ -5,7 +5,7 @@ use ledger_core::command::{CheckoutOutcome, OpenCheckout, SettleCheckout};
 use ledger_core::event::Event;
 use ledger_core::money::AMOUNT_MAX;
 use ledger_core::upkeep::CheckoutStep;
-use ledger_core::{AccountId, Code, Command, LongText, SessionId, Timestamp, Usdc, UserId};
+use ledger_core::{AccountId, Code, Command, Key, LongText, SessionId, Timestamp, UserId};
 use locus::pay::{NewSession, Session};
 use projector::upkeep::{CheckoutRow, CheckoutState};
 
@@ -36,7 +36,7 @@ pub async fn open(
     let deadline = deadline(body.deadline.as_deref())?;
     let asked = body.check(who)?;
     let checkouts = configured(state)?;
-    check_amount(asked.amount)?;
+    check(&asked)?;
     require_open(state, &asked.account, deadline).await?;
     let made = made(checkouts, &asked, deadline).await?;
     let command = keep(state, who, &asked, &made)?;
@@ -62,11 +62,14 @@ pub async fn open(
 }
 
 /// What the ledger would not take is not asked for.
-fn check_amount(amount: Usdc) -> Result<(), Problem> {
-    let refused = |code: Code| Err(Problem::from(code).at("amount"));
-    match amount {
-        amount if !amount.is_positive() => refused(Code::AmountNotPositive),
-        amount if amount > AMOUNT_MAX => refused(Code::AmountTooLarge),
+fn check(asked: &CheckedCheckout) -> Result<(), Problem> {
+    let refused = |code: Code, field| Err(Problem::from(code).at(field));
+    if asked.key.as_ref().is_some_and(Key::is_own) {
+        return refused(Code::KeyReserved, "key");
+    }
+    match asked.amount {
+        amount if !amount.is_positive() => refused(Code::AmountNotPositive, "amount"),
+        amount if amount > AMOUNT_MAX => refused(Code::AmountTooLarge, "amount"),
         _ => Ok(()),
     }
 }
