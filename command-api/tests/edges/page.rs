@@ -182,6 +182,8 @@ async fn accounts_log_and_journal_are_shown_and_escaped() {
     assert!(!page.has("<script>alert") && !page.has("<b>:1") && !page.has("<i>"));
     let nobody = get(&world, "/?user=%3Cb%3E", &mine).await;
     assert!(nobody.has("Journal of &lt;b&gt;") && nobody.has("There is no such user"));
+    let none = get(&world, "/?user=%24fee", &mine).await;
+    assert!(none.has("Journal of $fee") && none.has("There is no such user"), "{none:?}");
     // Another app sees its own only.
     let other = get(&world, "/?user=anna", &cookie(&world, &world.other_key).await).await;
     assert!(other.has("Drip: other") && other.has("There are none.") && other.has("There is no such user"));
@@ -261,6 +263,7 @@ async fn who_watches_is_told_what_changes() {
     world.open("anna", "1").await;
     let place = world.get("/v1/log").await.text("/last_id");
     let mine = cookie(&world, &world.key).await;
+    assert_eq!(get(&world, "/events?after_id=x", &mine).await.status, 400);
     let mut watching = Watching::begin(&world, &format!("/events?user=anna&after_id={place}"), &mine).await;
     watching.until("anna").await;
     world.post("/v1/users/anna/debits", r#"{"amount":"0.25","meter":"<i>"}"#).await.is(200, &[]);

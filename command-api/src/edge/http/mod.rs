@@ -60,7 +60,7 @@ fn router_until(state: EdgeState, shutdown: CancellationToken) -> Router {
 /// What happens to every request, from the outside in.
 fn on_the_way(router: Router) -> Router {
     let layers = ServiceBuilder::new()
-        .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION]))
+        .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION, header::COOKIE]))
         .layer(from_fn(respond::with_request_id))
         .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(failed))
         .layer(from_fn(respond::with_problems))

@@ -5,7 +5,6 @@ use projector::{AccountRow, JournalFilter, JournalRow};
 
 use crate::edge::EdgeState;
 use crate::edge::auth::Principal;
-use crate::edge::dto::convert::name;
 use crate::edge::problem::Problem;
 
 use super::from_views;
@@ -28,7 +27,7 @@ pub struct Accounts {
 #[derive(Debug)]
 pub struct Chosen {
     /// Whose.
-    pub user: UserId,
+    pub user: String,
     /// Its newest rows, the newest first.
     pub rows: Vec<JournalRow>,
 }
@@ -55,9 +54,10 @@ pub async fn chosen(
     user_id: &str,
     deadline: Timestamp,
 ) -> Result<Chosen, Problem> {
-    let user = name("user", user_id, UserId::new)?;
+    let shown = user_id.to_owned();
+    let Ok(user) = UserId::new(user_id) else { return Ok(Chosen { user: shown, rows: vec![] }) };
     let id = AccountId { app: who.app.clone(), user };
     let filter = JournalFilter::default();
     let rows = from_views(deadline, state.views.journal(&id, &filter, JOURNAL_MAX)).await?;
-    Ok(Chosen { user: id.user, rows })
+    Ok(Chosen { user: shown, rows })
 }

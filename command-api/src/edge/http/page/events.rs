@@ -59,17 +59,18 @@ pub(super) async fn events(
     // Who comes back after a break says so in the header.
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
     let asked = Asked { user: user.filter(|user| !user.is_empty()), after };
-    let watch = Watch {
+    let mut watch = Watch {
         state,
         viewer,
         asked,
         place: seen.or(after_id),
         shown: Shown::default(),
         waiting: VecDeque::new(),
-        begun: false,
         shutdown: room.shutdown.clone(),
         _seat: room.seat()?,
     };
+    // Whoever asks for what can not be shown is told so at once.
+    watch.look().await?;
     Ok(Sse::new(futures::stream::unfold(watch, Watch::next)).keep_alive(KeepAlive::default()))
 }
 
@@ -82,7 +83,6 @@ struct Watch {
     place: Option<String>,
     shown: Shown,
     waiting: VecDeque<Event>,
-    begun: bool,
     shutdown: CancellationToken,
     _seat: OwnedSemaphorePermit,
 }
@@ -111,9 +111,7 @@ impl Watch {
 
     /// Whether it may go on.
     async fn wait_and_look(&mut self) -> bool {
-        if std::mem::replace(&mut self.begun, true) {
-            tokio::time::sleep(PAUSE).await;
-        }
+        tokio::time::sleep(PAUSE).await;
         if Timestamp(service_kit::clock::now()) >= self.viewer.until {
             return false;
         }
@@ -125,20 +123,28 @@ impl Watch {
     }
 
     async fn look(&mut self) -> Result<(), Problem> {
-        let (who, deadline) = (&self.viewer.principal, verbs::deadline(None)?);
-        let place = self.place.as_deref();
+        let deadline = verbs::deadline(None)?;
+        self.look_at_log(deadline).await?;
+        self.look_at_accounts(deadline).await
+    }
+
+    async fn look_at_log(&mut self, deadline: Timestamp) -> Result<(), Problem> {
+        let (who, place) = (&self.viewer.principal, self.place.as_deref());
         let log = verbs::agent_log(&self.state, who, Some(LINES), place, deadline).await?;
         if !log.data.is_empty() {
             self.waiting.push_back(piece("log", &html::lines(&log.data)).id(&log.last_id));
         }
         self.place = Some(log.last_id);
-        let accounts = verbs::page::accounts(&self.state, who, self.asked.after.as_deref(), deadline).await?;
-        let accounts = html::accounts(&accounts);
+        Ok(())
+    }
+
+    async fn look_at_accounts(&mut self, deadline: Timestamp) -> Result<(), Problem> {
+        let (who, after) = (&self.viewer.principal, self.asked.after.as_deref());
+        let accounts = html::accounts(&verbs::page::accounts(&self.state, who, after, deadline).await?);
         self.waiting.extend(changed("accounts", accounts, &mut self.shown.accounts));
-        if let Some(user) = &self.asked.user {
-            let chosen = verbs::page::chosen(&self.state, who, user, deadline).await?;
-            self.waiting.extend(changed("journal", html::journal(&chosen), &mut self.shown.journal));
-        }
+        let Some(user) = &self.asked.user else { return Ok(()) };
+        let chosen = verbs::page::chosen(&self.state, who, user, deadline).await?;
+        self.waiting.extend(changed("journal", html::journal(&chosen), &mut self.shown.journal));
         Ok(())
     }
 }
