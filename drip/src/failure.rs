@@ -196,6 +196,8 @@ fn rejected(problem: &Problem) -> Failure {
 /// The same write, asked for again, may have another answer.
 fn may_succeed(error: &Error) -> bool {
     match error {
+        // Whoever sets it up will ask anew.
+        Error::Rejected(problem) if problem.code == "not_configured" => false,
         // A code that is not the ledger's, or that of a newer one: its status tells.
         Error::Rejected(problem) => problem.code.parse().map_or(problem.status >= 500, Code::is_transient),
         Error::Unavailable { .. } | Error::OutcomeUnknown { .. } | Error::Protocol { .. } => true,
@@ -254,6 +256,8 @@ mod tests {
     #[test]
     fn the_key_of_a_write_is_told_where_asking_again_can_help() {
         let text = String::new;
+        let not_configured = Problem { code: "not_configured".into(), status: 501, ..Problem::default() };
+        let not_configured = Error::Rejected(Box::new(not_configured));
         for (error, told) in [
             (Error::Unavailable { url: text(), reason: text() }, true),
             (Error::OutcomeUnknown { url: text(), key: Some("k".into()), reason: text() }, true),
@@ -266,6 +270,7 @@ mod tests {
             (problem("key_reused"), false),
             (problem("key_expired"), false),
             (problem("a code of a newer Drip"), false),
+            (not_configured, false),
             (Error::Invalid(text()), false),
         ] {
             let failure = Failure::of_write(error, "k");

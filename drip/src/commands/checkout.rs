@@ -57,14 +57,14 @@ enum Verb {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(id = "resolution", required = true, args = ["credit", "dismiss"])]
+#[command(group(clap::ArgGroup::new("resolution").required(true)))]
 struct Resolve {
     session: String,
     /// It brings this much, in USDC, whatever was asked for.
-    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true, group = "resolution")]
     credit: Option<Amount>,
     /// Nothing comes of it.
-    #[arg(long)]
+    #[arg(long, group = "resolution")]
     dismiss: bool,
 }
 
@@ -166,4 +166,33 @@ fn table(output: Output, sessions: &[CheckoutSession]) -> Result<(), Failure> {
             session.id.clone(),
         ]
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: CheckoutsArgs,
+    }
+
+    fn resolution(words: &[&str]) -> Result<Resolution, clap::Error> {
+        let line = Line::try_parse_from(["checkouts"].iter().chain(words))?;
+        let Some(Verb::Resolve(resolve)) = line.args.verb else { panic!("{line:?}") };
+        Ok(resolve.resolution())
+    }
+
+    #[test]
+    fn a_session_is_never_dismissed_unless_that_is_said() {
+        assert_eq!(resolution(&["resolve", "s", "--dismiss"]).unwrap(), Resolution::Dismiss);
+        let four = Resolution::Credit("4".parse().unwrap());
+        assert_eq!(resolution(&["resolve", "s", "--credit", "4"]).unwrap(), four);
+        for words in [&["resolve", "s"][..], &["resolve", "s", "--credit", "4", "--dismiss"], &["resolve"]] {
+            assert!(resolution(words).is_err(), "{words:?}");
+        }
+    }
 }
