@@ -11,11 +11,17 @@ use sha2::{Digest as _, Sha256};
 
 use crate::world::World;
 
+/// Where workers ask.
+const DOOR: &str = "/work";
 const WORKER_KEY: &str = "the key of workers";
 
 fn house() -> House {
     let worker_key = Some(Sha256::digest(WORKER_KEY).into());
     House { vault: Some(Vault::new(&"1".repeat(64)).unwrap()), worker_key, ..House::default() }
+}
+
+fn door(path: &str) -> String {
+    format!("{DOOR}/{path}")
 }
 
 fn token(world: &World, app: &str, user: &str) -> String {
@@ -102,21 +108,23 @@ async fn a_token_that_was_changed_or_is_of_another_key_opens_nothing() {
 async fn the_door_of_workers_opens_for_their_key_alone() {
     let world = World::with_house(house()).await;
     world.open("anna", "1").await;
-    let anna = "/work/container?app=demo&user_id=anna";
+    let anna = &door("container?app=demo&user_id=anna");
     let claim = json!({ "app": "demo", "user_id": "anna", "worker": "w", "hold_ms": 1000 }).to_string();
     let token = token(&world, "demo", "anna");
     for key in [world.key.as_str(), "", "the key of worker", &token] {
         world.with_key(key, "GET", anna, "").await.is_problem(401, "unauthorized", None);
-        world.with_key(key, "GET", "/work/containers", "").await.is_problem(401, "unauthorized", None);
-        world.with_key(key, "POST", "/work/claims", &claim).await.is_problem(401, "unauthorized", None);
+        world.with_key(key, "GET", &door("containers"), "").await.is_problem(401, "unauthorized", None);
+        world.with_key(key, "POST", &door("claims"), &claim).await.is_problem(401, "unauthorized", None);
     }
     let none = World::start().await;
     none.with_key("", "GET", anna, "").await.is_problem(401, "unauthorized", None);
     none.with_key(WORKER_KEY, "GET", anna, "").await.is_problem(401, "unauthorized", None);
+    world.with_key(WORKER_KEY, "GET", &door("nothing"), "").await.is_problem(404, "not_found", None);
+    world.with_key(WORKER_KEY, "GET", &door("claims"), "").await.is_problem(405, "method_not_allowed", None);
     // And their key opens nothing else.
     world.with_key(WORKER_KEY, "GET", "/v1/users/anna", "").await.is_problem(401, "unauthorized", None);
     world.with_key(WORKER_KEY, "GET", anna, "").await.is(200, &[("/user_id", "anna".into())]);
-    let unknown = world.with_key(WORKER_KEY, "POST", "/work/claims", &claim).await;
+    let unknown = world.with_key(WORKER_KEY, "POST", &door("claims"), &claim).await;
     unknown.is_problem(404, "container_unknown", None);
 }
 
@@ -127,7 +135,7 @@ async fn who_claims_gets_the_settings_in_clear_and_a_token_that_debits() {
     let set = json!({ "image": "a:1", "variables": { "A": "b" } }).to_string();
     world.put("/v1/users/anna/container", set).await.is(200, &[]);
     let claim = json!({ "app": "demo", "user_id": "anna", "worker": "w", "hold_ms": 1000 }).to_string();
-    let work = world.with_key(WORKER_KEY, "POST", "/work/claims", &claim).await;
+    let work = world.with_key(WORKER_KEY, "POST", &door("claims"), &claim).await;
     work.is(
         200,
         &[
@@ -143,7 +151,7 @@ async fn who_claims_gets_the_settings_in_clear_and_a_token_that_debits() {
     let paid = world.with_key(&key, "POST", "/v1/users/anna/debits", r#"{"amount":"0.1"}"#).await;
     paid.is(200, &[("/balance", "0.9".into())]);
     let other = claim.replace("\"w\"", "\"x\"");
-    world.with_key(WORKER_KEY, "POST", "/work/claims", &other).await.is_problem(409, "claimed", None);
+    world.with_key(WORKER_KEY, "POST", &door("claims"), &other).await.is_problem(409, "claimed", None);
 }
 
 /// The world with a key of one app only.
@@ -165,7 +173,7 @@ async fn the_wallet_is_shown_to_the_only_app_when_it_was_looked_at() {
     // The mails of anna wait for the views, and so all that was opened is in the sum.
     world.with_key(&key, "GET", "/v1/users/anna/notices", "").await.is(200, &[]);
     let found = json!({ "worker": "w", "wallet": "0.5", "promo": null, "build_credits": null, "build_monthly": null, "floor": "0" });
-    let told = world.with_key(WORKER_KEY, "POST", "/work/solvency", &found.to_string()).await;
+    let told = world.with_key(WORKER_KEY, "POST", &door("solvency"), &found.to_string()).await;
     told.is(200, &[("/wallet_level", "critical".into()), ("/balances", "1".into())]);
     let shown = async || world.with_key(&key, "GET", "/v1/wallet", "").await;
     let patience = tokio::time::timeout(std::time::Duration::from_secs(10), async {

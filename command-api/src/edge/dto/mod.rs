@@ -11,6 +11,7 @@ mod render;
 pub mod requests;
 pub mod shapes;
 pub mod upkeep;
+mod variables;
 
 #[cfg(test)]
 mod convert_tests;

@@ -5,27 +5,21 @@ use std::collections::BTreeMap;
 use ledger_core::command::{Hibernate, Restore, SetContainer};
 use ledger_core::event::ContainerSettings;
 use ledger_core::upkeep::{Container, NoticeKind, NoticeState, Operation, Phase};
-use ledger_core::{AccountId, Key, LongText, Position, Usdc, UserId};
+use ledger_core::{Key, LongText, Position, Usdc, UserId};
 use projector::upkeep::{LogRow, NoticeRow};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 
 use crate::edge::agent_log::sentence;
 use crate::edge::auth::Principal;
 use crate::edge::dto::convert::{account, name, optional, required};
+use crate::edge::dto::variables;
 use crate::edge::problem::Problem;
 use crate::edge::time::to_rfc3339;
 use crate::vault::Vault;
 
-/// How many variables a container may have, and how long name and value may be, in bytes.
-const VARIABLES_MAX: usize = 100;
-const VARIABLE_NAME_MAX: usize = 100;
-const VARIABLE_MAX: usize = 4_096;
 /// Where a container answers that it is well, when nothing else is said.
 const HEALTH_PATH: &str = "/health";
-/// How variables begin that Drip sets itself.
-const OWN_VARIABLES: &str = "DRIP_";
 /// How long an image and a health path may be, in bytes.
 const IMAGE_MAX: usize = 500;
 const HEALTH_PATH_MAX: usize = 200;
@@ -50,7 +44,7 @@ pub struct ContainerRequest {
     #[schema(min_length = 1, max_length = 200, pattern = "^/[!-~]*$")]
     pub health_path: Option<String>,
     /// Its environment: up to 100 variables. Those that begin with `DRIP_` are Drip's own.
-    #[schema(schema_with = variables_schema)]
+    #[schema(schema_with = variables::schema)]
     pub variables: Option<BTreeMap<String, String>>,
     /// The caller's idempotency key.
     #[schema(
@@ -75,7 +69,7 @@ pub struct OpenContainer {
     #[schema(min_length = 1, max_length = 200, pattern = "^/[!-~]*$")]
     pub health_path: Option<String>,
     /// Its environment: up to 100 variables. Those that begin with `DRIP_` are Drip's own.
-    #[schema(schema_with = variables_schema)]
+    #[schema(schema_with = variables::schema)]
     pub variables: Option<BTreeMap<String, String>>,
 }
 
@@ -151,7 +145,7 @@ impl ContainerRequest {
         let image = checked_image(&required("image", self.image)?)?;
         let health_path = checked_path(self.health_path.as_deref().unwrap_or(HEALTH_PATH))?;
         let variables = match self.variables.filter(|variables| !variables.is_empty()) {
-            Some(variables) => Some(seal(&account, &variables, vault)?),
+            Some(variables) => Some(variables::seal(&account, &variables, vault)?),
             None => None,
         };
         let settings = ContainerSettings { image, health_path, variables };
@@ -178,62 +172,6 @@ fn checked_path(text: &str) -> Result<LongText, Problem> {
         return Err(Problem::invalid("health_path", "must begin with '/', and be ASCII without spaces"));
     }
     name("health_path", text, LongText::new)
-}
-
-/// What is checked of variables, as far as a schema can say it.
-fn variables_schema() -> Schema {
-    let name = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .max_length(Some(VARIABLE_NAME_MAX))
-        .pattern(Some("^[A-Za-z_][A-Za-z0-9_]*$"));
-    let value = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .max_length(Some(VARIABLE_MAX))
-        .pattern(Some("^[^\\u0000]*$"));
-    ObjectBuilder::new()
-        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
-        .description(Some(
-            "Its environment: up to 100 variables. Those that begin with `DRIP_` are Drip's own.",
-        ))
-        .max_properties(Some(VARIABLES_MAX))
-        .property_names(Some(name))
-        .additional_properties(Some(value))
-        .into()
-}
-
-fn seal(
-    account: &AccountId,
-    variables: &BTreeMap<String, String>,
-    vault: Option<&Vault>,
-) -> Result<ledger_core::sealed::Sealed, Problem> {
-    if variables.len() > VARIABLES_MAX {
-        return Err(Problem::invalid("variables", format_args!("must be at most {VARIABLES_MAX}")));
-    }
-    for (name, value) in variables {
-        check_variable(name, value)?;
-    }
-    let vault = vault.ok_or_else(|| {
-        let detail = "Variables are kept encrypted, and this Drip has no key: set DRIP_SECRET_KEY.";
-        Problem::new(crate::edge::problem::EdgeCode::NotConfigured, detail).at("variables")
-    })?;
-    let json = serde_json::to_string(variables).expect("texts are always JSON");
-    Ok(vault.seal(account, &json))
-}
-
-fn check_variable(name: &str, value: &str) -> Result<(), Problem> {
-    let letters = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let named = !name.is_empty() && name.len() <= VARIABLE_NAME_MAX && name.chars().all(letters);
-    if !named || name.starts_with(|c: char| c.is_ascii_digit()) {
-        let rule = "must have names of letters, digits and '_', of at most 100 bytes";
-        return Err(Problem::invalid("variables", rule));
-    }
-    if name.starts_with(OWN_VARIABLES) {
-        return Err(Problem::invalid("variables", "must not begin with DRIP_: those are Drip's own"));
-    }
-    if value.len() > VARIABLE_MAX || value.contains('\0') {
-        return Err(Problem::invalid("variables", "must have values of at most 4096 bytes, without NUL"));
-    }
-    Ok(())
 }
 
 impl HibernateRequest {
