@@ -36,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fuzzing", &["command-api", "ledger-core"]),
     ("judge", &[]),
     ("ledger-core", &[]),
+    ("lifecycle-worker", &["drip-client", "event-log", "ledger-core", "locus", "service-kit"]),
     ("locus", &["ledger-core"]),
     ("locus-sandbox", &["ledger-core", "service-kit"]),
     ("planted", &[]),
