@@ -37,6 +37,7 @@ enum Command {
     Up(server::up::Up),
     Run(server::roles::Run),
     Init(server::init::Init),
+    Sandbox(server::outside::SandboxArgs),
     Events(server::events::Events),
     Verify(server::verify::Verify),
     Replay(server::replay::Replay),
@@ -63,6 +64,7 @@ impl Command {
             Self::Up(args) => serve(args.run()).await,
             Self::Run(args) => serve(args.run()).await,
             Self::Init(args) => serve(args.run()).await,
+            Self::Sandbox(args) => serve(args.run()).await,
             Self::Events(args) => serve(args.run()).await,
             Self::Verify(args) => {
                 log_to_stderr()?;

@@ -140,7 +140,8 @@ impl Actor<'_> {
                 self.containers.create_service(&new).await?
             }
         };
-        let url = LongText::new(&url).map_err(|_| trouble("the provider gave an address that can not be kept"))?;
+        let url =
+            LongText::new(&url).map_err(|_| trouble("the provider gave an address that can not be kept"))?;
         Ok(Did::Step(Step::ServiceCreated { id: self::id(&id)?, url }))
     }
 
@@ -247,10 +248,8 @@ mod tests {
 
     #[test]
     fn projects_of_users_that_begin_alike_have_other_names() {
-        let account = |user: &str| AccountId {
-            app: AppId::new("demo").unwrap(),
-            user: UserId::new(user).unwrap(),
-        };
+        let account =
+            |user: &str| AccountId { app: AppId::new("demo").unwrap(), user: UserId::new(user).unwrap() };
         let (one, other) = (LogId([1; 16]), LogId([2; 16]));
         let name = project_name(one, &account("12345678-a"));
         assert_eq!(name.len(), 45);

@@ -85,8 +85,7 @@ impl Containers for BuildWithLocus {
     }
 
     async fn create_service(&self, new: &NewService) -> Result<Service> {
-        let runtime =
-            Runtime { cpu: new.cpu, memory: new.memory, min_instances: 1, max_instances: 1 };
+        let runtime = Runtime { cpu: new.cpu, memory: new.memory, min_instances: 1, max_instances: 1 };
         let new = NewLocusService {
             project_id: new.project.clone(),
             environment_id: new.environment.clone(),

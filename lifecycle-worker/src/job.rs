@@ -142,7 +142,8 @@ impl Job {
     ) -> Result<Turn, Refused> {
         let timing = &self.shared.config.timing;
         let attempts = attempts(Some(container));
-        let pause = if trouble.lasting { timing.retry_cap } else { backoff(timing, attempts, rand::random()) };
+        let pause =
+            if trouble.lasting { timing.retry_cap } else { backoff(timing, attempts, rand::random()) };
         let now = Timestamp(service_kit::clock::now());
         let gave_up = container.progress.is_some_and(|progress| is_over(timing, progress, now));
         tracing::warn!(account = %self.account, ?operation, ?act, reason = trouble.reason, "a step failed");

@@ -11,8 +11,6 @@ use serde::{Deserialize, Serialize};
 /// The container of an account, as the ledger knows it now.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Work {
-    #[serde(flatten)]
-    pub(crate) account: AccountId,
     /// What is to be done.
     pub(crate) due: Option<Operation>,
     pub(crate) container: Option<Container>,
@@ -133,12 +131,7 @@ impl Ledger {
     }
 
     /// Tells what was done or seen.
-    pub(crate) async fn tell(
-        &self,
-        account: &AccountId,
-        after: u32,
-        step: &Step,
-    ) -> Result<Work, Refused> {
+    pub(crate) async fn tell(&self, account: &AccountId, after: u32, step: &Step) -> Result<Work, Refused> {
         let told = Told { account, worker: &self.worker, after, step };
         Ok(self.client.tell_work("steps", &told).await?)
     }

@@ -50,7 +50,9 @@ impl SecretArgs {
     pub(crate) fn worker_key(&self) -> Result<Option<String>> {
         match &self.worker_key {
             Some(key) if key.len() < WORKER_KEY_MIN => {
-                bail!("DRIP_WORKER_KEY must have at least {WORKER_KEY_MIN} characters: `openssl rand -hex 32` makes one")
+                bail!(
+                    "DRIP_WORKER_KEY must have at least {WORKER_KEY_MIN} characters: `openssl rand -hex 32` makes one"
+                )
             }
             key => Ok(key.clone()),
         }
