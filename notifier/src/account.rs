@@ -63,15 +63,26 @@ impl Notifier {
         match plan(mail, now(), &rules) {
             Plan::Nothing => None,
             Plan::Later(at) => Some(at),
-            Plan::Abandon(reason) => {
-                let told = Told::Abandoned { reason: reason.to_owned() };
-                self.tell(account, &mail.notice, told, None).await
-            }
+            Plan::Abandon(reason) => self.abandon(account, &mail.notice, reason).await,
             Plan::Write(to) => match self.desk.write(&self.config, account, mail, &to, now()) {
                 Some(letter) => self.attempt(account, &mail.notice, &letter, None).await,
                 None => self.unwritable(),
             },
             Plan::Attempt(letter, again) => self.attempt(account, &mail.notice, &letter, Some(again)).await,
+        }
+    }
+
+    /// Of a claim its holder alone tells: one that somebody left behind is taken over first.
+    async fn abandon(&self, account: &AccountId, notice: &Notice, reason: &str) -> Next {
+        let told = Told::Abandoned { reason: reason.to_owned() };
+        if notice.worker.as_ref().is_none_or(|holder| *holder == self.config.worker) {
+            return self.tell(account, notice, told, None).await;
+        }
+        let claim = Told::Claimed { hold_ms: self.config.timing.hold_ms(), mail: None };
+        match self.door.tell(account, notice, claim).await {
+            Ok(claimed) => self.tell(account, &claimed?, told, None).await,
+            Err(Refused::TooEarly) => self.after_a_sweep(),
+            Err(refused) => self.refused(&refused),
         }
     }
 
@@ -116,12 +127,10 @@ impl Notifier {
             // Nobody may look any more, so nobody will know.
             Refused::TooEarly if again == Some(Again::Look) => {
                 let told = Told::Abandoned { reason: UNKNOWN.to_owned() };
-                self.tell(account, notice, told, None).await
+                self.tell(account, notice, told, None).await.and_then(|_| self.after_a_sweep())
             }
             // It waits for the container, of which a signal will tell.
-            Refused::TooEarly if notice.kind == NoticeKind::Restored => {
-                Some(now().plus(micros(self.config.timing.sweep)))
-            }
+            Refused::TooEarly if notice.kind == NoticeKind::Restored => self.after_a_sweep(),
             refused => self.refused(refused),
         }
     }
@@ -193,10 +202,14 @@ impl Notifier {
             Refused::Away => self.warnings.say("Drip does not answer its notifier; trying again", "away"),
             Refused::Broken(code) => {
                 self.warnings.say("Drip refuses its notifier: is its key the one of the workers?", code);
-                return Some(now().plus(micros(timing.sweep)));
+                return self.after_a_sweep();
             }
         }
         Some(now().plus(micros(timing.first_pause)))
+    }
+
+    fn after_a_sweep(&self) -> Next {
+        Some(now().plus(micros(self.config.timing.sweep)))
     }
 
     fn unwritable(&self) -> Next {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use ledger_core::upkeep::{NoticeKind, NoticeState};
 use locus_sandbox::{Fault, Rule, Service};
 use notifier::{Config, Timing};
+use projector::upkeep::NoticeRow;
 
 use world::{By, World, address};
 
@@ -77,7 +78,7 @@ async fn a_service_that_is_down_gets_the_mail_later() {
         world.sends(by, Fault::Status { status: 503, retry_after: None }, None);
         world.low("anna").await;
         let _running = world.run(world.config("one", by));
-        let attempted = |row: &projector::upkeep::NoticeRow| row.attempts >= 3;
+        let attempted = |row: &NoticeRow| row.attempts >= 3;
         let row = world.has("anna", NoticeKind::LowCredit, attempted).await;
         assert!(!row.state.is_final(), "{row:?}");
         world.sandbox.clear_faults();
@@ -189,6 +190,42 @@ async fn a_mail_that_is_too_old_or_too_long_in_doubt_is_given_up() {
     let row = world.comes_to("bert", NoticeState::Abandoned).await;
     assert_eq!(row.reason.as_deref(), Some("outcome unknown: look at the provider"));
     assert_eq!(world.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn what_another_left_in_doubt_for_too_long_is_taken_over_and_given_up() {
+    let world = World::start().await;
+    world.sends(By::Direct, NEVER, Some(1));
+    world.low("anna").await;
+    let crashed = world.run(world.hasty("one", By::Direct));
+    world.sent(1).await;
+    drop(crashed);
+    let config = world.config("two", By::Direct);
+    let timing = Timing { give_up: Duration::ZERO, ..config.timing };
+    let _running = world.run(Config { timing, ..config });
+    let row = world.comes_to("anna", NoticeState::Abandoned).await;
+    assert_eq!(row.reason.as_deref(), Some("outcome unknown: look at the provider"));
+    assert_eq!(world.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn a_mail_in_doubt_is_seen_to_its_end_beside_the_next_of_its_kind() {
+    for by in BOTH {
+        let world = World::start().await;
+        world.sends(by, NEVER, Some(1));
+        world.low("anna").await;
+        let crashed = world.run(world.hasty("one", by));
+        world.sent(1).await;
+        drop(crashed);
+        world.deposit("anna", 1_000_000).await;
+        world.spend("anna", None, 1_000_000).await;
+        let _running = world.run(world.config("two", by));
+        for epoch in [1, 2] {
+            let is_sent = |row: &NoticeRow| row.epoch == epoch && row.state == NoticeState::Sent;
+            world.has("anna", NoticeKind::LowCredit, is_sent).await;
+        }
+        assert_eq!(world.mails().len(), 2, "{by:?}");
+    }
 }
 
 #[tokio::test]

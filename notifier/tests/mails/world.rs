@@ -166,7 +166,7 @@ impl World {
         self.app.deposit(user, &money).await.unwrap();
     }
 
-    /// Waits until the newest mail of a kind is so.
+    /// Waits until a mail of a kind is so.
     pub(crate) async fn has(
         &self,
         user: &str,
@@ -176,12 +176,12 @@ impl World {
         let id = AccountId { app: AppId::new("demo").unwrap(), user: UserId::new(user).unwrap() };
         let look = || async {
             let rows = self.views.notices(&id).await.unwrap();
-            rows.into_iter().find(|row| row.kind == kind).filter(&wanted)
+            rows.into_iter().find(|row| row.kind == kind && wanted(row))
         };
         until(&format!("{user}: {kind:?}"), look).await
     }
 
-    /// Waits until the newest mail of low credit has come so far.
+    /// Waits until a mail of low credit has come so far.
     pub(crate) async fn comes_to(&self, user: &str, state: NoticeState) -> NoticeRow {
         self.has(user, NoticeKind::LowCredit, |row| row.state == state).await
     }
