@@ -11,6 +11,7 @@ use axum::routing::post;
 use command_api::checkouts::{CheckoutConfig, Checkouts};
 use command_api::edge::House;
 use command_api::vault::Vault;
+use futures::future::join_all;
 use locus::{LocusKey, Pay, Timing, pay};
 use locus_sandbox::{Config, Effect, Mode, PayOptions, Sandbox, Switches, WebhookTricks};
 use serde_json::{Value, json};
@@ -161,6 +162,21 @@ async fn a_signed_webhook_credits_once_however_often_it_comes() {
     // Looking, or deciding, changes nothing any more.
     market.refresh(&session).await.is(200, &[("/state", "paid".into())]);
     market.resolve(&session, r#"{"credit":"5"}"#).await.is(200, &[("/state", "paid".into())]);
+    assert_eq!((market.world.balance("anna").await.as_str(), market.deposits("anna").await), ("5", 1));
+}
+
+#[tokio::test]
+async fn webhooks_looks_and_hints_at_the_same_moment_credit_once() {
+    let mut market = Market::documented().await;
+    market.world.open("anna", "0").await;
+    let session = market.session("anna").await;
+    market.pay(&session, None, WebhookTricks::default());
+    let webhook = market.webhook().await;
+    let delivered = join_all((0..8).map(|_| market.deliver(&webhook)));
+    let looked = join_all((0..4).map(|_| market.refresh(&session)));
+    let (delivered, looked) = tokio::join!(delivered, looked);
+    assert!(delivered.iter().all(|answer| answer.status == 200), "{delivered:?}");
+    assert!(looked.iter().all(|answer| answer.body["state"] == "paid"), "{looked:?}");
     assert_eq!((market.world.balance("anna").await.as_str(), market.deposits("anna").await), ("5", 1));
 }
 

@@ -21,7 +21,12 @@ function watch() {
   source.addEventListener("journal", (event) => shown("journal", event));
   source.addEventListener("log", grown);
   source.onerror = () => {
-    if (source.readyState === EventSource.CLOSED) setTimeout(watch, 10000);
+    if (source.readyState === EventSource.CLOSED) setTimeout(again, 10000);
   };
+}
+
+// Refused, not lost: the pass is over, or too many watch. Where the server answers, the page itself says it.
+function again() {
+  fetch("/", { method: "HEAD" }).then(() => location.reload(), watch);
 }
 watch();
