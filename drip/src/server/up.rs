@@ -35,6 +35,9 @@ pub(crate) struct Up {
     outside: OutsideArgs,
     #[command(flatten)]
     workers: WorkerArgs,
+    /// Nobody looks after containers and mails.
+    #[arg(long, hide = true)]
+    without_workers: bool,
 }
 
 impl Up {
@@ -64,8 +67,10 @@ impl Up {
             app_names: config.app_names.clone(),
             scale: self.outside.sandbox_scale,
         };
-        self.workers.lifecycle(&supervisor, &place, &outside);
-        self.workers.notifier(&supervisor, &place, &outside)?;
+        if !self.without_workers {
+            self.workers.lifecycle(&supervisor, &place, &outside);
+            self.workers.notifier(&supervisor, &place, &outside)?;
+        }
         let greeting = greeting(&self.engines, &config, address, outside.sandbox.as_ref());
         supervisor.spawn_job("greeting", greet(desk, greeting));
         Ok(roles::run_until_stopped(supervisor, opened).await?)

@@ -63,19 +63,37 @@ async fn gather(state: &EdgeState) -> Result<String, projector::Error> {
     for (wanted, name) in [(CheckoutState::Pending, "pending"), (CheckoutState::Parked, "parked")] {
         let waiting = views.checkouts_waiting(None, wanted, COUNT_MAX).await?.len();
         let labels = format!("{{state=\"{name}\"}}");
-        page.gauge("drip_checkouts_waiting", &labels, "sessions that wait for money or for a person", waiting);
+        page.gauge(
+            "drip_checkouts_waiting",
+            &labels,
+            "sessions that wait for money or for a person",
+            waiting,
+        );
     }
     if let Some(row) = views.solvency().await? {
-        page.money("drip_balances_usdc", "the sum of all balances when it was last compared", Some(row.balances));
+        page.money(
+            "drip_balances_usdc",
+            "the sum of all balances when it was last compared",
+            Some(row.balances),
+        );
         page.money("drip_wallet_usdc", "the wallet then; absent: unknown", row.wallet);
         page.money("drip_wallet_promo_usdc", "promotional credit then", row.promo);
-        page.money("drip_build_credits_usd", "credits for containers then; absent: unknown", row.build_credits);
+        page.money(
+            "drip_build_credits_usd",
+            "credits for containers then; absent: unknown",
+            row.build_credits,
+        );
         page.money("drip_build_monthly_usd", "what containers cost a month", row.build_monthly);
         let help = "0 ok, 1 warn, 2 critical, 3 unknown";
         page.gauge("drip_solvency_level", "{of=\"wallet\"}", help, number(row.wallet_level));
         page.gauge("drip_solvency_level", "{of=\"build\"}", help, number(row.build_level));
         let seconds = row.recorded_at.0.div_euclid(1_000_000);
-        page.gauge("drip_solvency_checked_seconds", "", "when it was compared, in seconds since 1970", seconds);
+        page.gauge(
+            "drip_solvency_checked_seconds",
+            "",
+            "when it was compared, in seconds since 1970",
+            seconds,
+        );
     }
     Ok(page.text)
 }
@@ -99,7 +117,8 @@ struct Page {
 impl Page {
     fn gauge(&mut self, name: &'static str, labels: &str, help: &str, value: impl std::fmt::Display) {
         if self.last != name {
-            writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} gauge").expect("a String takes everything");
+            writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} gauge")
+                .expect("a String takes everything");
             self.last = name;
         }
         writeln!(self.text, "{name}{labels} {value}").expect("a String takes everything");
