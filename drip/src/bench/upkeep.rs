@@ -21,10 +21,6 @@ use crate::output::Output;
 
 /// How fast the time of the sandbox runs.
 const SCALE: u32 = 60;
-/// What a container takes in the sandbox from a deployment to its answer: queued, deploying, unreachable.
-const PROVIDER: Duration = Duration::from_millis(95_000 / SCALE as u64);
-/// Between two looks whether a container runs.
-const INTERVAL: Duration = Duration::from_millis(5_000 / SCALE as u64);
 /// How many requests are under way while accounts are made.
 const AT_ONCE: usize = 64;
 
@@ -69,7 +65,7 @@ impl UpkeepArgs {
             ("from the crossing to the accepted call", &asleep),
             ("from the money to the deployment", &awake.0),
             (
-                "from the money to the running container, less the provider's own time and one interval",
+                "from the money to the running container, the provider's own time and one interval included",
                 &awake.1,
             ),
         ];
@@ -120,9 +116,9 @@ impl UpkeepArgs {
         drip.until("container runs and answers", self.crossings, 2).await?;
         let lines = drip.log().await?;
         drip.stop().await?;
-        let asleep = Times::between(&lines, "balance depleted", "told to sleep", Duration::ZERO);
-        let deployed = Times::between(&lines, "paid in", "deployment ", Duration::ZERO);
-        let active = Times::between(&lines, "paid in", "container runs and answers", PROVIDER + INTERVAL);
+        let asleep = Times::between(&lines, "balance depleted", "told to sleep");
+        let deployed = Times::between(&lines, "paid in", "deployment ");
+        let active = Times::between(&lines, "paid in", "container runs and answers");
         Ok((asleep, (deployed, active)))
     }
 
@@ -146,7 +142,15 @@ impl UpkeepArgs {
 impl Running {
     async fn start(folder: &std::path::Path, workers: bool) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe().context("this program can not be found")?);
-        command.args(["up", "--http", "127.0.0.1:0", "--sandbox-scale", &SCALE.to_string(), "--data-dir"]);
+        command.args([
+            "up",
+            "--http",
+            "127.0.0.1:0",
+            "--sandbox-forgets",
+            "--sandbox-scale",
+            &SCALE.to_string(),
+            "--data-dir",
+        ]);
         let said = folder.with_extension("said");
         std::fs::create_dir_all(folder)?;
         let stderr = std::fs::File::create(&said)?;
@@ -282,8 +286,8 @@ async fn url_of(said: &std::path::Path, child: &mut Child) -> Result<String> {
 struct Times(Vec<Duration>);
 
 impl Times {
-    /// From the last line of one kind to the first of another behind it, less what is not ours.
-    fn between(lines: &[LogLine], from: &str, to: &str, less: Duration) -> Self {
+    /// From the last line of one kind to the first of another behind it.
+    fn between(lines: &[LogLine], from: &str, to: &str) -> Self {
         let mut begun: HashMap<&str, DateTime<Utc>> = HashMap::new();
         let mut times = Vec::new();
         for line in lines {
@@ -293,7 +297,7 @@ impl Times {
             } else if line.message.contains(to)
                 && let Some(at) = begun.remove(user)
             {
-                times.push((line.at - at).to_std().unwrap_or_default().saturating_sub(less));
+                times.push((line.at - at).to_std().unwrap_or_default());
             }
         }
         times.sort_unstable();
