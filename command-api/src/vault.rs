@@ -1,5 +1,5 @@
 //! What must not be read by who reads the log: webhooks' secrets and containers' variables, encrypted under one key;
-//! and the tokens that it signs, each of which can only debit one account.
+//! and what it signs: tokens, each of which can only debit one account, and passes to the page, which can only look.
 //!
 //! The key stands in the environment or in a file, never in the log. Without it, what was sealed stays sealed; the
 //! ledger itself does not need it.
@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use ledger_core::sealed::Sealed;
-use ledger_core::{AccountId, AppId, UserId};
+use ledger_core::{AccountId, AppId, Timestamp, UserId};
 use sha2::{Digest as _, Sha256};
 
 /// How a sealed text names the key of the house.
@@ -21,11 +21,14 @@ const HOUSE_KEY: u32 = 1;
 const NONCE: usize = 12;
 /// How a token begins: what it is, before anything else is looked at.
 const TOKEN: &str = "dript_";
+/// How a pass to the page begins.
+const PASS: &str = "dripp_";
 
 /// The key of the house, and what is done with it. Shows nothing of itself.
 pub struct Vault {
     seal: RandomizedNonceKey,
     sign: [u8; 32],
+    page: [u8; 32],
 }
 
 /// The text is no key.
@@ -48,7 +51,7 @@ impl Vault {
         hex::decode_to_slice(key.trim(), &mut bytes).map_err(|_| InvalidSecretKey)?;
         let seal = derive(&bytes, b"drip seal 1");
         let seal = RandomizedNonceKey::new(&AES_256_GCM, &seal).map_err(|_| InvalidSecretKey)?;
-        Ok(Self { seal, sign: derive(&bytes, b"drip token 1") })
+        Ok(Self { seal, sign: derive(&bytes, b"drip token 1"), page: derive(&bytes, b"drip page 1") })
     }
 
     /// Draws a new key.
@@ -82,7 +85,7 @@ impl Vault {
     /// A token that can debit this account, and nothing else.
     pub fn token(&self, account: &AccountId) -> String {
         let claim = URL_SAFE_NO_PAD.encode(bound(account));
-        let signature = self.mac(&claim).finalize().into_bytes();
+        let signature = mac(&self.sign, &claim).finalize().into_bytes();
         format!("{TOKEN}{claim}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
@@ -91,17 +94,34 @@ impl Vault {
         let (claim, signature) = token.strip_prefix(TOKEN)?.split_once('.')?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
         // Compares in constant time.
-        self.mac(claim).verify_slice(&signature).ok()?;
+        mac(&self.sign, claim).verify_slice(&signature).ok()?;
         let account = URL_SAFE_NO_PAD.decode(claim).ok()?;
         let (app, user) = std::str::from_utf8(&account).ok()?.split_once('/')?;
         Some(AccountId { app: AppId::new(app).ok()?, user: UserId::new(user).ok()? })
     }
 
-    fn mac(&self, claim: &str) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.sign).expect("a MAC takes keys of any length");
-        mac.update(claim.as_bytes());
-        mac
+    /// A pass to the page until then, for who has shown the API key of this mark.
+    pub fn pass(&self, mark: &str, until: Timestamp) -> String {
+        let claim = format!("{mark}.{}", until.0);
+        let signature = mac(&self.page, &claim).finalize().into_bytes();
+        format!("{PASS}{claim}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
+
+    /// The mark of the key that a pass stands for, and until when. `None`: it is none of ours, or over.
+    pub fn passes<'a>(&self, pass: &'a str, now: Timestamp) -> Option<(&'a str, Timestamp)> {
+        let (claim, signature) = pass.strip_prefix(PASS)?.rsplit_once('.')?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        mac(&self.page, claim).verify_slice(&signature).ok()?;
+        let (mark, until) = claim.split_once('.')?;
+        let until = Timestamp(until.parse().ok()?);
+        (until > now).then_some((mark, until))
+    }
+}
+
+fn mac(key: &[u8; 32], claim: &str) -> Hmac<Sha256> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a MAC takes keys of any length");
+    mac.update(claim.as_bytes());
+    mac
 }
 
 /// A key for one purpose.
@@ -154,6 +174,23 @@ mod tests {
         for bad in [format!("{TOKEN}{forged}.{signature}"), format!("{TOKEN}{claim}."), claim.to_owned()] {
             assert_eq!(vault.holder(&bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_pass_ends_in_time_and_is_no_token() {
+        let (vault, until) = (vault("1"), Timestamp(1_000));
+        let pass = vault.pass("0123", until);
+        assert_eq!(vault.passes(&pass, Timestamp(999)), Some(("0123", until)));
+        assert_eq!(vault.passes(&pass, until), None);
+        assert_eq!(self::vault("2").passes(&pass, Timestamp(0)), None);
+        for changed in
+            [pass.replace(".1000.", ".2000."), pass.replace("0123", "0124"), pass[..pass.len() - 1].into()]
+        {
+            assert_eq!(vault.passes(&changed, Timestamp(0)), None, "{changed}");
+        }
+        assert_eq!(vault.holder(&pass.replace(PASS, TOKEN)), None);
+        let token = vault.token(&account("anna"));
+        assert_eq!(vault.passes(&token.replace(TOKEN, PASS), Timestamp(0)), None);
     }
 
     #[test]

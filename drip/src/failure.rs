@@ -196,6 +196,8 @@ fn rejected(problem: &Problem) -> Failure {
 /// The same write, asked for again, may have another answer.
 fn may_succeed(error: &Error) -> bool {
     match error {
+        // Whoever sets it up will ask anew.
+        Error::Rejected(problem) if problem.code == "not_configured" => false,
         // A code that is not the ledger's, or that of a newer one: its status tells.
         Error::Rejected(problem) => problem.code.parse().map_or(problem.status >= 500, Code::is_transient),
         Error::Unavailable { .. } | Error::OutcomeUnknown { .. } | Error::Protocol { .. } => true,
@@ -226,6 +228,14 @@ fn usual_way_out(code: &str) -> Option<&'static str> {
     Some(match code {
         "account_unknown" => "Open the account with `drip account open USER`.",
         "insufficient_credit" => "Top up with `drip account deposit USER AMOUNT --key PAYMENT`.",
+        "account_paused" => "Wake it with `drip restore USER`.",
+        "restore_without_credit" => {
+            "Top up with `drip account deposit USER AMOUNT --key PAYMENT`, or wake it without credit by --force."
+        }
+        "checkout_unknown" => "`drip checkouts` lists those that wait.",
+        "checkouts_full" => {
+            "Decide about those that wait: `drip checkouts USER`, then `drip checkouts resolve SESSION`."
+        }
         "key_reused" => "Something else was done with this key: a new act needs a new --key.",
         "unauthorized" => "Check --api-key, DRIP_API_KEY or the dev.key of the data folder.",
         "source_gap" => {
@@ -246,6 +256,8 @@ mod tests {
     #[test]
     fn the_key_of_a_write_is_told_where_asking_again_can_help() {
         let text = String::new;
+        let not_configured = Problem { code: "not_configured".into(), status: 501, ..Problem::default() };
+        let not_configured = Error::Rejected(Box::new(not_configured));
         for (error, told) in [
             (Error::Unavailable { url: text(), reason: text() }, true),
             (Error::OutcomeUnknown { url: text(), key: Some("k".into()), reason: text() }, true),
@@ -258,6 +270,7 @@ mod tests {
             (problem("key_reused"), false),
             (problem("key_expired"), false),
             (problem("a code of a newer Drip"), false),
+            (not_configured, false),
             (Error::Invalid(text()), false),
         ] {
             let failure = Failure::of_write(error, "k");

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use commands::{account, debit, import, journal};
+use commands::{account, checkout, container, debit, import, journal, log, notices, wallet};
 use failure::{Exit, Failure};
 use output::Output;
 
@@ -37,13 +37,23 @@ enum Command {
     Up(server::up::Up),
     Run(server::roles::Run),
     Init(server::init::Init),
+    Sandbox(server::outside::SandboxArgs),
     Events(server::events::Events),
     Verify(server::verify::Verify),
     Replay(server::replay::Replay),
     Anchors(server::anchors::Anchors),
     Account(account::AccountArgs),
+    Show(account::ShowArgs),
     Debit(debit::DebitArgs),
     Journal(journal::JournalArgs),
+    Log(log::LogArgs),
+    Notices(notices::NoticesArgs),
+    Container(container::ContainerArgs),
+    Hibernate(container::HibernateArgs),
+    Restore(container::RestoreArgs),
+    Checkout(checkout::CheckoutArgs),
+    Checkouts(checkout::CheckoutsArgs),
+    Wallet(wallet::WalletArgs),
     ImportUsage(import::ImportArgs),
     Bench(bench::BenchArgs),
 }
@@ -54,6 +64,7 @@ impl Command {
             Self::Up(args) => serve(args.run()).await,
             Self::Run(args) => serve(args.run()).await,
             Self::Init(args) => serve(args.run()).await,
+            Self::Sandbox(args) => serve(args.run()).await,
             Self::Events(args) => serve(args.run()).await,
             Self::Verify(args) => {
                 log_to_stderr()?;
@@ -65,8 +76,17 @@ impl Command {
             }
             Self::Anchors(args) => args.run(output).await,
             Self::Account(args) => args.run(output).await,
+            Self::Show(args) => args.run(output).await,
             Self::Debit(args) => args.run(output).await,
             Self::Journal(args) => args.run(output).await,
+            Self::Log(args) => args.run(output).await,
+            Self::Notices(args) => args.run(output).await,
+            Self::Container(args) => args.run(output).await,
+            Self::Hibernate(args) => args.run(output).await,
+            Self::Restore(args) => args.run(output).await,
+            Self::Checkout(args) => args.run(output).await,
+            Self::Checkouts(args) => args.run(output).await,
+            Self::Wallet(args) => args.run(output).await,
             Self::ImportUsage(args) => Box::pin(args.run(output)).await,
             Self::Bench(args) => Box::pin(args.run(output)).await,
         }

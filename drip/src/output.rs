@@ -53,7 +53,15 @@ impl Output {
         print(&table)
     }
 
-    fn lines<T: Serialize>(self, rows: &[T]) -> Result<(), Failure> {
+    /// Prints one line of text; colours only where they are shown.
+    pub(crate) fn line(self, text: &str) -> Result<(), Failure> {
+        let mut out = anstream::stdout().lock();
+        writeln!(out, "{text}")?;
+        Ok(out.flush()?)
+    }
+
+    /// Prints a JSON object a line.
+    pub(crate) fn lines<T: Serialize>(self, rows: &[T]) -> Result<(), Failure> {
         let mut out = BufWriter::new(std::io::stdout().lock());
         for row in rows {
             let text = serde_json::to_string(row).expect("answers hold only text, numbers and named fields");

@@ -277,7 +277,7 @@ const REQUESTS: &[(&str, &str, &str, u16, &str, &str)] = &[
     ("GET", "/v1/users/anna/debits", "", 422, "missing_field", "key"),
     ("GET", "/v1/sources/nothing", "", 404, "not_found", ""),
     ("GET", "/v1/nothing", "", 404, "not_found", ""),
-    ("GET", "/", "", 404, "not_found", ""),
+    ("GET", "/nothing", "", 404, "not_found", ""),
     ("PUT", "/v1/users", "{}", 405, "method_not_allowed", ""),
     ("DELETE", "/v1/users/anna", "", 405, "method_not_allowed", ""),
 ];

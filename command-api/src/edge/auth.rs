@@ -122,6 +122,17 @@ impl Keyring {
         self.keys.iter().all(|(_, other)| other.app == first.app).then_some(&first.app)
     }
 
+    /// What stands for a key where the key itself must not: it is of no use to ask with.
+    pub fn mark(presented: &str) -> String {
+        let hash: [u8; 32] = Sha256::digest(presented).into();
+        mark_of(&hash)
+    }
+
+    /// Whose key has this mark, if it still is one.
+    pub fn marked(&self, mark: &str) -> Option<&Principal> {
+        self.keys.iter().find(|(hash, _)| mark_of(hash) == mark).map(|(_, principal)| principal)
+    }
+
     /// Whose key this is. Looks at all keys whatever it finds, so that the time taken says nothing about them.
     pub fn find(&self, presented: &str) -> Option<&Principal> {
         let hash: [u8; 32] = Sha256::digest(presented).into();
@@ -132,6 +143,12 @@ impl Keyring {
         }
         usize::try_from(found).ok().and_then(|index| self.keys.get(index)).map(|(_, principal)| principal)
     }
+}
+
+/// The first 8 bytes of the hash of its hash.
+fn mark_of(hash: &[u8; 32]) -> String {
+    let again: [u8; 32] = Sha256::digest(hash).into();
+    hex::encode(&again[..8])
 }
 
 /// Draws a new key: the key itself, shown once, and its SHA-256 in hex for the configuration.
@@ -171,12 +188,14 @@ mod tests {
         for (app, (key, _)) in &made {
             let principal = keyring.find(key).unwrap();
             assert_eq!((principal.app.as_str(), principal.actor.as_str()), (*app, "key:dev"));
+            assert_eq!(keyring.marked(&Keyring::mark(key)), Some(principal));
             assert!(key.starts_with(&format!("drip_{app}_")) && key.len() == 6 + app.len() + 43, "{key}");
         }
         for unknown in ["", "drip_demo_", &made[0].1.1] {
             assert_eq!(keyring.find(unknown), None, "{unknown}");
         }
         assert_eq!(Keyring::default().find("x"), None);
+        assert_eq!((keyring.marked(""), keyring.marked(&Keyring::mark("x"))), (None, None));
     }
 
     #[test]

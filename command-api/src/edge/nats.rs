@@ -4,6 +4,8 @@
 //! callers that hash ask its owner straight. The connection must be one of its own: a caller chooses the subject of its reply, and must not be able to make Drip write its answer somewhere
 //! else than into an inbox.
 
+mod address;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -13,7 +15,6 @@ use async_nats::{Client, HeaderMap};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::stream::{StreamExt as _, select_all};
-use ledger_core::{AppId, Label};
 use planted::Bug;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,9 @@ use crate::edge::posted::{Answered, Open, Posted};
 use crate::edge::problem::{EdgeCode, Problem};
 use crate::edge::verbs::{self, AskedDebit};
 
+pub use address::straight_subject;
+use address::{Address, verb_of};
+
 /// What is listened to, and the schema of its body. The `*` is the app. Each but the last is listened to once more,
 /// straight to a partition: see [`straight_subject`].
 pub const SUBJECTS: &[(&str, &str)] = &[
@@ -40,16 +44,12 @@ pub const SUBJECTS: &[(&str, &str)] = &[
     ("drip.adm.*.grant", "MoneyRequest"),
     ("drip.adm.*.deposit", "MoneyRequest"),
     ("drip.adm.*.close", "CloseRequest"),
+    ("drip.adm.*.container", "ContainerRequest"),
+    ("drip.adm.*.hibernate", "HibernateRequest"),
+    ("drip.adm.*.restore", "RestoreRequest"),
+    ("drip.adm.*.checkout", "CheckoutRequest"),
     ("drip.cmd.*.routing", "RoutingRequest"),
 ];
-
-/// The same verb, straight to the owner of a partition: `drip.cmd.*.get` becomes `drip.cmd.*.*.get`, where the second
-/// `*` is the partition as `LEDGER-00` has it. One process owns all partitions; when several share them, each will
-/// listen to its own only.
-pub fn straight_subject(subject: &str) -> Option<String> {
-    let (rest, verb) = subject.rsplit_once('.')?;
-    (verb != "routing").then(|| format!("{rest}.*.{verb}"))
-}
 
 /// How many requests are taken at once.
 const REQUESTS_AT_ONCE: usize = 256;
@@ -211,6 +211,10 @@ impl Edge {
             "grant" => format.write(&verbs::grant(state, &who, format.read(payload)?).await?),
             "deposit" => format.write(&verbs::deposit(state, &who, format.read(payload)?).await?),
             "close" => format.write(&verbs::close(state, &who, format.read(payload)?).await?),
+            "container" => format.write(&verbs::set_container(state, &who, format.read(payload)?).await?),
+            "hibernate" => format.write(&verbs::hibernate(state, &who, format.read(payload)?).await?),
+            "restore" => format.write(&verbs::restore(state, &who, format.read(payload)?).await?),
+            "checkout" => format.write(&verbs::checkouts::open(state, &who, format.read(payload)?).await?),
             "routing" => format.write(&verbs::routing(state, &who, &format.read(payload)?)?),
             _ => Err(Problem::new(EdgeCode::NotFound, "There is no such verb.")),
         };
@@ -296,36 +300,6 @@ fn is_inbox(reply: &str) -> bool {
     inbox || planted::on(Bug::AnyReplySubject)
 }
 
-fn verb_of(subject: &str) -> &str {
-    subject.rsplit('.').next().unwrap_or_default()
-}
-
-/// What a subject says: `drip.cmd.<app>.<verb>`, or `drip.cmd.<app>.<partition>.<verb>`.
-struct Address<'a> {
-    app: &'a str,
-    partition: Option<&'a str>,
-    verb: &'a str,
-}
-
-impl<'a> Address<'a> {
-    fn of(subject: &'a str) -> Self {
-        let mut tokens = subject.split('.').skip(2);
-        let mut next = || tokens.next();
-        let (app, second, third) = (next().unwrap_or_default(), next().unwrap_or_default(), next());
-        match third {
-            Some(verb) => Self { app, partition: Some(second), verb },
-            None => Self { app, partition: None, verb: second },
-        }
-    }
-
-    /// Whoever may publish on an app's subjects acts for the app.
-    fn principal(&self) -> Result<Principal, Problem> {
-        let app = AppId::new(self.app).map_err(|error| Problem::invalid("app", error.rule))?;
-        let actor = Label::new("nats").expect("a short fixed text");
-        Ok(Principal { app, actor })
-    }
-}
-
 /// How a request is written, and so its answer: as the header `Content-Type` says; in JSON when there is none.
 fn format_of(request: &Request) -> Result<Format, Problem> {
     let named = request.message.headers.as_ref().and_then(|headers| headers.get(CONTENT_TYPE));
@@ -344,25 +318,6 @@ fn refusal(problem: Problem, format: Format) -> (Bytes, HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_app_and_the_verb_stand_in_the_subject() {
-        for (subject, _) in SUBJECTS {
-            let plain = subject.replacen('*', "demo", 1);
-            let address = Address::of(&plain);
-            assert_eq!(address.principal().unwrap().app.as_str(), "demo");
-            assert_eq!((address.partition, address.verb), (None, verb_of(subject)));
-            let Some(straight) = straight_subject(subject) else { continue };
-            let straight = straight.replacen('*', "demo", 1).replacen('*', "03", 1);
-            let address = Address::of(&straight);
-            assert_eq!(
-                (address.app, address.partition, address.verb),
-                ("demo", Some("03"), verb_of(subject))
-            );
-        }
-        let refused = Address::of("drip.cmd.Demo.get").principal().unwrap_err();
-        assert_eq!(refused.body().code, "invalid_field");
-    }
 
     #[test]
     fn only_inboxes_are_answered() {

@@ -11,6 +11,7 @@ use test_servers::NatsServer;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::checkouts::Market;
 use crate::world::World;
 
 /// A world whose verbs are served on a NATS server, and a caller.
@@ -115,6 +116,57 @@ async fn every_verb_answers_as_over_http() {
     assert_eq!((&closed["changed"], &closed["status"]), (&true.into(), &"closed".into()));
     let journal = served.world.get("/v1/users/anna/journal?kind=deposited&wait_for=0-1-0").await;
     journal.is(200, &[("/data/0/actor", "nats".into())]);
+}
+
+#[tokio::test]
+async fn containers_and_sleep_are_asked_for_as_over_http() {
+    let served = Served::start().await;
+    served.good("drip.adm.demo.open", json!({ "user_id": "anna", "initial_balance": "1" })).await;
+    let set = served.good("drip.adm.demo.container", json!({ "user_id": "anna", "image": "a:1" })).await;
+    assert_eq!((&set["changed"], &set["container"]["phase"]), (&true.into(), &"absent".into()));
+    let asleep = served.good("drip.adm.demo.hibernate", json!({ "user_id": "anna" })).await;
+    assert_eq!((&asleep["changed"], &asleep["status"]), (&true.into(), &"paused".into()));
+    let debit = json!({ "user_id": "anna", "amount": "1" });
+    served.refused("drip.cmd.demo.debit", debit.clone(), 409, "account_paused").await;
+    let awake = served.good("drip.adm.demo.restore", json!({ "user_id": "anna" })).await;
+    assert_eq!(awake["changed"], true);
+    served.good("drip.cmd.demo.debit", debit).await;
+    let restore = json!({ "user_id": "anna", "force": false });
+    served.refused("drip.adm.demo.restore", restore, 402, "restore_without_credit").await;
+    let forced = served.good("drip.adm.demo.restore", json!({ "user_id": "anna", "force": true })).await;
+    assert_eq!(forced["changed"], true);
+    for (verb, body, code) in [
+        ("container", json!({ "user_id": "anna" }), "missing_field"),
+        ("container", json!({ "image": "a:1" }), "missing_field"),
+        ("hibernate", json!({}), "missing_field"),
+        ("restore", json!({ "user_id": "anna", "force": 1 }), "invalid_field"),
+        ("checkout", json!({ "user_id": "anna" }), "missing_field"),
+    ] {
+        served.refused(&format!("drip.adm.demo.{verb}"), body, 422, code).await;
+    }
+    let five = json!({ "user_id": "anna", "amount": "5" });
+    served.refused("drip.adm.demo.checkout", five, 501, "not_configured").await;
+}
+
+#[tokio::test]
+async fn a_checkout_session_is_opened_where_the_account_is() {
+    let Market { world, sandbox, .. } = Market::beta().await;
+    let served = Served::world(world).await;
+    served.good("drip.adm.demo.open", json!({ "user_id": "anna" })).await;
+    let five = json!({ "user_id": "anna", "amount": "5", "key": "k" });
+    let session = served.good("drip.adm.demo.checkout", five.clone()).await;
+    assert_eq!((&session["state"], &session["amount"]), (&"pending".into(), &"5".into()));
+    assert_eq!(served.good("drip.adm.demo.checkout", five.clone()).await["id"], session["id"]);
+    let asked = sandbox.sessions().len();
+    let (mut wrong, mut right) = (0, 0);
+    for partition in ["00", "01"] {
+        let subject = format!("drip.adm.demo.{partition}.checkout");
+        let (answer, _) = served.ask(&subject, &five).await;
+        wrong += usize::from(answer["error"]["code"] == "wrong_partition");
+        right += usize::from(answer["id"] == session["id"]);
+    }
+    assert_eq!((wrong, right), (1, 1));
+    assert_eq!(sandbox.sessions().len(), asked + 1, "of a wrong partition the provider hears nothing");
 }
 
 #[tokio::test]

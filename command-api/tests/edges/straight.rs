@@ -34,6 +34,9 @@ async fn every_verb_is_answered_by_the_partition_of_the_account_and_by_no_other(
             ("cmd", "debit", json!({ "user_id": user, "amount": "0.1", "key": "k" })),
             ("adm", "grant", json!({ "user_id": user, "amount": "0.1", "key": "g" })),
             ("adm", "deposit", json!({ "user_id": user, "amount": "0.1", "key": "d" })),
+            ("adm", "container", json!({ "user_id": user, "image": "a:1" })),
+            ("adm", "hibernate", json!({ "user_id": user })),
+            ("adm", "restore", json!({ "user_id": user })),
             ("adm", "close", json!({ "user_id": user })),
         ] {
             let [right, wrong] = subjects(kind, partition, verb);

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use command_api::edge::auth::{ApiKeyConfig, Keyring, generate_key};
-use command_api::edge::{EdgeState, http};
+use command_api::edge::{EdgeState, House, http};
 use command_api::{init, writers};
 use event_log::{EventLog, LogIdentity, SqliteLog};
 use ledger_core::{AppId, LogId, Policy, Timestamp};
@@ -44,15 +44,24 @@ impl World {
 
     /// Perhaps with views that stay empty.
     pub(crate) async fn with_projector(projecting: bool) -> Self {
-        Self::made(projecting, |log| log).await
+        Self::made(projecting, House::default(), |log| log).await
     }
 
     /// On a log that is put in front of the real one.
     pub(crate) async fn on(front: impl FnOnce(Arc<dyn EventLog>) -> Arc<dyn EventLog>) -> Self {
-        Self::made(true, front).await
+        Self::made(true, House::default(), front).await
     }
 
-    async fn made(projecting: bool, front: impl FnOnce(Arc<dyn EventLog>) -> Arc<dyn EventLog>) -> Self {
+    /// With what is needed for the upkeep of accounts.
+    pub(crate) async fn with_house(house: House) -> Self {
+        Self::made(true, house, |log| log).await
+    }
+
+    async fn made(
+        projecting: bool,
+        house: House,
+        front: impl FnOnce(Arc<dyn EventLog>) -> Arc<dyn EventLog>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = front(new_log(&folder).await);
         let supervisor = Supervisor::new(Duration::from_secs(5));
@@ -68,7 +77,7 @@ impl World {
         }
         let (keyring, [key, other_key]) = keys();
         let views = Views::new(store, projecting.then_some(positions));
-        let state = EdgeState { desk, views, log, keyring: Arc::new(keyring), house: Arc::default() };
+        let state = EdgeState { desk, views, log, keyring: Arc::new(keyring), house: Arc::new(house) };
         tokio::time::timeout(Duration::from_secs(20), state.desk.ready()).await.unwrap().unwrap();
         let router = http::router(state.clone());
         Self { state, router, key, other_key, supervisor, _folder: folder }
@@ -92,6 +101,28 @@ impl World {
     pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
         let request = self.request("POST", path).header("content-type", "application/json");
         self.send(request.body(body.into()).unwrap()).await
+    }
+
+    /// Sets something as the app `demo`.
+    pub(crate) async fn put(&self, path: &str, body: impl Into<Body>) -> Answer {
+        let request = self.request("PUT", path).header("content-type", "application/json");
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    /// Asks with another key.
+    pub(crate) async fn with_key(&self, key: &str, method: &str, path: &str, body: &str) -> Answer {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header("authorization", format!("Bearer {key}"));
+        let request = match body.is_empty() {
+            true => request,
+            false => request.header("content-type", "application/json"),
+        };
+        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    /// The balance of a user of `demo`.
+    pub(crate) async fn balance(&self, user: &str) -> String {
+        self.get(&format!("/v1/users/{user}")).await.text("/balance")
     }
 
     /// A request with the key of `demo`.

@@ -1,7 +1,8 @@
 //! `drip account`: open accounts, put money in, look at them.
 
 use drip_client::{
-    Account, AccountsQuery, Amount, Error, Level, Lot, LotKind, MoneyIn, OpenAccount, Receipt, new_key,
+    Account, AccountsQuery, Amount, Container, Error, Level, Lot, LotKind, MoneyIn, OpenAccount, Receipt,
+    new_key,
 };
 use serde_json::{Map, Value};
 
@@ -17,6 +18,24 @@ pub(crate) struct AccountArgs {
     client: ClientArgs,
     #[command(subcommand)]
     verb: Verb,
+}
+
+/// Show one account as it is now: `drip account show`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ShowArgs {
+    #[command(flatten)]
+    client: ClientArgs,
+    user: String,
+    /// Show also what is left of which money, in the order in which it is spent.
+    #[arg(long)]
+    lots: bool,
+}
+
+impl ShowArgs {
+    pub(crate) async fn run(self, output: Output) -> Result<Exit, Failure> {
+        show(output, &self.client.client()?.account(&self.user, self.lots).await?)?;
+        Ok(Exit::Done)
+    }
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -118,7 +137,11 @@ impl AccountArgs {
             Verb::Close { user, key } => {
                 let key = key.unwrap_or_else(new_key);
                 let closed = client.close_with_key(&user, &key).await;
-                show(output, &closed.map_err(of_write(Some(&key)))?)?;
+                let account = closed.map_err(of_write(Some(&key)))?;
+                if account.changed == Some(false) {
+                    anstream::eprintln!("the account was closed already: nothing changed");
+                }
+                show(output, &account)?;
             }
         }
         Ok(Exit::Done)
@@ -161,7 +184,7 @@ impl From<LevelArg> for Level {
 impl From<Open> for OpenAccount {
     fn from(open: Open) -> Self {
         let Open { user, email, metadata, initial_balance } = open;
-        Self { user_id: user, email, metadata, initial_balance, key: None }
+        Self { user_id: user, email, metadata, initial_balance, container: None, key: None }
     }
 }
 
@@ -180,14 +203,12 @@ pub(crate) fn of_write(key: Option<&str>) -> impl FnOnce(Error) -> Failure {
     }
 }
 
-fn show(output: Output, account: &Account) -> Result<(), Failure> {
+/// Shows an account, and whether it was opened now.
+pub(crate) fn show(output: Output, account: &Account) -> Result<(), Failure> {
     match account.created {
         Some(true) => anstream::eprintln!("the account was opened"),
         Some(false) => anstream::eprintln!("the account was there already: nothing changed"),
         None => {}
-    }
-    if account.changed == Some(false) {
-        anstream::eprintln!("the account was closed already: nothing changed");
     }
     output.object(account, pairs)?;
     match &account.lots {
@@ -208,10 +229,29 @@ fn pairs(account: &Account) -> Vec<(&'static str, String)> {
         ("status", account.status.clone()),
         ("position", account.position.clone()),
     ];
+    pairs.extend(account.container.as_ref().map(|container| ("container", stands(container))));
     pairs.extend(account.email.clone().map(|email| ("email", email)));
     pairs.extend(account.metadata.clone().map(|metadata| ("metadata", Value::Object(metadata).to_string())));
     pairs.extend(account.opened_at.map(|at| ("opened", at.to_rfc3339())));
     pairs
+}
+
+/// How a container stands, what is under way, and where it answers.
+fn stands(container: &Container) -> String {
+    let mut text = container.phase.to_string();
+    if let Some(operation) = &container.operation {
+        text += &format!(", {operation} under way");
+    }
+    if container.attempts > 0 {
+        text += &format!(", failed {} times", container.attempts);
+    }
+    if let Some(at) = container.retry_at {
+        text += &format!(", again at {}", at.to_rfc3339());
+    }
+    if let Some(url) = &container.url {
+        text += &format!(", {url}");
+    }
+    text
 }
 
 fn lot(lot: &Lot) -> [String; 5] {

@@ -22,6 +22,13 @@ pub(crate) fn item(text: &str) -> Result<Item, String> {
     Ok(Item { name: name.to_owned(), quantity, unit_price })
 }
 
+/// `NAME=VALUE`. What is wrong is not repeated: it may be a secret.
+pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(name, _)| !name.trim().is_empty());
+    let (name, value) = pair.ok_or_else(|| "must be NAME=VALUE".to_owned())?;
+    Ok((name.trim().to_owned(), value.to_owned()))
+}
+
 /// "60s", "500ms", "2m", or plain seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());

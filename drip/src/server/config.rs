@@ -22,6 +22,9 @@ pub(crate) struct Config {
     /// Who may ask.
     #[serde(default)]
     pub(crate) api_keys: Vec<ApiKeyConfig>,
+    /// What apps are called in mails, where that is not their name.
+    #[serde(default)]
+    pub(crate) app_names: BTreeMap<AppId, String>,
 }
 
 impl Config {
@@ -109,7 +112,7 @@ fn create(dir: &Path, file: &Path) -> Result<()> {
 }
 
 /// Writes a file that only its owner can read, also when it was there for all to read.
-fn write_secret(file: &Path, secret: &str) -> Result<()> {
+pub(crate) fn write_secret(file: &Path, secret: &str) -> Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
     let write = || {

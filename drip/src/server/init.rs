@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::args::{CreateArgs, EngineArgs};
-use super::{config, engines};
+use super::{config, engines, house};
 
 /// Create the log (streams, or a file), its beginning, and the tables of the views. Safe to run again.
 #[derive(Debug, clap::Args)]
@@ -18,6 +18,7 @@ impl Init {
     pub(crate) async fn run(self) -> Result<()> {
         engines::create(&self.engines, &self.create).await?;
         config::load_or_create(&self.engines.data_dir, self.engines.config.clone())?;
+        house::create(&self.engines.data_dir)?;
         let log = self.engines.nats.as_deref().map_or("the data folder", |_| "NATS");
         let views = self.engines.database_url.as_deref().map_or("the data folder", |_| "Postgres");
         anstream::eprintln!("ready: the log is in {log}, the views are in {views}");

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use command_api::SnapshotConfig;
+use command_api::checkouts;
 use command_api::desk::Desk;
 use command_api::edge::auth::Keyring;
-use command_api::edge::{EdgeState, http, nats};
+use command_api::edge::{EdgeState, House, http, nats};
 use event_log::EventLog;
 use projector::{Positions, ViewStore, Views};
 use service_kit::{StopReason, Supervisor};
@@ -18,6 +19,9 @@ use tokio::sync::watch;
 use super::args::EngineArgs;
 use super::config::{self, Config};
 use super::engines;
+use super::house::{self, SecretArgs};
+use super::outside::{Outside, OutsideArgs};
+use super::workers::{self, WorkerArgs};
 
 /// How long a stop may take.
 const GRACE: Duration = Duration::from_secs(10);
@@ -41,12 +45,36 @@ enum Role {
         http: HttpArgs,
         #[command(flatten)]
         writers: WriterArgs,
+        #[command(flatten)]
+        secrets: Box<SecretArgs>,
+        #[command(flatten)]
+        outside: Box<OutsideArgs>,
     },
     /// Keep the views up to the log.
     Projector {
         #[command(flatten)]
         engines: EngineArgs,
     },
+    /// Make containers, put them to sleep and wake them; look whether the wallet holds what users hold. Several may run.
+    LifecycleWorker(Box<WorkerRole>),
+    /// Write mails to users. Several may run.
+    Notifier(Box<WorkerRole>),
+}
+
+/// A worker in a process of its own.
+#[derive(Debug, clap::Args)]
+struct WorkerRole {
+    #[command(flatten)]
+    engines: EngineArgs,
+    #[command(flatten)]
+    secrets: SecretArgs,
+    #[command(flatten)]
+    outside: OutsideArgs,
+    #[command(flatten)]
+    workers: WorkerArgs,
+    /// Where Drip is asked.
+    #[arg(long, env = "DRIP_URL", default_value = "http://127.0.0.1:8377", value_name = "URL")]
+    url: String,
 }
 
 /// Where HTTP is served.
@@ -78,15 +106,26 @@ impl Run {
     pub(crate) async fn run(self) -> Result<()> {
         let supervisor = supervisor();
         let opened = match self.role {
-            Role::CommandApi { engines, http, writers } => {
+            Role::CommandApi { engines, http, writers, secrets, outside } => {
                 let config = load(&engines)?;
+                let house = house_alone(&engines, &secrets, &outside)?;
                 let listener = bind(http.http).await?;
                 let opened = open(&engines).await?;
                 let (log, views) = opened.clone();
                 let place = writers.snapshots(&engines);
                 let views = Views::new(views, None);
-                command_api(&supervisor, &engines, &config, place, listener, log, views).await?;
+                command_api(&supervisor, &engines, &config, place, listener, log, views, house).await?;
                 opened
+            }
+            Role::LifecycleWorker(role) => {
+                let (place, outside) = role.place().await?;
+                role.workers.lifecycle(&supervisor, &place, &outside);
+                return Ok(supervisor.run_until_stopped().await?);
+            }
+            Role::Notifier(role) => {
+                let (place, outside) = role.place().await?;
+                role.workers.notifier(&supervisor, &place, &outside)?;
+                return Ok(supervisor.run_until_stopped().await?);
             }
             Role::Projector { engines } => {
                 let opened = open(&engines).await?;
@@ -97,6 +136,33 @@ impl Run {
         };
         Ok(run_until_stopped(supervisor, opened).await?)
     }
+}
+
+impl WorkerRole {
+    async fn place(&self) -> Result<(workers::Place, Outside)> {
+        let outside = self.outside.connect()?;
+        let key = self.secrets.worker_key()?;
+        let key =
+            key.context("there is no DRIP_WORKER_KEY: set the one that the command-api was started with")?;
+        let client = workers::client(&self.url, key)?;
+        let log = engines::open_log(&self.engines).await?;
+        // Mails call an app by its id where there is no configuration to say otherwise.
+        let app_names = load(&self.engines).map(|config| config.app_names).unwrap_or_default();
+        let scale = self.outside.sandbox_scale;
+        Ok((workers::Place { client, log, app_names, scale }, outside))
+    }
+}
+
+/// What a command-api by itself takes in money with, and who works for it.
+fn house_alone(engines: &EngineArgs, secrets: &SecretArgs, outside: &OutsideArgs) -> Result<House> {
+    let public_url = secrets.public_url.clone();
+    let outside = if outside.has_keys() { Some(outside.connect()?) } else { None };
+    Ok(House {
+        vault: secrets.vault(&engines.data_dir)?,
+        worker_key: secrets.worker_key()?.map(|key| house::hash(&key)),
+        checkouts: outside.map(|outside| outside.checkouts(public_url.as_deref())),
+        public_url,
+    })
 }
 
 fn load(engines: &EngineArgs) -> Result<Config> {
@@ -117,7 +183,8 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(refused)
 }
 
-/// Writers, HTTP, and NATS where the log is there.
+/// Writers, HTTP, checkout sessions, and NATS where the log is there.
+#[expect(clippy::too_many_arguments, reason = "each is one thing that the composition hands in")]
 pub(crate) async fn command_api(
     supervisor: &Supervisor,
     engines: &EngineArgs,
@@ -126,6 +193,7 @@ pub(crate) async fn command_api(
     listener: TcpListener,
     log: Arc<dyn EventLog>,
     views: Views,
+    house: House,
 ) -> Result<Desk> {
     let keyring = Keyring::new(&config.api_keys)?;
     let apps = config.apps.iter().map(|(app, policy)| (app.clone(), *policy)).collect();
@@ -143,10 +211,13 @@ pub(crate) async fn command_api(
         views,
         log: asked,
         keyring: Arc::new(keyring),
-        house: Arc::default(),
+        house: Arc::new(house),
     };
     if let Some(client) = client {
         supervisor.spawn("nats", nats::serve(client, state.clone(), supervisor.token()));
+    }
+    if state.house.checkouts.is_some() {
+        supervisor.spawn("checkouts", checkouts::poll(state.clone(), supervisor.token()));
     }
     supervisor.spawn("http", http::serve(listener, state, supervisor.token()));
     Ok(desk)

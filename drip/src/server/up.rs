@@ -4,14 +4,19 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Result;
+use command_api::edge::House;
 use command_api::edge::auth::{ApiKeyConfig, Keyring};
 use ledger_core::AppId;
 use projector::Views;
+use service_kit::Supervisor;
 
 use super::args::{CreateArgs, EngineArgs};
 use super::config::{self, Config, dev_key_file};
 use super::engines;
+use super::house::{self, SecretArgs};
+use super::outside::{Outside, OutsideArgs, SandboxSeen};
 use super::roles::{self, HttpArgs, WriterArgs};
+use super::workers::{self, WorkerArgs};
 
 /// Start Drip: every role in this process, on the embedded engines unless told otherwise.
 #[derive(Debug, clap::Args)]
@@ -24,6 +29,15 @@ pub(crate) struct Up {
     http: HttpArgs,
     #[command(flatten)]
     writers: WriterArgs,
+    #[command(flatten)]
+    secrets: SecretArgs,
+    #[command(flatten)]
+    outside: OutsideArgs,
+    #[command(flatten)]
+    workers: WorkerArgs,
+    /// Nobody looks after containers and mails.
+    #[arg(long, hide = true)]
+    without_workers: bool,
 }
 
 impl Up {
@@ -32,17 +46,64 @@ impl Up {
         let address = listener.local_addr()?;
         engines::create(&self.engines, &self.create).await?;
         let config = config::load_or_create(&self.engines.data_dir, self.engines.config.clone())?;
+        house::create(&self.engines.data_dir)?;
         let opened = roles::open(&self.engines).await?;
         let (log, store) = opened.clone();
         let supervisor = roles::supervisor();
+        let outside = self.outside(address, &supervisor).await?;
+        let worker_key = house::draw_worker_key();
+        let house = self.house(address, &outside, &worker_key)?;
         let followed = engines::open_log_to_follow(&self.engines, &log).await?;
         let positions = roles::project(&supervisor, followed, store.clone());
         let views = Views::new(store, Some(positions));
         let place = self.writers.snapshots(&self.engines);
+        let signals = engines::open_log_to_follow(&self.engines, &log).await?;
         let desk =
-            roles::command_api(&supervisor, &self.engines, &config, place, listener, log, views).await?;
-        supervisor.spawn_job("greeting", greet(desk, greeting(&self.engines, &config, address)));
+            roles::command_api(&supervisor, &self.engines, &config, place, listener, log, views, house);
+        let desk = desk.await?;
+        let place = workers::Place {
+            client: workers::client(&format!("http://{}", local(address)), worker_key)?,
+            log: signals,
+            app_names: config.app_names.clone(),
+            scale: self.outside.sandbox_scale,
+        };
+        if !self.without_workers {
+            self.workers.lifecycle(&supervisor, &place, &outside);
+            self.workers.notifier(&supervisor, &place, &outside)?;
+        }
+        let greeting = greeting(&self.engines, &config, address, outside.sandbox.as_ref());
+        supervisor.spawn_job("greeting", greet(desk, greeting));
         Ok(roles::run_until_stopped(supervisor, opened).await?)
+    }
+}
+
+impl Up {
+    /// The services outside: those that there are keys for, else a sandbox.
+    async fn outside(&self, address: SocketAddr, supervisor: &Supervisor) -> Result<Outside> {
+        match self.outside.has_keys() {
+            true => self.outside.connect(),
+            false => self.outside.sandbox(&self.engines.data_dir, local(address), supervisor).await,
+        }
+    }
+
+    fn house(&self, address: SocketAddr, outside: &Outside, worker_key: &str) -> Result<House> {
+        // Only a sandbox on this machine reaches an address of this machine.
+        let here = outside.sandbox.as_ref().map(|_| format!("http://{}", local(address)));
+        let public_url = self.secrets.public_url.clone().or(here);
+        Ok(House {
+            vault: self.secrets.vault(&self.engines.data_dir)?,
+            worker_key: Some(house::hash(worker_key)),
+            checkouts: Some(outside.checkouts(public_url.as_deref())),
+            public_url,
+        })
+    }
+}
+
+/// How this process reaches itself, whatever it listens on.
+fn local(address: SocketAddr) -> SocketAddr {
+    match address.ip().is_unspecified() {
+        true => SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, address.port())),
+        false => address,
     }
 }
 
@@ -54,7 +115,12 @@ async fn greet(desk: command_api::desk::Desk, greeting: String) -> Result<(), st
     Ok(())
 }
 
-fn greeting(engines: &EngineArgs, config: &Config, address: SocketAddr) -> String {
+fn greeting(
+    engines: &EngineArgs,
+    config: &Config,
+    address: SocketAddr,
+    sandbox: Option<&SandboxSeen>,
+) -> String {
     let dir = std::path::absolute(&engines.data_dir).unwrap_or_else(|_| engines.data_dir.clone());
     let log =
         engines.nats.as_deref().map_or_else(|| shown(&dir.join("log.db")), |_| "NATS JetStream".to_owned());
@@ -66,7 +132,14 @@ fn greeting(engines: &EngineArgs, config: &Config, address: SocketAddr) -> Strin
         "Drip is up\n  http   http://{address}   (--http)\n  data   {}   (--data-dir)\n",
         dir.display()
     );
-    text += &format!("  log    {log}\n  views  {views}\n  docs   http://{address}/docs\n");
+    text += &format!(
+        "  log    {log}\n  views  {views}\n  docs   http://{address}/docs\n  page   http://{address}/\n"
+    );
+    if let Some(SandboxSeen { control_url }) = sandbox {
+        text += &format!(
+            "\nThere is no LOCUS_API_KEY: containers, mails and payments are those of a sandbox, {control_url}\n"
+        );
+    }
     text + &first_step(&dev_key_file(&dir), config, address)
 }
 

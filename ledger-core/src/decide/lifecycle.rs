@@ -112,7 +112,7 @@ pub(super) fn record(ledger: &Ledger, command: &RecordStep) -> Result<Accepted, 
 
 fn stepped(account: &AccountId, container: &Container, step: Step, worker: &Label, ledger: &Ledger) -> Event {
     let mut after = container.clone();
-    after.take(ledger.time(), worker, &step);
+    after.apply(ledger.time(), worker, &step);
     Event::LifecycleStepped(LifecycleStepped {
         account: account.clone(),
         number: after.steps,

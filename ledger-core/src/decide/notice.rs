@@ -29,7 +29,8 @@ pub(super) fn record(ledger: &Ledger, command: &RecordNotice) -> Result<Accepted
         }
         NoticeStep::Claimed { until, mail } => {
             check_claim(command, notice, now)?;
-            if !account.is_time_for(notice) {
+            // What was begun is seen to its end, whatever becomes of the account meanwhile.
+            if notice.attempts == 0 && !account.is_time_for(notice) {
                 return Err(Code::TooEarly.into());
             }
             let until = (*until).min(now.plus(HOLD_MAX));
@@ -44,7 +45,8 @@ pub(super) fn record(ledger: &Ledger, command: &RecordNotice) -> Result<Accepted
             if ends_attempt && !sending {
                 return Err(Code::StepOutOfPlace.into());
             }
-            if sending && notice.worker.as_ref() != Some(&command.worker) {
+            let held = sending && notice.not_before > now;
+            if held && notice.worker.as_ref() != Some(&command.worker) {
                 return Err(Code::Claimed.into());
             }
             other.clone()
@@ -70,5 +72,5 @@ fn check_claim(command: &RecordNotice, notice: &Notice, now: Timestamp) -> Resul
         _ => {}
     }
     let cooled = notice.last_sent.is_none_or(|sent| now >= sent.plus(command.cooldown.max(0)));
-    if cooled { Ok(()) } else { Err(Code::TooEarly.into()) }
+    if cooled || notice.attempts > 0 { Ok(()) } else { Err(Code::TooEarly.into()) }
 }

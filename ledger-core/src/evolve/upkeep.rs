@@ -23,7 +23,7 @@ impl Ledger {
         let upkeep = account.upkeep_mut();
         match &mut upkeep.container {
             Some(container) => container.set(position),
-            None => upkeep.container = Some(Box::new(Container::new(position))),
+            None => upkeep.container = Some(Box::new(Container::of(position))),
         }
         if let Some(key) = &event.key {
             app.keep_key(&event.account, key, ContentDigest::of_container(&event.settings), position);
@@ -71,7 +71,7 @@ impl Ledger {
         let container = account.container_mut().ok_or("a worker tells of a container that was asked for")?;
         must(container.steps + 1 == event.number, "steps are counted without a gap")?;
         must(container.can(&event.step), "a step follows from those before it")?;
-        container.take(time, &event.worker, &event.step);
+        container.apply(time, &event.worker, &event.step);
         must(container.phase == event.phase, "the phase follows from the step")
     }
 

@@ -254,7 +254,7 @@ impl Account {
 
 impl Container {
     /// Settings, and nothing else yet.
-    pub(crate) fn new(settings: Position) -> Self {
+    pub fn of(settings: Position) -> Self {
         Self {
             settings,
             phase: Phase::Absent,
@@ -322,7 +322,7 @@ impl Container {
     }
 
     /// Takes in what a worker tells.
-    pub(crate) fn take(&mut self, time: Timestamp, worker: &Label, step: &Step) {
+    pub fn apply(&mut self, time: Timestamp, worker: &Label, step: &Step) {
         self.steps += 1;
         match step {
             Step::Claimed { operation, until, .. } => self.claim(time, worker, *operation, *until),
@@ -382,7 +382,7 @@ impl Container {
     }
 
     fn on_project_deleted(&mut self) {
-        *self = Self { steps: self.steps, ..Self::new(self.settings) };
+        *self = Self { steps: self.steps, ..Self::of(self.settings) };
     }
 
     fn on_failed(&mut self, attempts: u16, retry_at: Timestamp, gave_up: bool) {

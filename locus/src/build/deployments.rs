@@ -90,6 +90,17 @@ impl Build {
         self.ask(&self.post(&["deployments"], &json!({ "serviceId": service_id }))?.slow()).await
     }
 
+    /// Deploys a service with another image from then on: `POST /deployments` with a source. It is sent once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Build::deploy`].
+    pub async fn deploy_image(&self, service_id: &str, image_uri: &str) -> Result<Deployment, Error> {
+        let source = json!({ "type": "image", "imageUri": image_uri });
+        let body = json!({ "serviceId": service_id, "source": source });
+        self.ask(&self.post(&["deployments"], &body)?.slow()).await
+    }
+
     /// Reads a deployment.
     ///
     /// # Errors

@@ -56,10 +56,11 @@ impl Views {
         self.many(select, upkeep::notice).await
     }
 
-    /// The mails that are not done with, the oldest first.
+    /// The mails that are not done with, those first whose time came first: what fails again and again stands behind what
+    /// is new.
     pub async fn notices_open(&self, limit: u32) -> Result<Vec<NoticeRow>, Error> {
         let select = select(upkeep::NOTICE, "notices")
-            .then(" WHERE state IN ('due', 'sending', 'retrying') ORDER BY due_at, app, user_id, kind");
+            .then(" WHERE state IN ('due', 'sending', 'retrying') ORDER BY COALESCE(not_before, due_at), app, user_id, kind, epoch");
         self.many(limited(select, limit), upkeep::notice).await
     }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::decimal::Amount;
 use crate::requests::Item;
+use crate::upkeep::Container;
 
 /// How an account stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -45,7 +46,7 @@ pub struct Account {
     pub baseline: Amount,
     /// How it stands.
     pub level: Level,
-    /// How it is shown: "active", "low_credit", "paused", "closed".
+    /// How it is shown: "provisioning", "active", "low_credit", "paused", "restoring", "failed", "closed".
     pub status: String,
     /// Counts the rises of the level.
     pub epoch: u64,
@@ -63,10 +64,13 @@ pub struct Account {
     /// What is left of which money in, in the order in which it is spent; only when asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lots: Option<Vec<Lot>>,
+    /// Its container, if it has one; absent in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<Container>,
     /// The call opened it; only in the answer to an opening.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<bool>,
-    /// The call changed it; only in the answer to a closing.
+    /// The call changed it; only in the answer to closing, putting to sleep, waking and setting the container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed: Option<bool>,
 }

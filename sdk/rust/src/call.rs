@@ -110,7 +110,8 @@ impl Call {
             Ok(body) => body.to_vec(),
             Err(error) => return Attempt::Unknown { reason: chain(&error), retry_after },
         };
-        if !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS {
+        let asks_again = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+        if !asks_again || is_not_set_up(status, &body) {
             return Attempt::Answered(status, body);
         }
         let reason = said(status, &body);
@@ -171,11 +172,21 @@ fn problem(status: StatusCode, body: &[u8]) -> Option<Problem> {
     (!problem.code.is_empty()).then(|| Problem { status: status.as_u16(), ..problem })
 }
 
-/// Drip itself says that it did nothing. The same status from a proxy, which may have passed the request on before it
+/// Drip says that it was not set up for this: asking again changes nothing.
+fn is_not_set_up(status: StatusCode, body: &[u8]) -> bool {
+    let says = |problem: Problem| problem.code == "not_configured";
+    status == StatusCode::NOT_IMPLEMENTED && problem(status, body).is_some_and(says)
+}
+
+/// Drip itself says that it did nothing, or that a service it needs for this did not do its part. The same status from a proxy, which may have passed the request on before it
 /// lost the answer, says nothing of the kind; and 429 is never Drip's.
 fn says_not_done(status: StatusCode, body: &[u8]) -> bool {
-    let says = |problem: Problem| matches!(problem.code.as_str(), "overloaded" | "unavailable");
-    status == StatusCode::SERVICE_UNAVAILABLE && problem(status, body).is_some_and(says)
+    let code = problem(status, body).map(|problem| problem.code).unwrap_or_default();
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE => matches!(code.as_str(), "overloaded" | "unavailable"),
+        StatusCode::BAD_GATEWAY => code == "upstream_failed",
+        _ => false,
+    }
 }
 
 fn said(status: StatusCode, body: &[u8]) -> String {

@@ -1,4 +1,6 @@
-//! A method a verb.
+//! A method a verb; those about the upkeep of accounts stand in `upkeep`.
+
+mod upkeep;
 
 use std::time::Duration;
 

@@ -25,7 +25,7 @@
 //! NATS, and never shows its API key.
 //!
 //! In reading order: [`Client`] has a method a verb, `call` sends one with its retries, [`Error`] says how it failed,
-//! `requests` and `answers` are what goes out and comes in, [`Amount`] and [`Decimal`] are exact numbers, `key` makes
+//! `requests`, `answers` and `upkeep` are what goes out and comes in, [`Amount`] and [`Decimal`] are exact numbers, `key` makes
 //! keys, `routing` finds the partition of an account.
 
 mod answers;
@@ -36,6 +36,7 @@ mod error;
 mod key;
 mod requests;
 mod routing;
+mod upkeep;
 
 pub use answers::{
     Account, Check, JournalRow, Level, Lot, LotKind, Page, Readiness, Receipt, SourceAnswer, SourceStatus,
@@ -49,3 +50,7 @@ pub use requests::{
     UserDebit,
 };
 pub use routing::{Routing, SLOTS, SlotRange, slot};
+pub use upkeep::{
+    CheckoutSession, CheckoutState, Container, ContainerSettings, LogLine, LogPage, NewCheckout, Notice,
+    NoticeState, Phase, Resolution, Solvency, Wallet,
+};

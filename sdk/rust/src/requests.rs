@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::answers::Level;
 use crate::decimal::{Amount, Decimal};
+use crate::upkeep::ContainerSettings;
 
 /// Open an account.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -21,6 +22,9 @@ pub struct OpenAccount {
     /// What is granted at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initial_balance: Option<Amount>,
+    /// The container that the user gets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<ContainerSettings>,
     /// An opening needs none: opening again changes nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
@@ -36,6 +40,13 @@ impl OpenAccount {
     #[must_use]
     pub fn initial_balance(mut self, amount: Amount) -> Self {
         self.initial_balance = Some(amount);
+        self
+    }
+
+    /// Gives the user a container.
+    #[must_use]
+    pub fn container(mut self, settings: ContainerSettings) -> Self {
+        self.container = Some(settings);
         self
     }
 }

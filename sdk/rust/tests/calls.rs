@@ -4,7 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use drip_client::{Client, Debit, Error, MoneyIn, SourceBatch};
+use drip_client::{
+    CheckoutState, Client, ContainerSettings, Debit, Error, MoneyIn, NewCheckout, Resolution, SourceBatch,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -147,7 +149,7 @@ async fn a_doubt_is_not_taken_back_by_a_later_no_answer() {
 
 #[tokio::test]
 async fn only_drips_own_word_takes_for_not_done_what_was_sent() {
-    let acts: [(fn() -> Act, bool); 8] = [
+    let acts: [(fn() -> Act, bool); 9] = [
         (|| refuse(503, "overloaded"), false),
         (|| refuse(503, "unavailable"), false),
         (|| refuse(503, "some_gateway"), true),
@@ -155,6 +157,7 @@ async fn only_drips_own_word_takes_for_not_done_what_was_sent() {
         (|| answer(503, ""), true),
         (|| answer(502, "<html>"), true),
         (|| refuse(502, "unavailable"), true),
+        (|| refuse(502, "upstream_failed"), false),
         (|| refuse(429, "overloaded"), true),
     ];
     for (act, doubt) in acts {
@@ -266,4 +269,77 @@ fn a_client_never_shows_its_key() {
     assert!(Client::new("127.0.0.1:8377", KEY).is_err());
     let error = Client::new("http://127.0.0.1:1", "drip_demo_\nsecret-secret").unwrap_err();
     assert!(!error.to_string().contains("secret-secret"));
+}
+
+#[tokio::test]
+async fn what_a_server_was_not_set_up_for_is_not_asked_again() {
+    let acts = vec![refuse(501, "not_configured"), answer(200, RECEIPT)];
+    let five = NewCheckout::new("5".parse().unwrap());
+    let (result, requests) = against(acts, async |client| client.open_checkout("anna", &five).await).await;
+    assert!(
+        matches!(&result, Err(Error::Rejected(problem)) if problem.code == "not_configured"),
+        "{result:?}"
+    );
+    assert_eq!(requests.len(), 1);
+}
+
+#[tokio::test]
+async fn a_session_that_is_asked_for_again_has_the_same_key_and_words_of_a_newer_server_are_read() {
+    let session = r#"{"id":"s 1","user_id":"anna","amount":"5","url":"https://pay.example/s","state":"refunded",
+        "expires_at":"2026-11-27T18:00:00Z"}"#;
+    let acts = vec![refuse(502, "upstream_failed"), Act::Cut, answer(201, session)];
+    let five = NewCheckout::new("5".parse().unwrap());
+    let (result, requests) = against(acts, async |client| client.open_checkout("anna", &five).await).await;
+    assert_eq!(result.unwrap().state, CheckoutState::Other("refunded".to_owned()));
+    assert!(requests[0].starts_with("POST /v1/users/anna/checkout-sessions HTTP"), "{}", requests[0]);
+    assert!(body(&requests[0])["key"].is_string());
+    assert!(requests.iter().all(|request| body(request) == body(&requests[0])));
+}
+
+#[tokio::test]
+async fn each_verb_of_the_upkeep_goes_to_its_path() {
+    let account = r#"{"user_id":"a/b","balance":"1","available":"1","baseline":"1","level":"healthy",
+        "status":"provisioning","epoch":1,"position":"0-3-1","changed":true,
+        "container":{"phase":"creating","operation":"provision","attempts":0}}"#;
+    let acts = ["{\"data\":[]}", account, account, account, "{\"data\":[],\"last_id\":\"x\"}"];
+    let acts = acts.map(|body| answer(200, body)).into_iter().collect();
+    let ((), requests) = against(acts, async |client| {
+        client.checkouts_waiting(CheckoutState::Pending).await.unwrap();
+        let settings = ContainerSettings::new("nginx:1").variable("A", "b");
+        let set = client.set_container("a/b", &settings).await.unwrap();
+        assert_eq!(set.container.unwrap().operation.as_deref(), Some("provision"));
+        client.restore("a/b", true).await.unwrap();
+        client.hibernate("a/b").await.unwrap();
+        assert_eq!(client.log(Some("31"), Some(7)).await.unwrap().last_id, "x");
+    })
+    .await;
+    let lines: Vec<_> = requests.iter().map(|request| request.lines().next().unwrap()).collect();
+    assert_eq!(
+        lines,
+        [
+            "GET /v1/checkout-sessions?state=pending HTTP/1.1",
+            "PUT /v1/users/a%2Fb/container HTTP/1.1",
+            "POST /v1/users/a%2Fb/restore HTTP/1.1",
+            "POST /v1/users/a%2Fb/hibernate HTTP/1.1",
+            "GET /v1/log?after_id=31&limit=7 HTTP/1.1",
+        ]
+    );
+    let set = body(&requests[1]);
+    assert_eq!((&set["image"], &set["variables"]["A"]), (&"nginx:1".into(), &"b".into()));
+    assert!(set["key"].is_string());
+    assert_eq!(body(&requests[2])["force"], true);
+}
+
+#[tokio::test]
+async fn a_person_decides_for_an_amount_or_for_nothing() {
+    let refusals = vec![refuse(404, "checkout_unknown"), refuse(404, "checkout_unknown")];
+    let ((), requests) = against(refusals, async |client| {
+        for resolution in [Resolution::Credit("4.5".parse().unwrap()), Resolution::Dismiss] {
+            assert!(client.resolve_checkout("s 1", resolution).await.is_err());
+        }
+    })
+    .await;
+    assert!(requests[0].starts_with("POST /v1/checkout-sessions/s%201/resolve HTTP"), "{}", requests[0]);
+    assert_eq!(body(&requests[0]), serde_json::json!({ "credit": "4.5" }));
+    assert_eq!(body(&requests[1]), serde_json::json!({ "dismiss": true }));
 }

@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod brief;
+pub mod checkouts;
 pub mod convert;
 pub mod format;
 pub mod parse;
@@ -10,6 +11,7 @@ mod render;
 pub mod requests;
 pub mod shapes;
 pub mod upkeep;
+mod variables;
 
 #[cfg(test)]
 mod convert_tests;

@@ -32,7 +32,11 @@ pub struct OpenRequest {
     #[schema(value_type = Option<OpenContainer>)]
     pub container: Option<Object<OpenContainer>>,
     /// The caller's idempotency key. An opening needs none: opening again changes nothing.
-    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     pub key: Option<String>,
     /// RFC 3339; at most 30 seconds ahead. After it nothing is decided.
     #[schema(format = DateTime)]
@@ -94,7 +98,11 @@ pub struct DebitRequest {
     /// The caller's own data.
     pub metadata: Option<Metadata>,
     /// The caller's idempotency key, chosen before the first send; a UUIDv7 is best. One is made when there is none.
-    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     pub key: Option<String>,
     /// Only tell what would happen.
     #[serde(default)]
@@ -134,7 +142,11 @@ pub struct MoneyRequest {
     #[schema(required)]
     pub amount: Option<Decimal>,
     /// The caller's idempotency key, remembered for ever. Money in must have one: here, or over HTTP in the header.
-    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     pub key: Option<String>,
     /// The caller's own data.
     pub metadata: Option<Metadata>,
@@ -157,7 +169,11 @@ pub struct CloseRequest {
     )]
     pub user_id: Option<String>,
     /// The caller's idempotency key. A closing needs none: closing again changes nothing.
-    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     pub key: Option<String>,
     /// RFC 3339; at most 30 seconds ahead. After it nothing is decided.
     #[schema(format = DateTime)]
@@ -205,7 +221,7 @@ pub struct BatchDebitRequest {
     /// The caller's own data.
     pub metadata: Option<Metadata>,
     /// The caller's idempotency key.
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     pub key: Option<Named<Key>>,
     /// Only tell what would happen.
     #[serde(default)]

@@ -4,28 +4,25 @@ use std::collections::BTreeMap;
 
 use ledger_core::command::{Hibernate, Restore, SetContainer};
 use ledger_core::event::ContainerSettings;
-use ledger_core::upkeep::{Container, NoticeKind, NoticeState, Operation, ParkReason, Phase};
-use ledger_core::{AccountId, Key, LongText, Position, Usdc, UserId};
-use projector::upkeep::{CheckoutRow, CheckoutState, LogRow, NoticeRow};
+use ledger_core::upkeep::{Container, NoticeKind, NoticeState, Operation, Phase};
+use ledger_core::{Key, LongText, Position, Usdc, UserId};
+use projector::upkeep::{LogRow, NoticeRow};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::edge::agent_log::sentence;
 use crate::edge::auth::Principal;
-use crate::edge::decimal::Decimal;
-use crate::edge::dto::convert::{account, amount, optional, required};
+use crate::edge::dto::convert::{account, name, optional, required};
+use crate::edge::dto::variables;
 use crate::edge::problem::Problem;
 use crate::edge::time::to_rfc3339;
 use crate::vault::Vault;
 
-/// How many variables a container may have, and how long name and value may be, in bytes.
-const VARIABLES_MAX: usize = 100;
-const VARIABLE_NAME_MAX: usize = 100;
-const VARIABLE_MAX: usize = 4_096;
 /// Where a container answers that it is well, when nothing else is said.
 const HEALTH_PATH: &str = "/health";
-/// How variables begin that Drip sets itself.
-const OWN_VARIABLES: &str = "DRIP_";
+/// How long an image and a health path may be, in bytes.
+const IMAGE_MAX: usize = 500;
+const HEALTH_PATH_MAX: usize = 200;
 
 /// What an account's container is to be.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -41,15 +38,20 @@ pub struct ContainerRequest {
     )]
     pub user_id: Option<String>,
     /// A public image with its tag, for linux/arm64, that answers on port 8080.
-    #[schema(required, min_length = 1, max_length = 500, pattern = "^[^\\u0000-\\u0020\\u007f-\\u009f]+$")]
+    #[schema(required, value_type = String, min_length = 1, max_length = 500, pattern = "^[^\\u0000-\\u0020\\u007f-\\u009f]+$")]
     pub image: Option<String>,
     /// Where it answers 200 when it is well: `/health` when not said.
     #[schema(min_length = 1, max_length = 200, pattern = "^/[!-~]*$")]
     pub health_path: Option<String>,
     /// Its environment: up to 100 variables. Those that begin with `DRIP_` are Drip's own.
+    #[schema(schema_with = variables::schema)]
     pub variables: Option<BTreeMap<String, String>>,
     /// The caller's idempotency key.
-    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     pub key: Option<String>,
     /// RFC 3339; at most 30 seconds ahead. After it nothing is decided.
     #[schema(format = DateTime)]
@@ -61,12 +63,13 @@ pub struct ContainerRequest {
 #[serde(deny_unknown_fields)]
 pub struct OpenContainer {
     /// A public image with its tag, for linux/arm64, that answers on port 8080.
-    #[schema(required, min_length = 1, max_length = 500, pattern = "^[^\\u0000-\\u0020\\u007f-\\u009f]+$")]
+    #[schema(required, value_type = String, min_length = 1, max_length = 500, pattern = "^[^\\u0000-\\u0020\\u007f-\\u009f]+$")]
     pub image: Option<String>,
     /// Where it answers 200 when it is well: `/health` when not said.
     #[schema(min_length = 1, max_length = 200, pattern = "^/[!-~]*$")]
     pub health_path: Option<String>,
     /// Its environment: up to 100 variables. Those that begin with `DRIP_` are Drip's own.
+    #[schema(schema_with = variables::schema)]
     pub variables: Option<BTreeMap<String, String>>,
 }
 
@@ -92,7 +95,11 @@ pub struct HibernateRequest {
     )]
     pub user_id: Option<String>,
     /// The caller's idempotency key. It needs none: to put to sleep again changes nothing.
-    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     pub key: Option<String>,
     /// RFC 3339; at most 30 seconds ahead. After it nothing is decided.
     #[schema(format = DateTime)]
@@ -116,7 +123,11 @@ pub struct RestoreRequest {
     #[serde(default)]
     pub force: bool,
     /// The caller's idempotency key. It needs none: to wake what is awake changes nothing.
-    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     pub key: Option<String>,
     /// RFC 3339; at most 30 seconds ahead. After it nothing is decided.
     #[schema(format = DateTime)]
@@ -131,14 +142,10 @@ impl ContainerRequest {
         vault: Option<&Vault>,
     ) -> Result<SetContainer, Problem> {
         let account = account(who, &required("user_id", self.user_id)?)?;
-        let image = long_text("image", &required("image", self.image)?)?;
-        let health_path = self.health_path.unwrap_or_else(|| HEALTH_PATH.to_owned());
-        if !health_path.starts_with('/') {
-            return Err(Problem::invalid("health_path", "must begin with '/'"));
-        }
-        let health_path = long_text("health_path", &health_path)?;
+        let image = checked_image(&required("image", self.image)?)?;
+        let health_path = checked_path(self.health_path.as_deref().unwrap_or(HEALTH_PATH))?;
         let variables = match self.variables.filter(|variables| !variables.is_empty()) {
-            Some(variables) => Some(seal(&account, &variables, vault)?),
+            Some(variables) => Some(variables::seal(&account, &variables, vault)?),
             None => None,
         };
         let settings = ContainerSettings { image, health_path, variables };
@@ -147,43 +154,24 @@ impl ContainerRequest {
     }
 }
 
-fn long_text(field: &str, text: &str) -> Result<LongText, Problem> {
-    LongText::new(text).map_err(|error| Problem::invalid(field, error.rule))
+fn checked_image(text: &str) -> Result<LongText, Problem> {
+    if text.len() > IMAGE_MAX {
+        return Err(Problem::invalid("image", format_args!("must be at most {IMAGE_MAX} bytes")));
+    }
+    if text.contains(' ') {
+        return Err(Problem::invalid("image", "must not contain spaces"));
+    }
+    name("image", text, LongText::new)
 }
 
-fn seal(
-    account: &AccountId,
-    variables: &BTreeMap<String, String>,
-    vault: Option<&Vault>,
-) -> Result<ledger_core::sealed::Sealed, Problem> {
-    if variables.len() > VARIABLES_MAX {
-        return Err(Problem::invalid("variables", format_args!("must be at most {VARIABLES_MAX}")));
+fn checked_path(text: &str) -> Result<LongText, Problem> {
+    if text.len() > HEALTH_PATH_MAX {
+        return Err(Problem::invalid("health_path", format_args!("must be at most {HEALTH_PATH_MAX} bytes")));
     }
-    for (name, value) in variables {
-        check_variable(name, value)?;
+    if !text.starts_with('/') || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Problem::invalid("health_path", "must begin with '/', and be ASCII without spaces"));
     }
-    let vault = vault.ok_or_else(|| {
-        let detail = "Variables are kept encrypted, and this Drip has no key: set DRIP_SECRET_KEY.";
-        Problem::new(crate::edge::problem::EdgeCode::NotConfigured, detail).at("variables")
-    })?;
-    let json = serde_json::to_string(variables).expect("texts are always JSON");
-    Ok(vault.seal(account, &json))
-}
-
-fn check_variable(name: &str, value: &str) -> Result<(), Problem> {
-    let letters = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let named = !name.is_empty() && name.len() <= VARIABLE_NAME_MAX && name.chars().all(letters);
-    if !named || name.starts_with(|c: char| c.is_ascii_digit()) {
-        let rule = "must have names of letters, digits and '_', of at most 100 bytes";
-        return Err(Problem::invalid("variables", rule));
-    }
-    if name.starts_with(OWN_VARIABLES) {
-        return Err(Problem::invalid("variables", "must not begin with DRIP_: those are Drip's own"));
-    }
-    if value.len() > VARIABLE_MAX || value.contains('\0') {
-        return Err(Problem::invalid("variables", "must have values of at most 4096 bytes, without NUL"));
-    }
-    Ok(())
+    name("health_path", text, LongText::new)
 }
 
 impl HibernateRequest {
@@ -238,138 +226,6 @@ impl ContainerBody {
             retry_at: retry_at.map(to_rfc3339),
         }
     }
-}
-
-/// A checkout session is to be opened.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CheckoutRequest {
-    /// Must be the caller's own.
-    pub app: Option<String>,
-    /// The user (over HTTP the path names it).
-    #[schema(
-        min_length = 1,
-        max_length = 200,
-        pattern = "^[^$\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
-    )]
-    pub user_id: Option<String>,
-    /// What the user pays, in USDC, at most six decimals.
-    #[schema(required)]
-    pub amount: Option<Decimal>,
-    /// What the payer reads.
-    #[schema(max_length = 200)]
-    pub description: Option<String>,
-    /// Where the page leads after a payment.
-    #[schema(max_length = 1000)]
-    pub success_url: Option<String>,
-    /// Where it leads when the payer turns back.
-    #[schema(max_length = 1000)]
-    pub cancel_url: Option<String>,
-    /// The caller's idempotency key: the same key again answers the same session.
-    #[schema(min_length = 1, max_length = 200, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
-    pub key: Option<String>,
-    /// RFC 3339; at most 30 seconds ahead. After it nothing is decided.
-    #[schema(format = DateTime)]
-    pub deadline: Option<String>,
-}
-
-/// What a checkout session is asked for, checked.
-#[derive(Debug)]
-pub struct CheckedCheckout {
-    /// The account that it will pay.
-    pub account: AccountId,
-    /// How much.
-    pub amount: Usdc,
-    /// The caller's key.
-    pub key: Option<Key>,
-    /// What the payer reads.
-    pub description: Option<String>,
-    /// Where the page leads after a payment.
-    pub success_url: Option<String>,
-    /// Where it leads when the payer turns back.
-    pub cancel_url: Option<String>,
-}
-
-impl CheckoutRequest {
-    /// What it asks for. Problem: the first field that can not be what it should.
-    pub fn check(self, who: &Principal) -> Result<CheckedCheckout, Problem> {
-        Ok(CheckedCheckout {
-            account: account(who, &required("user_id", self.user_id)?)?,
-            amount: amount("amount", &required("amount", self.amount)?)?,
-            key: optional("key", self.key, Key::new)?,
-            description: self.description,
-            success_url: self.success_url,
-            cancel_url: self.cancel_url,
-        })
-    }
-}
-
-/// What a person decides about a session that waits: `credit` or `dismiss`.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ResolveRequest {
-    /// It brings this, whatever was asked for. In USDC.
-    pub credit: Option<Decimal>,
-    /// Nothing comes of it.
-    #[serde(default)]
-    pub dismiss: bool,
-}
-
-/// A checkout session.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = CheckoutSession)]
-pub struct CheckoutBody {
-    /// Its id.
-    pub id: String,
-    /// The user that it pays.
-    #[schema(value_type = String)]
-    pub user_id: UserId,
-    /// What it asks for, in USDC.
-    #[schema(value_type = String, example = "5")]
-    pub amount: Usdc,
-    /// Where the user pays.
-    pub url: String,
-    /// `pending`, `paid`, `parked` (it waits for a person) or `dismissed`.
-    #[schema(value_type = String, example = "pending")]
-    pub state: CheckoutState,
-    /// Why it is parked: `expired`, `cancelled`, `amount_differs` or `refused`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub reason: Option<ParkReason>,
-    /// What was paid, where it is parked and that is known, in USDC.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub paid: Option<Usdc>,
-    /// When it expires.
-    pub expires_at: String,
-    /// When it was opened; absent while the views do not know it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub opened_at: Option<String>,
-}
-
-impl CheckoutBody {
-    /// As the views know it.
-    pub fn of(row: CheckoutRow) -> Self {
-        Self {
-            id: row.session,
-            user_id: row.account.user,
-            amount: row.amount,
-            url: row.url,
-            state: row.state,
-            reason: row.reason,
-            paid: row.paid,
-            expires_at: to_rfc3339(row.expires_at),
-            opened_at: Some(to_rfc3339(row.opened_at)),
-        }
-    }
-}
-
-/// Checkout sessions.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = CheckoutSessions)]
-pub struct CheckoutPage {
-    /// The sessions.
-    pub data: Vec<CheckoutBody>,
 }
 
 /// A mail to the user.

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 use super::extract::{CallHeaders, Json, Named, NoParams, Params};
 use crate::edge::EdgeState;
 use crate::edge::auth::Principal;
-use crate::edge::dto::upkeep::{CheckoutBody, CheckoutPage, CheckoutRequest, ResolveRequest};
+use crate::edge::dto::checkouts::{CheckoutBody, CheckoutPage, CheckoutRequest, ResolveRequest};
 use crate::edge::problem::{Problem, ProblemBody};
 use crate::edge::verbs::checkouts;
 

@@ -15,11 +15,12 @@ use serde::de::DeserializeOwned;
 
 use crate::edge::EdgeState;
 use crate::edge::auth::{Debtor, Principal};
+use crate::edge::dto::checkouts::CheckoutRequest;
 use crate::edge::dto::format::{self, Format};
 use crate::edge::dto::requests::{
     CloseRequest, DebitRequest, DebitsRequest, GetRequest, MoneyRequest, OpenRequest, SourceRequest,
 };
-use crate::edge::dto::upkeep::{CheckoutRequest, ContainerRequest, HibernateRequest, RestoreRequest};
+use crate::edge::dto::upkeep::{ContainerRequest, HibernateRequest, RestoreRequest};
 use crate::edge::problem::{EdgeCode, Problem};
 use crate::edge::verbs;
 
@@ -195,7 +196,8 @@ fn format_of(headers: &HeaderMap) -> Option<Format> {
     value.and_then(Format::named)
 }
 
-async fn read(body: Body) -> Result<Vec<u8>, Problem> {
+/// A body, whatever it is. Problem: it does not arrive, or is too large.
+pub(super) async fn read(body: Body) -> Result<Vec<u8>, Problem> {
     let late = || Problem::from(Code::DeadlinePassed);
     tokio::time::timeout(BODY_PATIENCE, read_all(body)).await.map_err(|_| late())?
 }

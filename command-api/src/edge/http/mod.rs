@@ -9,7 +9,9 @@ mod docs;
 mod extract;
 mod health;
 mod journal;
+mod metrics;
 mod money;
+mod page;
 mod respond;
 mod routing;
 mod serve;
@@ -25,6 +27,7 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::classify::ServerErrorsFailureClass;
@@ -43,8 +46,17 @@ const REQUEST_MAX: Duration = Duration::from_secs(35);
 
 /// Everything that is answered over HTTP.
 pub fn router(state: EdgeState) -> Router {
+    router_until(state, CancellationToken::new())
+}
+
+/// The same; who watches is let go at `shutdown`.
+fn router_until(state: EdgeState, shutdown: CancellationToken) -> Router {
     let (router, _) = endpoints().split_for_parts();
-    let router = router.merge(webhook::router()).merge(work::router());
+    let router = router
+        .merge(webhook::router())
+        .merge(metrics::router())
+        .merge(work::router())
+        .merge(page::router(shutdown));
     let router = router.with_state(state).merge(docs::router());
     let router = router.fallback(respond::not_found).method_not_allowed_fallback(respond::method_not_allowed);
     on_the_way(router)
@@ -53,7 +65,7 @@ pub fn router(state: EdgeState) -> Router {
 /// What happens to every request, from the outside in.
 fn on_the_way(router: Router) -> Router {
     let layers = ServiceBuilder::new()
-        .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION]))
+        .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION, header::COOKIE]))
         .layer(from_fn(respond::with_request_id))
         .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(failed))
         .layer(from_fn(respond::with_problems))

@@ -32,8 +32,8 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 pub async fn serve(listener: TcpListener, state: EdgeState, shutdown: CancellationToken) -> io::Result<()> {
     tracing::debug!(address = %listener.local_addr()?, "answering over HTTP");
     let mut listener = listener.tap_io(at_once);
-    let server =
-        Server { builder: builder(), router: super::router(state), graceful: GracefulShutdown::new() };
+    let router = super::router_until(state, shutdown.clone());
+    let server = Server { builder: builder(), router, graceful: GracefulShutdown::new() };
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {

@@ -1,12 +1,13 @@
 //! What the provider of checkout sessions sends. Nothing that stands in it is believed: at best it leads to a look.
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use projector::upkeep::{CheckoutRow, CheckoutState};
 
+use super::extract;
 use crate::checkouts::Looked;
 use crate::edge::EdgeState;
 use crate::edge::problem::{EdgeCode, Problem};
@@ -24,8 +25,9 @@ pub(super) fn router() -> Router<EdgeState> {
 async fn checkout_paid(
     State(state): State<EdgeState>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<StatusCode, Problem> {
+    let body = extract::read(body).await?;
     if body.len() > BODY_MAX {
         let detail = format!("A webhook is at most {BODY_MAX} bytes.");
         return Err(Problem::new(EdgeCode::PayloadTooLarge, detail));

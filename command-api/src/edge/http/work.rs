@@ -17,14 +17,15 @@ use crate::edge::problem::{EdgeCode, Problem};
 use crate::edge::verbs::work;
 
 pub(super) fn router() -> Router<EdgeState> {
-    Router::new()
-        .route("/work/containers", get(due))
-        .route("/work/container", get(container))
-        .route("/work/claims", post(claim))
-        .route("/work/steps", post(step))
-        .route("/work/notices", get(notices).post(tell_notice))
-        .route("/work/mails", get(notices_of))
-        .route("/work/solvency", post(solvency))
+    let paths = Router::new()
+        .route("/containers", get(due))
+        .route("/container", get(container))
+        .route("/claims", post(claim))
+        .route("/steps", post(step))
+        .route("/notices", get(notices).post(tell_notice))
+        .route("/mails", get(notices_of))
+        .route("/solvency", post(solvency));
+    Router::new().nest("/work", paths)
 }
 
 impl FromRequestParts<EdgeState> for Worker {

@@ -1,9 +1,11 @@
 //! The verbs about checkout sessions.
 
+use ledger_core::account::Status;
 use ledger_core::command::{CheckoutOutcome, OpenCheckout, SettleCheckout};
 use ledger_core::event::Event;
+use ledger_core::money::AMOUNT_MAX;
 use ledger_core::upkeep::CheckoutStep;
-use ledger_core::{AccountId, Command, LongText, SessionId, Timestamp, UserId};
+use ledger_core::{AccountId, Code, Command, Key, LongText, SessionId, Timestamp, UserId};
 use locus::pay::{NewSession, Session};
 use projector::upkeep::{CheckoutRow, CheckoutState};
 
@@ -11,10 +13,10 @@ use crate::ask::{Answer, Ask, Call};
 use crate::checkouts::{Checkouts, LookError};
 use crate::edge::EdgeState;
 use crate::edge::auth::Principal;
-use crate::edge::dto::convert::{amount, name};
-use crate::edge::dto::upkeep::{
+use crate::edge::dto::checkouts::{
     CheckedCheckout, CheckoutBody, CheckoutPage, CheckoutRequest, ResolveRequest,
 };
+use crate::edge::dto::convert::{amount, name};
 use crate::edge::problem::{EdgeCode, Problem};
 use crate::edge::time::to_rfc3339;
 
@@ -34,10 +36,9 @@ pub async fn open(
     let deadline = deadline(body.deadline.as_deref())?;
     let asked = body.check(who)?;
     let checkouts = configured(state)?;
-    // Nobody is sent to pay for an account that is not there, or is closed.
-    reads::require_account(state, &asked.account, deadline).await?;
-    let made = checkouts.pay.create_session(&new_session(checkouts, &asked)).await;
-    let made = made.map_err(|error| upstream(&error))?;
+    check(&asked)?;
+    require_open(state, &asked.account, deadline).await?;
+    let made = made(checkouts, &asked, deadline).await?;
     let command = keep(state, who, &asked, &made)?;
     let (session, expires_at) = (command.session.clone(), command.expires_at);
     let url = command.url.clone();
@@ -58,6 +59,39 @@ pub async fn open(
         Answer::Done(receipt) => known(state, &asked.account, &receipt.event, deadline).await,
         other => Err(refusal(other)),
     }
+}
+
+/// What the ledger would not take is not asked for.
+fn check(asked: &CheckedCheckout) -> Result<(), Problem> {
+    let refused = |code: Code, field| Err(Problem::from(code).at(field));
+    if asked.key.as_ref().is_some_and(Key::is_own) {
+        return refused(Code::KeyReserved, "key");
+    }
+    match asked.amount {
+        amount if !amount.is_positive() => refused(Code::AmountNotPositive, "amount"),
+        amount if amount > AMOUNT_MAX => refused(Code::AmountTooLarge, "amount"),
+        _ => Ok(()),
+    }
+}
+
+/// Nobody is sent to pay for an account that is not there, or is closed.
+async fn require_open(state: &EdgeState, id: &AccountId, deadline: Timestamp) -> Result<(), Problem> {
+    let answer = super::writes::ask_account(state, Ask::Get(id.clone()), deadline).await?;
+    if answer.account.status == Status::Closed { Err(Code::AccountClosed.into()) } else { Ok(()) }
+}
+
+/// The session, from the provider. Who asks has left at the deadline: nobody would be shown one that comes later.
+async fn made(
+    checkouts: &Checkouts,
+    asked: &CheckedCheckout,
+    deadline: Timestamp,
+) -> Result<Session, Problem> {
+    let session = new_session(checkouts, asked);
+    let made = tokio::time::timeout_at(super::instant(deadline), checkouts.pay.create_session(&session));
+    let late = |_| {
+        Problem::new(EdgeCode::UpstreamFailed, "The provider of checkout sessions did not answer in time.")
+    };
+    made.await.map_err(late)?.map_err(|error| upstream(&error))
 }
 
 fn new_session(checkouts: &Checkouts, asked: &CheckedCheckout) -> NewSession {

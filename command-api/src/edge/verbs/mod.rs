@@ -3,6 +3,7 @@
 mod agent_log;
 mod bound;
 pub mod checkouts;
+pub mod page;
 mod reads;
 mod upkeep;
 pub mod work;

@@ -53,7 +53,6 @@ pub struct ContainerWork {
     wanted: Wanted,
     due: Option<Operation>,
     level: Level,
-    #[serde(flatten)]
     container: Option<Container>,
     /// With a claim alone.
     #[serde(skip_serializing_if = "Option::is_none")]

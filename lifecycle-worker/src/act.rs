@@ -1,0 +1,260 @@
+//! Doing one step. Whatever makes something first looks whether it is there: the answer to an earlier try may have been
+//! lost, or the worker that got it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ledger_core::upkeep::{Container, Step, Strategy};
+use ledger_core::{AccountId, Label, LogId, LongText};
+use sha2::{Digest as _, Sha256};
+
+use crate::config::Config;
+use crate::containers::{ContainerError, Containers, DeploymentState, NewService, Scale, Service};
+use crate::ledger::Settings;
+use crate::plan::{self, Act};
+
+/// What came of a step.
+#[derive(Debug)]
+pub(crate) enum Did {
+    /// This is to be told.
+    Step(Step),
+    /// It is not time yet: look again after this.
+    Wait(Duration),
+    /// Do this first.
+    Instead(Act),
+}
+
+/// A step that did not succeed.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    pub(crate) reason: String,
+    /// A person must act: there is no hurry.
+    pub(crate) lasting: bool,
+}
+
+/// What one job knows besides the ledger.
+pub(crate) struct Actor<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) containers: &'a Arc<dyn Containers>,
+    pub(crate) log: LogId,
+    pub(crate) account: &'a AccountId,
+    pub(crate) settings: Settings,
+    /// This job has started a deployment: one that failed is its own.
+    pub(crate) deployed: bool,
+    /// When this job first waited for the sleep that was asked for last.
+    pub(crate) waiting: Option<Instant>,
+}
+
+impl From<ContainerError> for Trouble {
+    fn from(error: ContainerError) -> Self {
+        let lasting = matches!(error, ContainerError::Failed { lasting: true, .. });
+        Self { reason: error.to_string(), lasting }
+    }
+}
+
+fn trouble(reason: &str) -> Trouble {
+    Trouble { reason: reason.to_owned(), lasting: false }
+}
+
+fn id(text: &str) -> Result<Label, Trouble> {
+    Label::new(text).map_err(|_| trouble("the provider gave an id that can not be kept"))
+}
+
+/// The name of an account's project: no two accounts of any log share it, and whoever knows account and log knows it.
+pub(crate) fn project_name(log: LogId, account: &AccountId) -> String {
+    let digest = Sha256::digest(format!("{log}/{account}"));
+    format!("drip-{}", &hex::encode(digest)[..40])
+}
+
+impl Actor<'_> {
+    pub(crate) async fn act(&mut self, act: Act, container: &Container) -> Result<Did, Trouble> {
+        let service = container.service.as_ref().map(Label::as_str).unwrap_or_default();
+        let done = match act {
+            Act::Project => self.project().await,
+            Act::Environment => self.environment(container).await,
+            Act::Service => self.service(container).await,
+            Act::Variables => {
+                let set = self.containers.set_variables(service, &self.settings.variables).await;
+                set.map(|()| Did::Step(Step::VariablesSet)).map_err(Ended::from)
+            }
+            Act::ScaleUp => {
+                let scaled = self.containers.scale(service, self.scale(1, 1)).await;
+                scaled.map(|()| Did::Step(Step::ScaledUp)).map_err(Ended::from)
+            }
+            Act::ScaleDown(strategy) => self.scale_down(service, strategy).await,
+            Act::Deploy => self.deploy(service, container).await,
+            Act::AwaitRunning => self.await_running(container).await,
+            Act::AwaitAsleep => self.await_asleep(service, container).await,
+            Act::DeleteService => {
+                let deleted = self.containers.delete_service(service).await;
+                deleted.map(|()| Did::Step(Step::ServiceDeleted)).map_err(Ended::from)
+            }
+            Act::DeleteProject => self.delete_project(container).await,
+        };
+        match done {
+            Ok(did) => Ok(did),
+            Err(Ended::Trouble(trouble)) => Err(trouble),
+            // Somebody took it away at the provider: that is how things stand then.
+            Err(Ended::Gone) if container.service.is_some() => Ok(Did::Step(Step::ServiceDeleted)),
+            Err(Ended::Gone) if container.project.is_some() => Ok(Did::Step(Step::ProjectDeleted)),
+            Err(Ended::Gone) => Err(trouble("the provider does not know what it was asked about")),
+        }
+    }
+
+    fn scale(&self, min: u32, max: u32) -> Scale {
+        Scale { min, max, cpu: self.config.cpu, memory: self.config.memory }
+    }
+
+    async fn project(&self) -> Result<Did, Ended> {
+        let name = project_name(self.log, self.account);
+        let found = self.containers.projects(&name).await?;
+        let (id, extra) = match found.split_first() {
+            Some((oldest, extra)) => (oldest.clone(), extra),
+            None => (self.containers.create_project(&name).await?, &[][..]),
+        };
+        // Two tries, of which one was long on its way: nothing is in the younger ones.
+        for younger in extra {
+            self.containers.delete_project(younger).await?;
+        }
+        Ok(Did::Step(Step::ProjectCreated { id: self::id(&id)? }))
+    }
+
+    async fn environment(&self, container: &Container) -> Result<Did, Ended> {
+        let project = container.project.as_ref().map(Label::as_str).unwrap_or_default();
+        let id = match self.containers.environment(project).await? {
+            Some(id) => id,
+            None => self.containers.create_environment(project).await?,
+        };
+        Ok(Did::Step(Step::EnvironmentCreated { id: self::id(&id)? }))
+    }
+
+    async fn service(&self, container: &Container) -> Result<Did, Ended> {
+        let text = |id: &Option<Label>| id.as_ref().map(ToString::to_string).unwrap_or_default();
+        let (project, environment) = (text(&container.project), text(&container.environment));
+        let Service { id, url } = match self.containers.service(&environment).await? {
+            Some(service) => service,
+            None => {
+                let (image, health_path) = (self.settings.image.clone(), self.settings.health_path.clone());
+                let (cpu, memory) = (self.config.cpu, self.config.memory);
+                let new = NewService { project, environment, image, health_path, cpu, memory };
+                self.containers.create_service(&new).await?
+            }
+        };
+        let url =
+            LongText::new(&url).map_err(|_| trouble("the provider gave an address that can not be kept"))?;
+        Ok(Did::Step(Step::ServiceCreated { id: self::id(&id)?, url }))
+    }
+
+    async fn scale_down(&mut self, service: &str, strategy: Strategy) -> Result<Did, Ended> {
+        self.waiting = None;
+        match strategy {
+            Strategy::MinZero => self.containers.scale(service, self.scale(0, 1)).await?,
+            Strategy::MinMaxZero => self.containers.scale(service, self.scale(0, 0)).await?,
+            Strategy::Redeploy => {
+                self.containers.scale(service, self.scale(0, 0)).await?;
+                self.containers.deploy(service, &self.settings.image).await?;
+            }
+            Strategy::Delete => self.containers.delete_service(service).await?,
+        }
+        Ok(Did::Step(Step::ScaledDown { strategy }))
+    }
+
+    /// A deployment that the ledger does not know of is one whose answer was lost: it is taken for this start's, unless
+    /// it has failed.
+    async fn deploy(&mut self, service: &str, container: &Container) -> Result<Did, Ended> {
+        let known = container.deployment.as_ref().map(Label::as_str);
+        let newest = self.containers.newest_deployment(service).await?;
+        let untold = newest
+            .filter(|found| Some(found.id.as_str()) != known)
+            .filter(|found| !matches!(found.state, DeploymentState::Failed(_)));
+        let id = match untold {
+            Some(found) => found.id,
+            None => self.containers.deploy(service, &self.settings.image).await?,
+        };
+        self.deployed = true;
+        Ok(Did::Step(Step::DeploymentStarted { id: self::id(&id)? }))
+    }
+
+    async fn await_running(&self, container: &Container) -> Result<Did, Ended> {
+        let wait = Ok(Did::Wait(self.config.timing.starting));
+        let Some(deployment) = &container.deployment else { return Ok(Did::Instead(Act::Deploy)) };
+        match self.containers.deployment(deployment.as_str()).await {
+            Ok(found) => match found.state {
+                DeploymentState::Underway => return wait,
+                DeploymentState::Healthy => {}
+                DeploymentState::Failed(reason) if self.deployed => {
+                    return Err(Ended::Trouble(Trouble { reason, lasting: false }));
+                }
+                DeploymentState::Failed(_) => return Ok(Did::Instead(Act::Deploy)),
+            },
+            Err(ContainerError::Gone) => return Ok(Did::Instead(Act::Deploy)),
+            Err(error) => return Err(error.into()),
+        }
+        let url = container.url.as_ref().map(LongText::as_str).unwrap_or_default();
+        if self.containers.answers(url, &self.settings.health_path).await? {
+            return Ok(Did::Step(Step::Running));
+        }
+        wait
+    }
+
+    async fn await_asleep(&mut self, service: &str, container: &Container) -> Result<Did, Ended> {
+        if self.containers.instances(service).await? == Some(0) {
+            return Ok(Did::Step(Step::Asleep));
+        }
+        let since = *self.waiting.get_or_insert_with(Instant::now);
+        let timing = &self.config.timing;
+        if since.elapsed() < timing.patience {
+            return Ok(Did::Wait(timing.stopping.min(timing.patience)));
+        }
+        match plan::escalation(&self.config.strategies, container.strategy) {
+            Some(strategy) => Ok(Did::Instead(Act::ScaleDown(strategy))),
+            None => Err(trouble("it was told to sleep in every way there is, and still runs").into()),
+        }
+    }
+
+    async fn delete_project(&self, container: &Container) -> Result<Did, Ended> {
+        let project = container.project.as_ref().map(Label::as_str).unwrap_or_default();
+        self.containers.delete_project(project).await?;
+        Ok(Did::Step(Step::ProjectDeleted))
+    }
+}
+
+/// Why a step ended without being done.
+enum Ended {
+    Gone,
+    Trouble(Trouble),
+}
+
+impl From<ContainerError> for Ended {
+    fn from(error: ContainerError) -> Self {
+        match error {
+            ContainerError::Gone => Self::Gone,
+            error => Self::Trouble(error.into()),
+        }
+    }
+}
+
+impl From<Trouble> for Ended {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger_core::{AppId, UserId};
+
+    use super::*;
+
+    #[test]
+    fn projects_of_users_that_begin_alike_have_other_names() {
+        let account =
+            |user: &str| AccountId { app: AppId::new("demo").unwrap(), user: UserId::new(user).unwrap() };
+        let (one, other) = (LogId([1; 16]), LogId([2; 16]));
+        let name = project_name(one, &account("12345678-a"));
+        assert_eq!(name.len(), 45);
+        assert_eq!(name, project_name(one, &account("12345678-a")));
+        assert_ne!(name, project_name(one, &account("12345678-b")));
+        assert_ne!(name, project_name(other, &account("12345678-a")));
+    }
+}

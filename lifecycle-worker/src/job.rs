@@ -1,0 +1,203 @@
+//! One account: claim, then one step after the other, until nothing is due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger_core::upkeep::{Container, Operation, Progress, Step};
+use ledger_core::{AccountId, LogId, LongText, Timestamp};
+use tokio::sync::Notify;
+
+use crate::act::{Actor, Did, Trouble};
+use crate::config::{Config, Timing};
+use crate::containers::Containers;
+use crate::ledger::{Ledger, Refused, Work};
+use crate::plan::{self, Act};
+
+/// How a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// All is as it is wanted.
+    Done,
+    /// It is to be looked at again after this.
+    Again(Duration),
+}
+
+/// What all jobs share.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) ledger: Ledger,
+    pub(crate) containers: Arc<dyn Containers>,
+    pub(crate) log: LogId,
+}
+
+/// The work on one account.
+pub(crate) struct Job {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) account: AccountId,
+    /// Something happened to it: what is due may be another thing now.
+    pub(crate) signal: Arc<Notify>,
+}
+
+/// How one operation ended.
+enum Turn {
+    /// Another one may be due.
+    Over,
+    /// It goes on later.
+    Later(Duration),
+}
+
+impl Job {
+    pub(crate) async fn run(&self) -> Ended {
+        loop {
+            let work = match self.shared.ledger.claim(&self.account).await {
+                Ok(work) => work,
+                Err(Refused::Nothing) => return Ended::Done,
+                Err(Refused::Moved) => continue,
+                Err(Refused::Later) => return Ended::Again(self.shared.ledger.hold() / 4),
+                Err(Refused::Trouble(reason)) => return self.shaken(&reason),
+            };
+            match self.operate(work).await {
+                Ok(Turn::Over) => {}
+                Ok(Turn::Later(pause)) => return Ended::Again(pause),
+                Err(Refused::Nothing) => return Ended::Done,
+                Err(Refused::Moved) => {}
+                Err(Refused::Later) => return Ended::Again(self.shared.ledger.hold() / 4),
+                Err(Refused::Trouble(reason)) => return self.shaken(&reason),
+            }
+        }
+    }
+
+    /// Drip can not be asked now.
+    fn shaken(&self, reason: &str) -> Ended {
+        tracing::warn!(account = %self.account, reason, "the ledger could not be told or asked");
+        Ended::Again(self.shared.config.timing.retry_first)
+    }
+
+    async fn operate(&self, mut work: Work) -> Result<Turn, Refused> {
+        let (Some(operation), Some(settings)) = (work.due, work.settings.clone()) else {
+            return Ok(Turn::Over);
+        };
+        let Shared { config, containers, log, .. } = &*self.shared;
+        let mut again = attempts(work.container.as_ref()) > 0;
+        let mut actor = Actor {
+            config,
+            containers,
+            log: *log,
+            account: &self.account,
+            settings,
+            deployed: false,
+            waiting: None,
+        };
+        let mut instead = None;
+        loop {
+            let Some(container) = work.container.clone().filter(|_| work.due == Some(operation)) else {
+                return Ok(Turn::Over);
+            };
+            let planned = || plan::next(operation, &container, &config.strategies, again);
+            let act = instead.take().unwrap_or_else(planned);
+            if let Some(renewed) = self.renewed(&container).await? {
+                work = renewed;
+                instead = Some(act);
+                continue;
+            }
+            again = false;
+            match actor.act(act, &container).await {
+                Ok(Did::Step(step)) => work = self.tell(&container, &step).await?,
+                Ok(Did::Wait(pause)) => work = self.wait(pause).await?,
+                Ok(Did::Instead(other)) => instead = Some(other),
+                Err(trouble) => return self.fail(&container, operation, act, trouble).await,
+            }
+        }
+    }
+
+    async fn tell(&self, container: &Container, step: &Step) -> Result<Work, Refused> {
+        self.shared.ledger.tell(&self.account, container.steps, step).await
+    }
+
+    /// A claim that will end soon is made anew before anything is done under it.
+    async fn renewed(&self, container: &Container) -> Result<Option<Work>, Refused> {
+        let hold = i64::try_from(self.shared.ledger.hold().as_micros()).unwrap_or(i64::MAX);
+        let now = Timestamp(service_kit::clock::now());
+        match self.shared.ledger.holds(container) {
+            Some(until) if until.since(now) > hold / 2 => Ok(None),
+            _ => self.shared.ledger.claim(&self.account).await.map(Some),
+        }
+    }
+
+    /// Until it is time to look again, or something happens.
+    async fn wait(&self, pause: Duration) -> Result<Work, Refused> {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = self.signal.notified() => {}
+        }
+        self.shared.ledger.show(&self.account).await
+    }
+
+    async fn fail(
+        &self,
+        container: &Container,
+        operation: Operation,
+        act: Act,
+        trouble: Trouble,
+    ) -> Result<Turn, Refused> {
+        let timing = &self.shared.config.timing;
+        let attempts = attempts(Some(container));
+        let pause =
+            if trouble.lasting { timing.retry_cap } else { backoff(timing, attempts, rand::random()) };
+        let now = Timestamp(service_kit::clock::now());
+        let gave_up = container.progress.is_some_and(|progress| is_over(timing, progress, now));
+        tracing::warn!(account = %self.account, ?operation, ?act, reason = trouble.reason, "a step failed");
+        let reason = LongText::new(&shortened(&trouble.reason)).unwrap_or_else(|_| unspeakable());
+        let retry_at = now.plus(micros(pause));
+        let step = Step::Failed { reason, attempts: 0, retry_at, gave_up };
+        self.tell(container, &step).await?;
+        Ok(Turn::Later(pause))
+    }
+}
+
+fn attempts(container: Option<&Container>) -> u16 {
+    container.and_then(|container| container.progress).map_or(0, |progress| progress.attempts)
+}
+
+fn is_over(timing: &Timing, progress: Progress, now: Timestamp) -> bool {
+    now.since(progress.since) > micros(timing.deadline)
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Twice as long each time, up to the cap; a random half of it less, so that what failed together does not come back
+/// together.
+fn backoff(timing: &Timing, attempts: u16, random: u64) -> Duration {
+    let step = timing.retry_first.saturating_mul(1 << attempts.min(16)).min(timing.retry_cap);
+    let half = step / 2;
+    let span = u64::try_from(half.as_micros()).unwrap_or(u64::MAX - 1);
+    step - Duration::from_micros(random % (span + 1))
+}
+
+/// As much of a reason as the log keeps.
+fn shortened(reason: &str) -> String {
+    reason.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+fn unspeakable() -> LongText {
+    LongText::new("it failed").expect("a short fixed text")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retries_wait_longer_each_time_up_to_the_cap() {
+        let timing = Timing {
+            retry_first: Duration::from_secs(4),
+            retry_cap: Duration::from_secs(20),
+            ..Timing::default()
+        };
+        let seconds = |attempts, random| backoff(&timing, attempts, random).as_secs();
+        assert_eq!([0, 1, 2, 3, 60_000].map(|attempts| seconds(attempts, 0)), [4, 8, 16, 20, 20]);
+        assert_eq!(backoff(&timing, 0, 2_000_000), Duration::from_secs(2));
+    }
+}

@@ -1,0 +1,72 @@
+//! The reconciler of containers. It has no cursor and no state of its own: what is wanted follows from the ledger, what
+//! was done stands there too, and a signal or the sweep only tells it to look.
+//!
+//! For an account it first claims; of two workers that would act, the ledger refuses one. Then it does one step after
+//! the other, each told to the ledger right after it, and after each it hears what is due now: a top-up in the middle of
+//! a hibernation turns it round. A step whose outcome is unknown is never repeated as it is: every step that makes
+//! something first looks at the provider whether it is there.
+//!
+//! In reading order: [`Config`], `ledger` (what is asked of Drip and told to it), [`containers`] (what a provider of
+//! containers can do; `build_with_locus` is one), `plan` (which step is next: pure), `act` (doing it), `job` (one
+//! account), `jobs` (all of them, beside each other), `signals`, `solvency`.
+//!
+//! What it deliberately does not do: it decides nothing about money, keeps nothing on disk, and reads no environment.
+
+mod act;
+mod build_with_locus;
+mod config;
+pub mod containers;
+mod job;
+mod jobs;
+mod ledger;
+mod plan;
+mod signals;
+mod solvency;
+
+use std::sync::Arc;
+
+use drip_client::Client;
+use event_log::{EventLog, ReadError};
+use tokio_util::sync::CancellationToken;
+
+pub use build_with_locus::BuildWithLocus;
+pub use config::{Config, Timing};
+pub use containers::Containers;
+pub use solvency::Wallet;
+
+use jobs::Jobs;
+use ledger::Ledger;
+
+/// What the worker works with.
+pub struct Means {
+    /// Drip, asked with the key of workers.
+    pub client: Client,
+    /// Followed for signals.
+    pub log: Arc<dyn EventLog>,
+    /// The provider of containers.
+    pub containers: Arc<dyn Containers>,
+    /// Where the money is; `None`: solvency is not looked at.
+    pub wallet: Option<Wallet>,
+}
+
+/// The worker can not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The log is damaged, or unusable until somebody acts.
+    #[error("the log can not be followed any more")]
+    Log(#[source] ReadError),
+}
+
+/// Works until `shutdown`. What is under way then is left as it is: whoever comes next goes on.
+///
+/// Errors: the log can not be followed any more.
+pub async fn run(config: Config, means: Means, shutdown: CancellationToken) -> Result<(), Error> {
+    let Means { client, log, containers, wallet } = means;
+    let ledger = Ledger::new(client, config.worker.clone(), config.hold);
+    let jobs = Jobs::new(config, ledger, containers, log.identity().log, wallet);
+    tokio::select! {
+        biased;
+        () = shutdown.cancelled() => Ok(()),
+        ended = jobs.work(&*log) => ended,
+    }
+}
