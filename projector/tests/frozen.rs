@@ -143,9 +143,8 @@ fn the_judge_finds_nothing_from_the_middle_on() {
         for begin in [3, 20, 60, 110] {
             let commit = judge::wire::Commit::read(&world.commits[begin - 1].bytes).expect("a commit");
             let mut fold = Fold::since(judge::fold::Chain::behind(&commit)).anywhere();
-            let rest = (begin as u64 + 1..).zip(&world.commits[begin..]);
-            let judged: Result<(), _> =
-                rest.map(|(sequence, commit)| fold.commit(sequence, &commit.bytes)).collect();
+            let mut rest = (begin as u64 + 1..).zip(&world.commits[begin..]);
+            let judged = rest.try_for_each(|(sequence, commit)| fold.commit(sequence, &commit.bytes));
             judged.and_then(|()| fold.check_sums()).expect("the rules made this world");
         }
     }
