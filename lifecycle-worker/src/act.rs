@@ -4,12 +4,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ledger_core::upkeep::{Container, Step, Strategy};
+use ledger_core::upkeep::{Container, Phase, Step, Strategy};
 use ledger_core::{AccountId, Label, LogId, LongText};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::Config;
-use crate::containers::{ContainerError, Containers, DeploymentState, NewService, Scale, Service};
+use crate::containers::{
+    ContainerError, Containers, Deployment, DeploymentState, NewService, Scale, Service,
+};
 use crate::ledger::Settings;
 use crate::plan::{self, Act};
 
@@ -47,7 +49,8 @@ pub(crate) struct Actor<'a> {
 
 impl From<ContainerError> for Trouble {
     fn from(error: ContainerError) -> Self {
-        let lasting = matches!(error, ContainerError::Failed { lasting: true, .. });
+        let lasting =
+            matches!(error, ContainerError::Failed { lasting: true, .. } | ContainerError::Never { .. });
         Self { reason: error.to_string(), lasting }
     }
 }
@@ -77,10 +80,7 @@ impl Actor<'_> {
                 let set = self.containers.set_variables(service, &self.settings.variables).await;
                 set.map(|()| Did::Step(Step::VariablesSet)).map_err(Ended::from)
             }
-            Act::ScaleUp => {
-                let scaled = self.containers.scale(service, self.scale(1, 1)).await;
-                scaled.map(|()| Did::Step(Step::ScaledUp)).map_err(Ended::from)
-            }
+            Act::ScaleUp => self.scale_up(service, container).await,
             Act::ScaleDown(strategy) => self.scale_down(service, strategy).await,
             Act::Deploy => self.deploy(service, container).await,
             Act::AwaitRunning => self.await_running(container).await,
@@ -94,6 +94,7 @@ impl Actor<'_> {
         match done {
             Ok(did) => Ok(did),
             Err(Ended::Trouble(trouble)) => Err(trouble),
+            Err(Ended::Never(reason)) => Err(Trouble { reason, lasting: true }),
             // Somebody took it away at the provider: that is how things stand then.
             Err(Ended::Gone) if container.service.is_some() => Ok(Did::Step(Step::ServiceDeleted)),
             Err(Ended::Gone) if container.project.is_some() => Ok(Did::Step(Step::ProjectDeleted)),
@@ -145,7 +146,37 @@ impl Actor<'_> {
         Ok(Did::Step(Step::ServiceCreated { id: self::id(&id)?, url }))
     }
 
+    /// In the middle of falling asleep there may be a deployment that was to put it to sleep: known as that, it is not
+    /// taken for the one that wakes it.
+    async fn scale_up(&self, service: &str, container: &Container) -> Result<Did, Ended> {
+        if container.phase == Phase::Stopping
+            && let Some(found) = self.untold(service, container).await?
+        {
+            return Ok(Did::Step(Step::DeploymentStarted { id: id(&found.id)? }));
+        }
+        self.containers.scale(service, self.scale(1, 1)).await?;
+        Ok(Did::Step(Step::ScaledUp))
+    }
+
+    /// The newest deployment, if the ledger does not know of it.
+    async fn untold(&self, service: &str, container: &Container) -> Result<Option<Deployment>, Ended> {
+        let known = container.deployment.as_ref().map(Label::as_str);
+        let newest = self.containers.newest_deployment(service).await?;
+        Ok(newest.filter(|found| Some(found.id.as_str()) != known))
+    }
+
+    /// What the provider never does in this way is asked for in the next.
     async fn scale_down(&mut self, service: &str, strategy: Strategy) -> Result<Did, Ended> {
+        match self.scaled_down(service, strategy).await {
+            Err(Ended::Never(reason)) => match plan::escalation(&self.config.strategies, Some(strategy)) {
+                Some(next) => Ok(Did::Instead(Act::ScaleDown(next))),
+                None => Err(Ended::Never(reason)),
+            },
+            other => other,
+        }
+    }
+
+    async fn scaled_down(&mut self, service: &str, strategy: Strategy) -> Result<Did, Ended> {
         self.waiting = None;
         match strategy {
             Strategy::MinZero => self.containers.scale(service, self.scale(0, 1)).await?,
@@ -162,12 +193,8 @@ impl Actor<'_> {
     /// A deployment that the ledger does not know of is one whose answer was lost: it is taken for this start's, unless
     /// it has failed.
     async fn deploy(&mut self, service: &str, container: &Container) -> Result<Did, Ended> {
-        let known = container.deployment.as_ref().map(Label::as_str);
-        let newest = self.containers.newest_deployment(service).await?;
-        let untold = newest
-            .filter(|found| Some(found.id.as_str()) != known)
-            .filter(|found| !matches!(found.state, DeploymentState::Failed(_)));
-        let id = match untold {
+        let untold = self.untold(service, container).await?;
+        let id = match untold.filter(|found| !matches!(found.state, DeploymentState::Failed(_))) {
             Some(found) => found.id,
             None => self.containers.deploy(service, &self.settings.image).await?,
         };
@@ -198,8 +225,10 @@ impl Actor<'_> {
     }
 
     async fn await_asleep(&mut self, service: &str, container: &Container) -> Result<Did, Ended> {
-        if self.containers.instances(service).await? == Some(0) {
-            return Ok(Did::Step(Step::Asleep));
+        if self.containers.instances(service).await? == Some(0)
+            && let Some(step) = self.quiet(service, container).await?
+        {
+            return Ok(Did::Step(step));
         }
         let since = *self.waiting.get_or_insert_with(Instant::now);
         let timing = &self.config.timing;
@@ -212,6 +241,20 @@ impl Actor<'_> {
         }
     }
 
+    /// Nothing runs: what is to be told of that. A deployment under way would start it again, so its end is waited for;
+    /// and one that the ledger does not know of would be taken for the next start's.
+    async fn quiet(&self, service: &str, container: &Container) -> Result<Option<Step>, Ended> {
+        if let Some(found) = self.untold(service, container).await? {
+            return Ok(Some(Step::DeploymentStarted { id: id(&found.id)? }));
+        }
+        let Some(deployment) = &container.deployment else { return Ok(Some(Step::Asleep)) };
+        let found = match self.containers.deployment(deployment.as_str()).await {
+            Err(ContainerError::Gone) => return Ok(Some(Step::Asleep)),
+            found => found?,
+        };
+        Ok((found.state != DeploymentState::Underway).then_some(Step::Asleep))
+    }
+
     async fn delete_project(&self, container: &Container) -> Result<Did, Ended> {
         let project = container.project.as_ref().map(Label::as_str).unwrap_or_default();
         self.containers.delete_project(project).await?;
@@ -222,6 +265,7 @@ impl Actor<'_> {
 /// Why a step ended without being done.
 enum Ended {
     Gone,
+    Never(String),
     Trouble(Trouble),
 }
 
@@ -229,6 +273,7 @@ impl From<ContainerError> for Ended {
     fn from(error: ContainerError) -> Self {
         match error {
             ContainerError::Gone => Self::Gone,
+            ContainerError::Never { reason } => Self::Never(reason),
             error => Self::Trouble(error.into()),
         }
     }
