@@ -42,6 +42,8 @@ mod loop_day;
 #[cfg(test)]
 mod loop_lab;
 #[cfg(test)]
+mod loop_switches;
+#[cfg(test)]
 mod loop_users;
 #[cfg(test)]
 mod lost_logs;
