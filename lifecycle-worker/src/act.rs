@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ledger_core::upkeep::{Container, Phase, Step, Strategy};
-use ledger_core::{AccountId, Label, LogId, LongText};
+use ledger_core::{AccountId, Label, LogId, LongText, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::Config;
 use crate::containers::{
     ContainerError, Containers, Deployment, DeploymentState, NewService, Scale, Service,
 };
+use crate::job::is_over;
 use crate::ledger::Settings;
 use crate::plan::{self, Act};
 
@@ -203,11 +204,10 @@ impl Actor<'_> {
     }
 
     async fn await_running(&self, container: &Container) -> Result<Did, Ended> {
-        let wait = Ok(Did::Wait(self.config.timing.starting));
         let Some(deployment) = &container.deployment else { return Ok(Did::Instead(Act::Deploy)) };
         match self.containers.deployment(deployment.as_str()).await {
             Ok(found) => match found.state {
-                DeploymentState::Underway => return wait,
+                DeploymentState::Underway => return self.not_yet(container),
                 DeploymentState::Healthy => {}
                 DeploymentState::Failed(reason) if self.deployed => {
                     return Err(Ended::Trouble(Trouble { reason, lasting: false }));
@@ -221,7 +221,22 @@ impl Actor<'_> {
         if self.containers.answers(url, &self.settings.health_path).await? {
             return Ok(Did::Step(Step::Running));
         }
-        wait
+        self.not_yet(container)
+    }
+
+    /// It is waited for as long as was set for it. Then people hear of that, and each later attempt that finds it no
+    /// further deploys anew.
+    fn not_yet(&self, container: &Container) -> Result<Did, Ended> {
+        let now = Timestamp(service_kit::clock::now());
+        let timing = &self.config.timing;
+        match container.progress.filter(|progress| is_over(timing, *progress, now)) {
+            None => Ok(Did::Wait(timing.starting)),
+            Some(progress) if progress.attempts > 0 && !self.deployed => Ok(Did::Instead(Act::Deploy)),
+            Some(_) => {
+                let reason = "it does not run and answer in the time that was set for it".to_owned();
+                Err(Ended::Trouble(Trouble { reason, lasting: true }))
+            }
+        }
     }
 
     async fn await_asleep(&mut self, service: &str, container: &Container) -> Result<Did, Ended> {

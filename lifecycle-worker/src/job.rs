@@ -159,7 +159,8 @@ fn attempts(container: Option<&Container>) -> u16 {
     container.and_then(|container| container.progress).map_or(0, |progress| progress.attempts)
 }
 
-fn is_over(timing: &Timing, progress: Progress, now: Timestamp) -> bool {
+/// The time that was set for an operation is over.
+pub(crate) fn is_over(timing: &Timing, progress: Progress, now: Timestamp) -> bool {
     now.since(progress.since) > micros(timing.deadline)
 }
 
