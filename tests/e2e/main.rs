@@ -40,6 +40,8 @@ mod load;
 #[cfg(test)]
 mod loop_day;
 #[cfg(test)]
+mod loop_faults;
+#[cfg(test)]
 mod loop_lab;
 #[cfg(test)]
 mod loop_switches;
