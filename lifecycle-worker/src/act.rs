@@ -44,6 +44,8 @@ pub(crate) struct Actor<'a> {
     pub(crate) settings: Settings,
     /// This job has started a deployment: one that failed is its own.
     pub(crate) deployed: bool,
+    /// The newest deployment when this job set the variables.
+    pub(crate) older: Option<String>,
     /// When this job first waited for the sleep that was asked for last.
     pub(crate) waiting: Option<Instant>,
 }
@@ -77,10 +79,7 @@ impl Actor<'_> {
             Act::Project => self.project().await,
             Act::Environment => self.environment(container).await,
             Act::Service => self.service(container).await,
-            Act::Variables => {
-                let set = self.containers.set_variables(service, &self.settings.variables).await;
-                set.map(|()| Did::Step(Step::VariablesSet)).map_err(Ended::from)
-            }
+            Act::Variables => self.variables(service).await,
             Act::ScaleUp => self.scale_up(service, container).await,
             Act::ScaleDown(strategy) => self.scale_down(service, strategy).await,
             Act::Deploy => self.deploy(service, container).await,
@@ -147,6 +146,13 @@ impl Actor<'_> {
         Ok(Did::Step(Step::ServiceCreated { id: self::id(&id)?, url }))
     }
 
+    /// What was deployed until now has other variables: it is not taken for this start's.
+    async fn variables(&mut self, service: &str) -> Result<Did, Ended> {
+        self.older = self.containers.newest_deployment(service).await?.map(|found| found.id);
+        self.containers.set_variables(service, &self.settings.variables).await?;
+        Ok(Did::Step(Step::VariablesSet))
+    }
+
     /// In the middle of falling asleep there may be a deployment that was to put it to sleep: known as that, it is not
     /// taken for the one that wakes it.
     async fn scale_up(&self, service: &str, container: &Container) -> Result<Did, Ended> {
@@ -195,6 +201,7 @@ impl Actor<'_> {
     /// it has failed.
     async fn deploy(&mut self, service: &str, container: &Container) -> Result<Did, Ended> {
         let untold = self.untold(service, container).await?;
+        let untold = untold.filter(|found| self.older.as_ref() != Some(&found.id));
         let id = match untold.filter(|found| !matches!(found.state, DeploymentState::Failed(_))) {
             Some(found) => found.id,
             None => self.containers.deploy(service, &self.settings.image).await?,
