@@ -2,6 +2,7 @@
 
 mod bench;
 mod commands;
+mod demo;
 mod failure;
 mod output;
 mod server;
@@ -34,6 +35,7 @@ struct Cli {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Demo(demo::Demo),
     Up(server::up::Up),
     Run(server::roles::Run),
     Init(server::init::Init),
@@ -61,6 +63,7 @@ enum Command {
 impl Command {
     async fn run(self, output: Output) -> Result<Exit, Failure> {
         match self {
+            Self::Demo(args) => Box::pin(args.run(output)).await,
             Self::Up(args) => serve(args.run()).await,
             Self::Run(args) => serve(args.run()).await,
             Self::Init(args) => serve(args.run()).await,

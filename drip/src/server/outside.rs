@@ -10,7 +10,7 @@ use command_api::checkouts::{CheckoutConfig, Checkouts};
 use lifecycle_worker::{BuildWithLocus, Containers, Wallet};
 use locus::webhook::OtherHeaders;
 use locus::{Build, LocusKey, Mail, MailKey, Pay, Secret, Timing, build, mail, pay};
-use locus_sandbox::{Config as SandboxConfig, Funds, Sandbox};
+use locus_sandbox::{Config as SandboxConfig, Funds, Handle, Sandbox};
 use notifier::Transport;
 use service_kit::Supervisor;
 
@@ -70,11 +70,11 @@ pub(crate) struct Outside {
     pub(crate) sandbox: Option<SandboxSeen>,
 }
 
-/// Where people see the sandbox.
+/// The sandbox in this process.
 #[derive(Debug, Clone)]
 pub(crate) struct SandboxSeen {
-    /// Its page.
-    pub(crate) control_url: String,
+    /// Tells what was done there, and takes orders.
+    pub(crate) handle: Handle,
 }
 
 impl OutsideArgs {
@@ -139,7 +139,7 @@ impl OutsideArgs {
             agentmail_inbox: Some("drip@agentmail.to".to_owned()),
             ..self.clone()
         };
-        let seen = SandboxSeen { control_url: handle.control_url() };
+        let seen = SandboxSeen { handle };
         let token = supervisor.token();
         supervisor.spawn("sandbox", sandbox.run(async move { token.cancelled().await }));
         Ok(Outside { sandbox: Some(seen), ..args.connect()? })

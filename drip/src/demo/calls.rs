@@ -1,0 +1,35 @@
+//! The sample of usage: what an assistant's product meters while it answers questions.
+
+use drip_client::Amount;
+
+/// One call: what is metered, and what it costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Call {
+    pub(super) meter: &'static str,
+    pub(super) amount: Amount,
+}
+
+const SAMPLE: &str = include_str!("calls.csv");
+
+/// The sample over and over.
+pub(super) fn calls() -> impl Iterator<Item = Call> {
+    SAMPLE.lines().skip(1).map(read).cycle()
+}
+
+fn read(line: &'static str) -> Call {
+    let (meter, amount) = line.split_once(',').expect("the sample has two columns");
+    Call { meter, amount: amount.parse().expect("the sample holds amounts") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_can_be_read_and_goes_on() {
+        let lines = SAMPLE.lines().count() - 1;
+        let twice: Vec<_> = calls().take(2 * lines).collect();
+        assert_eq!(twice[..lines], twice[lines..]);
+        assert!(twice.iter().all(|call| call.amount > Amount::default()));
+    }
+}
