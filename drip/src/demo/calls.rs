@@ -32,4 +32,17 @@ mod tests {
         assert_eq!(twice[..lines], twice[lines..]);
         assert!(twice.iter().all(|call| call.amount > Amount::default()));
     }
+
+    /// The story counts on it: with less left than the smallest call costs, a decline exhausts an account.
+    #[test]
+    fn the_first_call_that_is_declined_finds_less_than_the_smallest_costs() {
+        let smallest = calls().take(SAMPLE.lines().count() - 1).map(|call| call.amount.credits()).min();
+        let mut left = 1_000_000;
+        let declined = calls().find(|call| {
+            left -= call.amount.credits();
+            left < 0
+        });
+        left += declined.unwrap().amount.credits();
+        assert!(left > 0 && left < smallest.unwrap(), "{left} of {smallest:?}");
+    }
 }

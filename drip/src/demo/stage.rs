@@ -17,7 +17,7 @@ pub(super) const USER: &str = "mia";
 /// The pause between two looks.
 const TICK: Duration = Duration::from_millis(50);
 /// How long anything that is waited for may take.
-const BOUND: Duration = Duration::from_secs(60);
+const BOUND: Duration = Duration::from_secs(30);
 /// The longest page of the agent log.
 const PAGE: u32 = 1_000;
 

@@ -83,7 +83,7 @@ impl Story {
     }
 
     async fn sleeps_and_wakes(&mut self) -> Result<(), Failure> {
-        let about = "Without credit the container sleeps, and costs nothing. Nothing of it is lost.";
+        let about = "What is left does not pay for the smallest call, so the container is put to sleep. Nothing is lost.";
         self.stage.step(7, "The container goes to sleep", about).await?;
         self.stage.until_container(Phase::Asleep).await?;
         let asleep = Instant::now();

@@ -21,7 +21,7 @@ const BAR: i64 = 24;
 /// What stands left of a line without a time of its own.
 const MARGIN: &str = "          ";
 /// How many lines of a mail are shown.
-const MAIL_LINES: usize = 4;
+const MAIL_LINES: usize = 3;
 
 /// One or more lines, the first with the time.
 pub(super) fn told(time: &str, line: &Line) -> String {
@@ -213,7 +213,7 @@ fn summed_up(summary: &Summary) -> String {
          {MARGIN}calls       {calls} charged, {spent} USDC; {declined} declined\n\
          {MARGIN}mails       {mails}\n\
          {MARGIN}hibernated  for {seconds}.{tenths} s\n\
-         {MARGIN}outside     {all} effects at the sandbox, each once:"
+         {MARGIN}outside     {all} effects at the sandbox"
     );
     for (index, (kind, times)) in effects.iter().enumerate() {
         let lead = if index % 4 == 0 { format!("\n{MARGIN}{:12}", "") } else { ", ".to_owned() };
