@@ -109,13 +109,7 @@ fn prepared(dir: &Path, scale: u32) -> Up {
 }
 
 /// Tells the story while everything runs, then stops everything. A signal stops both.
-async fn told(
-    demo: &Demo,
-    up: Up,
-    started: Started,
-    folder: &Folder,
-    teller: Teller,
-) -> Result<(), Failure> {
+async fn told(demo: &Demo, up: Up, started: Started, folder: &Folder, teller: Teller) -> Result<(), Failure> {
     let Started { supervisor, opened, .. } = &started;
     let (supervisor, opened) = (supervisor.clone(), opened.clone());
     let stopping = supervisor.token();

@@ -159,7 +159,9 @@ impl Stage {
         self.teller.tell(Line::Checkout(session))?;
         self.news().await?;
         let paid = self.sandbox.pay_session(&id, PayOptions::default());
-        paid.map_err(|refused| Failure::new(Exit::Failed, format!("the sandbox took no payment: {refused}")))?;
+        paid.map_err(|refused| {
+            Failure::new(Exit::Failed, format!("the sandbox took no payment: {refused}"))
+        })?;
         self.until_paid(&id).await?;
         let account = self.catch_up().await?;
         self.teller.tell(Line::Account(account))

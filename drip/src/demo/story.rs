@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use drip_client::{Amount, ContainerSettings, Debit, Error, Level, OpenAccount, Phase, Problem, Receipt, new_key};
+use drip_client::{
+    Amount, ContainerSettings, Debit, Error, Level, OpenAccount, Phase, Problem, Receipt, new_key,
+};
 
 use super::calls::{Call, calls};
 use super::line::{Charged, Line, Summary};
@@ -73,7 +75,8 @@ impl Story {
     }
 
     async fn runs_out(&mut self) -> Result<(), Failure> {
-        let about = "Until one costs more than there is. It is declined whole: a balance never goes below zero.";
+        let about =
+            "Until one costs more than there is. It is declined whole: a balance never goes below zero.";
         self.stage.step(6, "Calls go on", about).await?;
         self.calls_while(|_| true).await?;
         match self.declined {
@@ -117,7 +120,10 @@ impl Story {
             None if spent == self.summary.spent.to_string() => Ok(()),
             None => Err(Failure::new(
                 Exit::FoundWrong,
-                format!("the log says that {spent} USDC were spent, and the answers said {}", self.summary.spent),
+                format!(
+                    "the log says that {spent} USDC were spent, and the answers said {}",
+                    self.summary.spent
+                ),
             )),
         }
     }

@@ -28,7 +28,9 @@ pub(super) fn told(time: &str, line: &Line) -> String {
     let mut lines = match line {
         Line::Begun { .. } | Line::Next { .. } | Line::Summary(_) => return unhurried(line),
         Line::Step { number, title, about } => {
-            return format!("\n{DIM}{time:>8}{PLAIN}  {BOLD}{number}  {title}{PLAIN}\n{MARGIN}{DIM}{about}{PLAIN}");
+            return format!(
+                "\n{DIM}{time:>8}{PLAIN}  {BOLD}{number}  {title}{PLAIN}\n{MARGIN}{DIM}{about}{PLAIN}"
+            );
         }
         line => shown(line).into_iter(),
     };
@@ -163,16 +165,17 @@ fn repeated(receipt: &Receipt) -> String {
 fn retried(receipt: &Receipt) -> String {
     let meter = receipt.meter.as_deref().unwrap_or_default();
     let (amount, left) = (fixed(receipt.amount), fixed(receipt.balance));
-    format!("{:<10}{:>7}  the declined {meter}, with the key it had; balance {left}", "1 call", format!("-{amount}"))
+    format!(
+        "{:<10}{:>7}  the declined {meter}, with the key it had; balance {left}",
+        "1 call",
+        format!("-{amount}")
+    )
 }
 
 fn declined(meter: &str, problem: &Problem) -> Vec<String> {
     let mut lines = vec![format!("{RED}{BOLD}{} {}{PLAIN}  {meter}", problem.status, problem.code)];
-    let amounts = [
-        ("needed", problem.needed),
-        ("available", problem.available),
-        ("to top up", problem.shortfall),
-    ];
+    let amounts =
+        [("needed", problem.needed), ("available", problem.available), ("to top up", problem.shortfall)];
     let amounts = amounts.into_iter().filter_map(|(name, amount)| Some((name, amount?)));
     lines.extend(amounts.map(|(name, amount)| named(name, &format!("{:>6} USDC", fixed(amount)))));
     lines
@@ -199,7 +202,12 @@ fn of_check(checked: &Checked) -> Vec<String> {
     vec![
         named("log", &format!("{events} events in {commits} commits, each held against {rules} rules")),
         named("views", &format!("{rows} rows of {tables} tables, each compared with the log")),
-        named("money", &format!("{paid_in} paid in + {given} given - {spent} spent by {debits} debits = {held} USDC held")),
+        named(
+            "money",
+            &format!(
+                "{paid_in} paid in + {given} given - {spent} spent by {debits} debits = {held} USDC held"
+            ),
+        ),
         found,
     ]
 }
