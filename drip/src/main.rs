@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use commands::{account, checkout, container, debit, import, journal, log, notices, wallet};
+use commands::{account, checkout, container, debit, health, import, journal, log, notices, wallet};
 use failure::{Exit, Failure};
 use output::Output;
 
@@ -44,6 +44,7 @@ enum Command {
     Verify(server::verify::Verify),
     Replay(server::replay::Replay),
     Anchors(server::anchors::Anchors),
+    Health(health::HealthArgs),
     Account(account::AccountArgs),
     Show(account::ShowArgs),
     Debit(debit::DebitArgs),
@@ -78,6 +79,7 @@ impl Command {
                 Box::pin(args.run(output)).await
             }
             Self::Anchors(args) => args.run(output).await,
+            Self::Health(args) => args.run(output).await,
             Self::Account(args) => args.run(output).await,
             Self::Show(args) => args.run(output).await,
             Self::Debit(args) => args.run(output).await,

@@ -151,12 +151,11 @@ impl OutsideArgs {
         listen: SocketAddr,
         control: SocketAddr,
     ) -> Result<Sandbox> {
-        let usdc = |units: i64| ledger_core::Usdc::from_credits(units * 1_000_000);
         let config = SandboxConfig {
             listen,
             control,
             scale: self.sandbox_scale.max(1),
-            funds: Funds { usdc: usdc(1_000), build_credits: usdc(100), ..Funds::default() },
+            funds: plenty(),
             state_file: dir.map(|dir| dir.join("sandbox.json")),
             ..SandboxConfig::default()
         };
@@ -216,15 +215,7 @@ pub(crate) struct SandboxArgs {
 impl SandboxArgs {
     pub(crate) async fn run(self) -> Result<()> {
         let supervisor = super::roles::supervisor();
-        let config = SandboxConfig {
-            listen: self.listen,
-            control: self.control,
-            scale: self.scale.max(1),
-            public_url: self.public_url,
-            state_file: self.state_file,
-            ..SandboxConfig::default()
-        };
-        let sandbox = Sandbox::start(config).await.context("the sandbox can not be started")?;
+        let sandbox = Sandbox::start(self.config()).await.context("the sandbox can not be started")?;
         let handle = sandbox.handle();
         let (keys, shown) = (handle.keys(), |list: &[String]| list.join(", "));
         anstream::eprintln!(
@@ -241,6 +232,25 @@ impl SandboxArgs {
         supervisor.spawn("sandbox", sandbox.run(async move { token.cancelled().await }));
         Ok(supervisor.run_until_stopped().await?)
     }
+
+    fn config(self) -> SandboxConfig {
+        SandboxConfig {
+            listen: self.listen,
+            control: self.control,
+            scale: self.scale.max(1),
+            public_url: self.public_url,
+            state_file: self.state_file,
+            funds: plenty(),
+            ..SandboxConfig::default()
+        }
+    }
+}
+
+/// What a sandbox has that somebody tries Drip with: enough for hundreds of containers, where a sandbox of tests runs short
+/// at the fifth.
+fn plenty() -> Funds {
+    let usdc = |units: i64| ledger_core::Usdc::from_credits(units * 1_000_000);
+    Funds { usdc: usdc(1_000), build_credits: usdc(100), ..Funds::default() }
 }
 
 /// So many ports further; a free one beside a free one.
@@ -258,4 +268,17 @@ fn scaled(config: CheckoutConfig, scale: u32) -> CheckoutConfig {
     let scale = scale.max(1);
     let shorter = |duration: Duration| duration / scale;
     CheckoutConfig { young_every: shorter(config.young_every), every: shorter(config.every), ..config }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sandbox_by_itself_has_money_for_as_many_containers_as_that_of_drip_up() {
+        let any = SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));
+        let args = SandboxArgs { listen: any, control: any, scale: 1, public_url: None, state_file: None };
+        let Funds { build_credits, service_price, .. } = args.config().funds;
+        assert!(build_credits.credits() / service_price.credits() >= 100);
+    }
 }
