@@ -114,7 +114,7 @@ async fn told(demo: &Demo, up: Up, started: Started, folder: &Folder, teller: Te
     let (supervisor, opened) = (supervisor.clone(), opened.clone());
     let stopping = supervisor.token();
     let story = async {
-        let told = stopping.run_until_cancelled(begun(demo, up, started, folder, teller)).await;
+        let told = Box::pin(stopping.run_until_cancelled(begun(demo, up, started, folder, teller))).await;
         supervisor.shutdown();
         told
     };
@@ -136,7 +136,7 @@ async fn begun(
     let sandbox = sandbox.expect("without keys there is a sandbox").handle;
     let (dir, url) = (folder.path().to_owned(), format!("http://{address}"));
     let kept = matches!(folder, Folder::Kept(_));
-    teller.tell(Line::Begun {
+    teller.tell(&Line::Begun {
         http: url.clone(),
         sandbox: sandbox.control_url(),
         data_dir: dir.clone(),

@@ -53,7 +53,7 @@ impl Stage {
         about: &'static str,
     ) -> Result<(), Failure> {
         tokio::time::sleep(self.teller.pause).await;
-        self.teller.tell(Line::Step { number, title, about })
+        self.teller.tell(&Line::Step { number, title, about })
     }
 
     /// Tells what is new: in the agent log, and in the sandbox's record of payments.
@@ -64,7 +64,7 @@ impl Stage {
             self.record = entry.n;
             self.payment(entry)?;
         }
-        page.data.into_iter().try_for_each(|line| self.teller.tell(Line::Log(line)))
+        page.data.into_iter().try_for_each(|line| self.teller.tell(&Line::Log(line)))
     }
 
     /// Of the rest the agent log tells.
@@ -76,7 +76,7 @@ impl Stage {
         let sessions = self.sandbox.sessions();
         let paid = sessions.iter().find(|known| known.id == *session);
         let signed = paid.is_some_and(|session| session.webhook_secret.is_some());
-        self.teller.tell(Line::Outside { entry, signed })
+        self.teller.tell(&Line::Outside { entry, signed })
     }
 
     /// Tells everything that has happened so far: views may be a moment behind.
@@ -119,7 +119,7 @@ impl Stage {
         };
         let url = format!("{}/health", url.trim_end_matches('/'));
         let answer = self.http.get(&url).send().await.map_err(anyhow::Error::from)?;
-        self.teller.tell(Line::Asked { url, status: answer.status().as_u16() })
+        self.teller.tell(&Line::Asked { url, status: answer.status().as_u16() })
     }
 
     /// Waits for the next mail, and tells it.
@@ -130,7 +130,7 @@ impl Stage {
             let message = self.sandbox.messages().into_iter().nth(self.mails);
             if let Some(message) = message {
                 self.mails += 1;
-                self.teller.tell(Line::Mail(Mail::from(&message)))?;
+                self.teller.tell(&Line::Mail(Mail::from(&message)))?;
                 return self.until_told().await;
             }
             self.tick(begin, "the mail is sent").await?;
@@ -156,7 +156,7 @@ impl Stage {
         let checkout = NewCheckout::new(amount.parse().map_err(drip_client::Error::from)?).key(key);
         let session = self.client.open_checkout(USER, &checkout).await?;
         let id = session.id.clone();
-        self.teller.tell(Line::Checkout(session))?;
+        self.teller.tell(&Line::Checkout(session))?;
         self.news().await?;
         let paid = self.sandbox.pay_session(&id, PayOptions::default());
         paid.map_err(|refused| {
@@ -164,7 +164,7 @@ impl Stage {
         })?;
         self.until_paid(&id).await?;
         let account = self.catch_up().await?;
-        self.teller.tell(Line::Account(account))
+        self.teller.tell(&Line::Account(account))
     }
 
     /// Until the money is in the account, and the webhook was answered.

@@ -53,7 +53,7 @@ impl Story {
         open.email = Some(EMAIL.to_owned());
         self.stage.client.open(&open).await?;
         let account = self.stage.catch_up().await?;
-        self.stage.teller.tell(Line::Account(account))
+        self.stage.teller.tell(&Line::Account(account))
     }
 
     async fn pays(&mut self) -> Result<(), Failure> {
@@ -105,7 +105,7 @@ impl Story {
         let Some(debit) = self.declined.take() else { return Ok(()) };
         let receipt = self.stage.client.debit(USER, &debit).await?;
         self.count(&receipt);
-        self.stage.teller.tell(Line::Retried(receipt))?;
+        self.stage.teller.tell(&Line::Retried(receipt))?;
         self.stage.catch_up().await.map(drop)
     }
 
@@ -114,7 +114,7 @@ impl Story {
         self.stage.step(9, "The audit", about).await?;
         let (checked, failure) = Verify::summarised(engines).await?;
         let spent = checked.spent.clone();
-        self.stage.teller.tell(Line::Checked(checked))?;
+        self.stage.teller.tell(&Line::Checked(checked))?;
         match failure {
             Some(failure) => Err(failure),
             None if spent == self.summary.spent.to_string() => Ok(()),
@@ -131,8 +131,8 @@ impl Story {
     fn ends(mut self, kept: Option<PathBuf>) -> Result<(), Failure> {
         self.summary.mails = self.stage.mails;
         self.summary.effects = self.effects();
-        self.stage.teller.tell(Line::Summary(self.summary))?;
-        self.stage.teller.tell(Line::Next { kept })
+        self.stage.teller.tell(&Line::Summary(self.summary))?;
+        self.stage.teller.tell(&Line::Next { kept })
     }
 
     fn effects(&self) -> BTreeMap<String, u64> {
@@ -182,7 +182,7 @@ impl Story {
             self.tell_calls()?;
             // A caller that got no answer asks again, and must not pay again.
             let again = self.stage.client.debit(USER, debit).await?;
-            self.stage.teller.tell(Line::Repeated(again))?;
+            self.stage.teller.tell(&Line::Repeated(again))?;
         }
         if self.line.as_ref().is_some_and(|line| line.calls >= A_LINE) {
             self.tell_calls()?;
@@ -195,7 +195,7 @@ impl Story {
         self.tell_calls()?;
         self.summary.declined += 1;
         self.declined = Some(debit);
-        self.stage.teller.tell(Line::Declined { meter: call.meter, problem })
+        self.stage.teller.tell(&Line::Declined { meter: call.meter, problem })
     }
 
     fn count(&mut self, receipt: &Receipt) {
@@ -220,7 +220,7 @@ impl Story {
     }
 
     fn tell_calls(&mut self) -> Result<(), Failure> {
-        self.line.take().map_or(Ok(()), |line| self.stage.teller.tell(Line::Calls(line)))
+        self.line.take().map_or(Ok(()), |line| self.stage.teller.tell(&Line::Calls(line)))
     }
 }
 

@@ -31,13 +31,13 @@ impl Teller {
         Self { output, begin: Instant::now(), pause }
     }
 
-    pub(super) fn tell(&mut self, line: Line) -> Result<(), Failure> {
+    pub(super) fn tell(&mut self, line: &Line) -> Result<(), Failure> {
         let millis = self.begin.elapsed().as_millis();
         let seconds = format!("{}.{:03}", millis / 1_000, millis % 1_000);
         if self.output.json {
-            return self.output.lines(&[Timed { seconds, line: &line }]);
+            return self.output.lines(&[Timed { seconds, line }]);
         }
         let time = format!("{}.{} s", millis / 1_000, millis % 1_000 / 100);
-        self.output.line(&text::told(&time, &line))
+        self.output.line(&text::told(&time, line))
     }
 }

@@ -103,7 +103,7 @@ fn balance(balance: Amount, baseline: Amount, level: Level) -> String {
     let colour = of_level(level);
     let bar = |sign: &str, times: i64| sign.repeat(usize::try_from(times).unwrap_or_default());
     let bars = format!("{colour}{}{PLAIN}{DIM}{}{PLAIN}", bar("█", full), bar("░", BAR - full));
-    format!("{bars} {:>6} of {baseline} USDC  {colour}{level}{PLAIN}", fixed(balance))
+    format!("{bars} {:>6} of {baseline} USDC  {colour}{level:<9}{PLAIN}", fixed(balance))
 }
 
 fn of_level(level: Level) -> &'static str {
