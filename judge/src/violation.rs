@@ -44,13 +44,13 @@ rules! {
     Lots = "lots", "Money is spent in the order of priority and age, and no lot gives more than it has.";
     Levels = "levels", "Baseline, level and epoch follow from the balance and the policy.";
     Crossings = "crossings", "Each line that a level falls past is recorded once an epoch, right behind its cause.";
-    Keys = "keys", "A key has one effect: of usage in the window in force, UUIDv7 keys and those of all else for ever.";
+    Keys = "keys", "A key has one effect: of usage in the window in force, UUIDv7 keys and those of all else for ever; those that begin with $ are the ledger's own.";
     Sources = "sources", "Each item of a source is done with once, and its mark only rises.";
     Refusals = "refusals", "A refusal that was recorded is true.";
     Sleeps = "sleeps", "A person puts to sleep what is awake, and it pays for nothing until it is woken; without credit it wakes only by force.";
-    Containers = "containers", "The steps of a container are counted without a gap, each follows from those before it, and one worker at a time does what is due.";
+    Containers = "containers", "The steps of a container are counted without a gap, each follows from those before it, and one worker at a time does what is due and tells of it.";
     Mails = "mails", "A mail belongs to a line that was passed or to the end of a sleep that was told of; one worker at a time sends it, it is sent once, and it ends once.";
-    Sessions = "sessions", "A checkout session is opened once and pays once, what it asked for unless a person saw to it; its deposit and its payment stand together.";
+    Sessions = "sessions", "A checkout session is opened once and pays once, what it asked for unless a person saw to it; its deposit and its payment stand together, and money that came for it is not forgotten.";
     Solvency = "solvency", "A comparison of what users hold with what there is for them knows no more than was read.";
 }
 

@@ -1,6 +1,8 @@
 //! What the tests share: short ways to say things, a world that takes one step after the other, and events told as
 //! one line each.
 
+pub(crate) mod upkeep;
+
 use crate::charge::{Charge, Item, Quantity, UnitPrice};
 use crate::command::{AddMoney, Close, Command, Debit, Open};
 use crate::decide::{Decided, Outcome, decide};
@@ -247,29 +249,24 @@ pub(crate) fn tell_event(event: &Event) -> String {
             format!("resumed with {}{}", event.balance, if event.forced { ", forced" } else { "" })
         }
         Event::LifecycleStepped(event) => {
-            format!("step {} {}: {:?}", event.number, tell_step(&event.step), event.phase).to_lowercase()
+            format!("step {} {}: {:?}", event.number, upkeep::tell_step(&event.step), event.phase)
+                .to_lowercase()
         }
         Event::NoticeStepped(event) => format!(
             "mail {:?} of epoch {} step {}: {}",
             event.kind,
             event.epoch,
             event.number,
-            tell_step(&event.step)
+            upkeep::tell_mail(&event.step)
         )
         .to_lowercase(),
         Event::CheckoutStepped(event) => {
-            format!("session {} {}", event.session, tell_step(&event.step)).to_lowercase()
+            format!("session {} {}", event.session, upkeep::tell_session(&event.step)).to_lowercase()
         }
         Event::Genesis(_) | Event::TermOpened(_) | Event::PolicySet(_) | Event::SolvencyChecked(_) => {
             format!("{event:?}")
         }
     }
-}
-
-/// The name of a step, without what stands in it.
-fn tell_step(step: &impl std::fmt::Debug) -> String {
-    let text = format!("{step:?}");
-    text.split([' ', '{']).next().unwrap_or_default().to_owned()
 }
 
 fn tell_money(event: &MoneyIn) -> String {

@@ -12,6 +12,7 @@ use crate::rebuild::INDEXES;
 use crate::rows::ChainPosition;
 use crate::sqlite::{SqliteRebuild, SqliteViews};
 use crate::store::{Applied, Record, Select, Value, ViewStore};
+use crate::upkeep::CheckoutState;
 
 /// Views that say how they would find what is asked for, and find nothing.
 struct Explained {
@@ -62,6 +63,19 @@ async fn every_query_finds_its_rows_by_the_index_that_is_there_for_it() {
         "usage_hours USING INDEX sqlite_autoindex_usage_hours_1 (app=? AND user_id=?)",
         "sources USING INDEX sqlite_autoindex_sources_1 (app=? AND source=?)",
         "journal USING INDEX journal_declined (app=? AND source=? AND number>?)",
+        "containers USING INDEX sqlite_autoindex_containers_1 (app=? AND user_id=?)",
+        "c USING INDEX sqlite_autoindex_containers_1 ((app,user_id)>(?,?)); SEARCH a USING INDEX \
+         sqlite_autoindex_accounts_1 (app=? AND user_id=?)",
+        "notices USING INDEX sqlite_autoindex_notices_1 (app=? AND user_id=?)",
+        "notices USING INDEX notices_open (state=?)",
+        "checkouts USING INDEX sqlite_autoindex_checkouts_1 (app=? AND user_id=?)",
+        "checkouts USING INDEX checkouts_session (session=?)",
+        "checkouts USING INDEX checkouts_pending (state=?)",
+        "agent_log USING INDEX sqlite_autoindex_agent_log_1 (partition=? AND (sequence,idx)>(?,?))",
+        "agent_log USING INDEX agent_log_app (app=? AND partition=? AND (sequence,idx)>(?,?))",
+        "agent_log USING INDEX sqlite_autoindex_agent_log_1 (partition=?)",
+        "agent_log USING INDEX agent_log_app (app=? AND partition=?)",
+        "agent_log USING INDEX sqlite_autoindex_agent_log_1 (partition=? AND sequence=? AND idx=?)",
     ];
     assert_eq!(plans.len(), expected.len());
     for (plan, expected) in plans.iter().zip(expected) {
@@ -97,6 +111,23 @@ async fn ask_everything(views: &Views) -> Result<(), Error> {
     views.usage(&id.app, Some("u"), from, to).await?;
     views.source(&id.app, &name("calls")).await?;
     views.source_declines(&id.app, &name("calls"), 1, 9).await?;
+    ask_of_upkeep(views, &id).await
+}
+
+async fn ask_of_upkeep(views: &Views, id: &AccountId) -> Result<(), Error> {
+    let (partition, app) = (PartitionId(0), Some(&id.app));
+    views.container(id).await?;
+    views.containers_due(Some(id), 9).await?;
+    views.notices(id).await?;
+    views.notices_open(9).await?;
+    views.checkouts(id, 9).await?;
+    views.checkouts_named("s").await?;
+    views.checkouts_waiting(app, CheckoutState::Pending, 9).await?;
+    views.log(None, partition, (1, 2), 9).await?;
+    views.log(app, partition, (1, 2), 9).await?;
+    views.log_newest(None, partition, 9).await?;
+    views.log_newest(app, partition, 9).await?;
+    views.log_at(Position { partition, sequence: 1, index: 0 }).await?;
     Ok(())
 }
 

@@ -11,4 +11,5 @@ mod opening;
 mod queries;
 mod running;
 mod stores;
+mod upkeep;
 mod world;

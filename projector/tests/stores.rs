@@ -83,7 +83,14 @@ pub(crate) async fn dump(store: &Arc<dyn ViewStore>) -> String {
         let filter = JournalFilter { order: Order::OldestFirst, ..JournalFilter::default() };
         text += &lines("lot", views.lots(id).await.expect("lots"));
         text += &lines("journal", views.journal(id, &filter, ALL).await.expect("journal"));
+        text += &lines("container", views.container(id).await.expect("container"));
+        text += &lines("notice", views.notices(id).await.expect("notices"));
+        text += &lines("checkout", views.checkouts(id, ALL).await.expect("checkouts"));
     }
+    for position in views.positions().await.expect("positions") {
+        text += &lines("log", views.log(None, position.partition, (0, 0), ALL).await.expect("the log"));
+    }
+    text += &lines("solvency", views.solvency().await.expect("solvency"));
     text += &lines("account", accounts);
     let (first, last) = (Timestamp(i64::MIN / 2), Timestamp(i64::MAX / 2));
     text += &lines("usage", views.usage(&app, None, first, last).await.expect("usage"));

@@ -1,5 +1,9 @@
 //! A log full of everything that can happen, made by the real rules from a seed.
 
+// Others take this file by its path, and its module with it.
+#[path = "world/care.rs"]
+mod care;
+
 use std::collections::BTreeSet;
 
 use event_log::{Entry, StoredCommit};
@@ -11,7 +15,7 @@ use ledger_core::sealed::Sealed;
 use ledger_core::slots::SlotMap;
 use ledger_core::{
     AccountId, BatchHead, BatchItem, Charge, Command, Key, Ledger, LogId, PartitionId, Policy, Position,
-    Sequence, SourceBatch, TermNonce, Timestamp, Usdc, decide,
+    Sequence, SessionId, SourceBatch, TermNonce, Timestamp, Usdc, decide,
 };
 
 pub(crate) const LOG: LogId = LogId([7; 16]);
@@ -56,6 +60,8 @@ pub(crate) struct World {
     pub(crate) entries: Vec<Entry>,
     pub(crate) commits: Vec<EncodedCommit>,
     pub(crate) users: BTreeSet<AccountId>,
+    /// Every session that was ever opened.
+    sessions: Vec<(AccountId, SessionId)>,
     partition: PartitionId,
     dice: Dice,
     builder: CommitBuilder,
@@ -74,6 +80,7 @@ impl World {
             entries: Vec::new(),
             commits: Vec::new(),
             users: BTreeSet::new(),
+            sessions: Vec::new(),
             partition: PartitionId(partition),
             dice: Dice::new(seed),
             builder: CommitBuilder::default(),
@@ -154,17 +161,25 @@ impl World {
 
     fn act(&mut self) {
         let account = user(self.partition.0, self.dice.roll(8));
+        self.care(&account);
         let command = match self.dice.roll(20) {
             0 | 1 => Command::Open(self.open(account)),
             2 | 3 => Command::Grant(self.money(account)),
             4 | 5 => Command::Deposit(self.money(account)),
-            6 if self.dice.one_in(8) => {
+            6 if self.dice.one_in(20) => {
                 let key = Some(self.key());
                 Command::Close(Close { account, key, actor: name("an operator") })
             }
             _ => Command::Debit(Debit { usage: self.usage(account), dry_run: false }),
         };
-        decide(&self.ledger, &command).events.into_iter().for_each(|event| self.push(&event));
+        self.ask(&command);
+    }
+
+    /// Asks the rules, and adds what comes of it. Whether it was accepted.
+    fn ask(&mut self, command: &Command) -> bool {
+        let decided = decide(&self.ledger, command);
+        decided.events.iter().for_each(|event| self.push(event));
+        decided.outcome.is_ok()
     }
 
     fn open(&mut self, account: AccountId) -> Open {
@@ -198,7 +213,7 @@ impl World {
 
     fn charge(&mut self) -> Charge {
         if self.dice.one_in(2) {
-            return Charge::Amount(self.dice.credits(9_000));
+            return Charge::Amount(self.dice.credits(20_000));
         }
         let mut item = |text| Item {
             name: name(text),

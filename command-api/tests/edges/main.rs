@@ -6,6 +6,7 @@ mod agent_log;
 mod checkouts;
 mod containers;
 mod http;
+mod metrics;
 mod msgpack;
 mod nats;
 mod page;

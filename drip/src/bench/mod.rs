@@ -3,6 +3,7 @@
 mod ledger;
 mod page;
 mod parts;
+mod upkeep;
 
 use bench::machine::Machine;
 
@@ -25,6 +26,7 @@ enum Part {
     Projector(parts::ProjectorArgs),
     Verify(parts::VerifyArgs),
     Import(parts::ImportArgs),
+    Upkeep(upkeep::UpkeepArgs),
     All(parts::AllArgs),
 }
 
@@ -39,6 +41,7 @@ impl BenchArgs {
             Part::Projector(args) => args.run(output).await?,
             Part::Verify(args) => args.run(output).await?,
             Part::Import(args) => args.run(output).await?,
+            Part::Upkeep(args) => args.run(output).await?,
             Part::All(args) => args.run(output).await?,
         }
         Ok(Exit::Done)

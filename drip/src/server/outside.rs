@@ -54,6 +54,10 @@ pub(crate) struct OutsideArgs {
     /// How many times as fast as the world's the time of the sandbox runs, and with it the delays of workers and checkouts.
     #[arg(long, default_value_t = 1, value_name = "N", hide = true)]
     pub(crate) sandbox_scale: u32,
+
+    /// The sandbox keeps nothing over a restart: it writes all it has with every change, which takes time.
+    #[arg(long, hide = true)]
+    sandbox_forgets: bool,
 }
 
 /// The services outside, as they are used.
@@ -126,7 +130,8 @@ impl OutsideArgs {
         http: SocketAddr,
         supervisor: &Supervisor,
     ) -> Result<Outside> {
-        let sandbox = self.start_sandbox(Some(dir), beside(http, 1), beside(http, 2)).await?;
+        let kept = (!self.sandbox_forgets).then_some(dir);
+        let sandbox = self.start_sandbox(kept, beside(http, 1), beside(http, 2)).await?;
         let handle = sandbox.handle();
         let keys = handle.keys();
         let (locus, agentmail) = (keys.locus.first().cloned(), keys.mail.first().cloned());

@@ -36,6 +36,9 @@ pub(crate) struct Up {
     outside: OutsideArgs,
     #[command(flatten)]
     workers: WorkerArgs,
+    /// Nobody looks after containers and mails.
+    #[arg(long, hide = true)]
+    without_workers: bool,
 }
 
 /// A Drip that runs in this process.
@@ -88,8 +91,10 @@ impl Up {
             app_names: config.app_names.clone(),
             scale: self.outside.sandbox_scale,
         };
-        self.workers.lifecycle(&supervisor, &place, &outside);
-        self.workers.notifier(&supervisor, &place, &outside)?;
+        if !self.without_workers {
+            self.workers.lifecycle(&supervisor, &place, &outside);
+            self.workers.notifier(&supervisor, &place, &outside)?;
+        }
         Ok(Started { address, desk, supervisor, opened, sandbox: outside.sandbox, config })
     }
 }

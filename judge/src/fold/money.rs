@@ -114,6 +114,7 @@ impl Fold {
         })?;
         let charge = event.items.as_deref().map(Charge::Items).or(event.amount.map(Charge::Amount));
         let charge = charge.ok_or_else(|| Broken::new(Rule::Form, "an amount or items", "neither"))?;
+        event.key.map_or(Ok(()), |key| self.check_own_key(key))?;
         self.totals.declines += 1;
         if let Some((source, item)) = event.item {
             self.item(commit, app, source, item)?.declined += 1;

@@ -222,7 +222,7 @@ fn upkeep_from_the_middle_is_judged_by_what_is_seen_of_it() {
         ),
         (
             &[r#"14 insert e/1 {"L":{"a":0,"n":2,"s":0,"p":0,"w":0,"o":1,"u":1700000074000000}}"#],
-            r#"0-14-1: the rule "containers" is broken for demo/cleo: expected no claim while another worker is at it, found one at 1700000014000000, worker-1 being at it until 1700000074000000 (µs since 1970)"#,
+            r#"0-14-1: the rule "containers" is broken for demo/cleo: expected no step while another worker is at it, found one at 1700000014000000, worker-1 being at it until 1700000074000000 (µs since 1970)"#,
         ),
         (
             &[r#"15 insert e/1 {"D":{"a":0,"m":1,"c":1,"l":1,"b":4999999}}"#],
@@ -276,4 +276,9 @@ fn sessions_that_ended_make_room_and_are_forgotten_then() {
     let over = r#"0-18-109: the rule "sessions" is broken for demo/cleo: expected a session that was opened, found one that is over"#;
     assert_eq!(with_many_sessions(&[&ended, &one, &two, &again]), over);
     assert!(with_many_sessions(&[&ended, &one, &two, &three]).contains("at most 100 sessions"));
+    // Forgotten, not lost: it waits again when it is paid after all, and beside the hundred.
+    let late = r#"{"U":{"a":0,"i":"m-7","s":2,"w":1,"r":5,"c":5}}"#;
+    assert_eq!(with_many_sessions(&[&ended, &one, &two, late]), "none");
+    assert!(with_many_sessions(&[&ended, &one, &two, late, late]).contains("found one that waits"));
+    assert!(with_many_sessions(&[&ended, &one, &two, &opened("m-7")]).contains("m-7 once more"));
 }

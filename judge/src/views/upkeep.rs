@@ -19,6 +19,8 @@ type Rows<K, R> = HashMap<K, R, RandomState>;
 pub(super) struct Upkeep {
     pub(super) containers: Rows<u32, Container>,
     pub(super) notices: Rows<(u32, Mail, u32), Notice>,
+    /// The epoch of the newest mail of each kind.
+    newest: Rows<(u32, Mail), u32>,
     pub(super) checkouts: Rows<(u32, Box<str>), Checkout>,
     /// Lines, in the order of the log.
     pub(super) solvency: Vec<String>,
@@ -136,9 +138,13 @@ impl Upkeep {
         }
     }
 
-    /// A mail of this kind belongs to the epoch. One that does already stays as it is.
+    /// A mail of this kind belongs to the epoch. One that does already stays as it is; the one before it is superseded
+    /// when nobody began to send it. Those before that one were then, or were begun.
     fn due(&mut self, at: Moment, account: Option<u32>, kind: Mail, epoch: u32) {
         let Some(account) = account else { return };
+        let before = self.newest.insert((account, kind), epoch).filter(|before| *before != epoch);
+        let before = before.and_then(|before| self.notices.get_mut(&(account, kind, before)));
+        before.filter(|row| row.state == "due").into_iter().for_each(|row| row.state = "superseded");
         self.notices.entry((account, kind, epoch)).or_insert_with(|| Notice::due(at));
     }
 
@@ -213,8 +219,7 @@ impl Container {
             LifecycleTold::ProjectCreated { id } => self.project = some(id),
             LifecycleTold::EnvironmentCreated { id } => self.environment = some(id),
             LifecycleTold::ServiceCreated { id, url } => (self.service, self.url) = (some(id), some(url)),
-            LifecycleTold::VariablesSet => {}
-            LifecycleTold::ScaledUp => self.deployment = None,
+            LifecycleTold::VariablesSet | LifecycleTold::ScaledUp => {}
             LifecycleTold::ScaledDown { strategy } => self.strategy = Some(strategy),
             LifecycleTold::DeploymentStarted { id } => {
                 self.deployment = some(id);

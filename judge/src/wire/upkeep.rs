@@ -19,7 +19,7 @@ numbers! {
     /// How a container stands.
     Phase {
         0 = Absent: "absent", 1 = Creating: "creating", 2 = Starting: "starting", 3 = Running: "running",
-        4 = Stopping: "stopping", 5 = Asleep: "asleep", 6 = Removing: "removing"
+        4 = Stopping: "stopping", 5 = Asleep: "asleep"
     }
 }
 numbers! {
@@ -44,7 +44,10 @@ numbers! {
 }
 numbers! {
     /// Why a session waits for a person.
-    Park { 1 = Expired: "expired", 2 = Cancelled: "cancelled", 3 = AmountDiffers: "amount_differs", 4 = Refused: "refused" }
+    Park {
+        1 = Expired: "expired", 2 = Cancelled: "cancelled", 3 = AmountDiffers: "amount_differs", 4 = Refused: "refused",
+        5 = Late: "late"
+    }
 }
 numbers! {
     /// What there is, against what it is needed for.

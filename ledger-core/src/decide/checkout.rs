@@ -53,6 +53,8 @@ pub(super) fn settle(ledger: &Ledger, command: &SettleCheckout) -> Result<Accept
         None => Err(Code::StepOutOfPlace.into()),
     };
     match &command.outcome {
+        // A person decided of it once: the same word of the provider, said again, does not decide otherwise.
+        CheckoutOutcome::Paid { .. } if checkout.parked == Some(ParkReason::Late) => Ok(Accepted::Unchanged),
         CheckoutOutcome::Paid { amount, transaction } if *amount == checkout.amount => {
             let events = deposit(ledger, command, checkout.amount, transaction.clone());
             match events {
@@ -67,6 +69,7 @@ pub(super) fn settle(ledger: &Ledger, command: &SettleCheckout) -> Result<Accept
         CheckoutOutcome::Ended(_) if checkout.parked.is_some() && !checkout.ended() => {
             Ok(Accepted::Unchanged)
         }
+        CheckoutOutcome::Ended(reason) if !reason.is_end() => Err(Code::StepOutOfPlace.into()),
         CheckoutOutcome::Ended(reason) => park(command, checkout, *reason, None),
         CheckoutOutcome::Credited(amount) => waits(&|| {
             super::check_amount(*amount)?;

@@ -1,9 +1,12 @@
 //! Every rule as data: given some steps, when a command is asked, then this is answered and this happens.
 
+mod containers;
 mod keys;
 mod levels;
+mod mails;
 mod money;
 mod precedence;
+mod sessions;
 mod sources;
 
 use crate::command::Command;

@@ -85,7 +85,14 @@ pub struct Checkout {
 impl Checkout {
     /// It ended without money, and no money was seen.
     pub fn ended(&self) -> bool {
-        matches!(self.parked, Some(ParkReason::Expired | ParkReason::Cancelled))
+        self.parked.is_some_and(ParkReason::is_end)
+    }
+}
+
+impl ParkReason {
+    /// The session ended without money; with every other reason money was seen.
+    pub(crate) fn is_end(self) -> bool {
+        matches!(self, Self::Expired | Self::Cancelled)
     }
 }
 

@@ -309,7 +309,9 @@ impl Container {
             Step::ProjectCreated { .. } => self.phase == Phase::Absent,
             Step::EnvironmentCreated { .. } => self.project.is_some() && self.environment.is_none(),
             Step::ServiceCreated { .. } => self.environment.is_some() && self.service.is_none(),
-            Step::VariablesSet | Step::ScaledUp | Step::ScaledDown { .. } => self.service.is_some(),
+            // Of the settings in force: other ones end what is under way, so whoever set older ones must claim anew.
+            Step::VariablesSet => self.service.is_some() && self.progress.is_some(),
+            Step::ScaledUp | Step::ScaledDown { .. } => self.service.is_some(),
             Step::DeploymentStarted { .. } => {
                 self.service.is_some() && (self.variables_set || self.phase == Phase::Stopping)
             }

@@ -1,5 +1,10 @@
 -- The upkeep of accounts: what workers do for them, and what there is for people to see of it.
 
+-- What an older program folded lacks rows here for all that happened before: crossings have made mails due, and openings and
+-- deposits are signals. Views are made from the log alone, so they are emptied, and the projector folds them anew from its
+-- beginning.
+TRUNCATE chain_positions, accounts, lots, journal, usage_hours, sources;
+
 -- By a person's hand: the account sleeps; its container runs without credit.
 ALTER TABLE accounts ADD COLUMN paused BOOLEAN NOT NULL DEFAULT false;
 ALTER TABLE accounts ADD COLUMN forced BOOLEAN NOT NULL DEFAULT false;

@@ -1,5 +1,15 @@
 -- The upkeep of accounts: what workers do for them, and what there is for people to see of it.
 
+-- What an older program folded lacks rows here for all that happened before: crossings have made mails due, and openings and
+-- deposits are signals. Views are made from the log alone, so they are emptied, and the projector folds them anew from its
+-- beginning.
+DELETE FROM chain_positions;
+DELETE FROM accounts;
+DELETE FROM lots;
+DELETE FROM journal;
+DELETE FROM usage_hours;
+DELETE FROM sources;
+
 -- By a person's hand: the account sleeps; its container runs without credit.
 ALTER TABLE accounts ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE accounts ADD COLUMN forced INTEGER NOT NULL DEFAULT 0;

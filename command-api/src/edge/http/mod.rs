@@ -9,6 +9,7 @@ mod docs;
 mod extract;
 mod health;
 mod journal;
+mod metrics;
 mod money;
 mod page;
 mod respond;
@@ -51,7 +52,11 @@ pub fn router(state: EdgeState) -> Router {
 /// The same; who watches is let go at `shutdown`.
 fn router_until(state: EdgeState, shutdown: CancellationToken) -> Router {
     let (router, _) = endpoints().split_for_parts();
-    let router = router.merge(webhook::router()).merge(work::router()).merge(page::router(shutdown));
+    let router = router
+        .merge(webhook::router())
+        .merge(metrics::router())
+        .merge(work::router())
+        .merge(page::router(shutdown));
     let router = router.with_state(state).merge(docs::router());
     let router = router.fallback(respond::not_found).method_not_allowed_fallback(respond::method_not_allowed);
     on_the_way(router)

@@ -89,6 +89,7 @@ impl Container {
         let number = self.steps.map_or(teller.number, |steps| steps.saturating_add(1));
         equal(Rule::Containers, "step number", &number, &teller.number)?;
         self.steps = Some(teller.number);
+        self.is_free(teller)?;
         match told {
             LifecycleTold::Claimed { operation, until, attempts } => {
                 self.claimed(account, teller, *operation, *until, *attempts)?;
@@ -122,7 +123,6 @@ impl Container {
                 format!("one for {}", operation.word())
             })?;
         }
-        self.is_free(teller)?;
         let before = self.doing.filter(|doing| doing.operation == operation);
         let waits = before.and_then(|doing| doing.retry_at).filter(|retry_at| *retry_at > teller.time);
         holds(Rule::Containers, waits.is_none(), "no attempt before its time", || {
@@ -138,10 +138,10 @@ impl Container {
         Ok(())
     }
 
-    /// Nobody else is at it.
+    /// Nobody else is at it: who is thought dead neither claims over its successor nor tells anything.
     fn is_free(&self, teller: Teller<'_>) -> Check {
         let held = self.held.as_ref().filter(|held| held.worker != teller.worker && held.until > teller.time);
-        holds(Rule::Containers, held.is_none(), "no claim while another worker is at it", || {
+        holds(Rule::Containers, held.is_none(), "no step while another worker is at it", || {
             let (worker, until) = held.map(|held| (held.worker.as_str(), held.until)).unwrap_or_default();
             format!("one at {}, {worker} being at it until {until} (µs since 1970)", teller.time)
         })
@@ -204,10 +204,11 @@ impl Container {
             LifecycleTold::Running => self.phase == Phase::Starting,
             LifecycleTold::Asleep => self.phase == Phase::Stopping,
             LifecycleTold::ProjectDeleted => self.phase != Phase::Absent,
-            LifecycleTold::VariablesSet | LifecycleTold::ScaledUp | LifecycleTold::ScaledDown { .. } => {
+            // Of the settings in force: whoever set older ones did not claim since.
+            LifecycleTold::VariablesSet => self.has_service && self.doing.is_some(),
+            LifecycleTold::ScaledUp | LifecycleTold::ScaledDown { .. } | LifecycleTold::ServiceDeleted => {
                 self.has_service
             }
-            LifecycleTold::ServiceDeleted => self.has_service,
         }
     }
 
@@ -219,13 +220,15 @@ impl Container {
         }
     }
 
-    /// What was to sleep sleeps without its service; anything else is on its way out.
+    /// What was to sleep sleeps without its service, and so does what slept; anything else is to be made again. Of a
+    /// container that is not known the event tells which.
     fn service_deleted(&mut self, phase: Phase) {
-        let sleeps = if self.known { self.phase == Phase::Stopping } else { phase == Phase::Asleep };
+        let before = if self.known { self.phase } else { phase };
         (self.has_service, self.deployed, self.has_variables) = (false, false, false);
-        match sleeps {
-            true => self.arrive(Phase::Asleep),
-            false => self.phase = Phase::Removing,
+        match before {
+            Phase::Stopping => self.arrive(Phase::Asleep),
+            Phase::Asleep => {}
+            _ => self.phase = Phase::Creating,
         }
     }
 
@@ -239,7 +242,7 @@ impl Container {
         let wake = if self.ran { Operation::Restore } else { Operation::Provision };
         match (self.phase, wanted) {
             (Phase::Absent, Wanted::Absent) => None,
-            (_, Wanted::Absent) | (Phase::Removing, _) => Some(Operation::Deprovision),
+            (_, Wanted::Absent) => Some(Operation::Deprovision),
             (Phase::Absent | Phase::Creating, Wanted::Running) => Some(Operation::Provision),
             (Phase::Running, Wanted::Running) => Some(Operation::Provision).filter(|_| !self.deployed),
             (_, Wanted::Running) => Some(wake),

@@ -6,7 +6,7 @@ use crate::fold::Account;
 use crate::violation::{Broken, Check, Rule, equal, holds};
 use crate::wire::{Level, Line, Mail, NoticeTold};
 
-/// The newest mail of each kind.
+/// The newest mail of each kind, and older ones that a worker began to send and that have not ended.
 #[derive(Debug, Default)]
 pub(super) struct Mails(Vec<Mailing>);
 
@@ -20,6 +20,8 @@ pub(super) struct Mailing {
     state: State,
     /// A worker began to send it: a provider may have taken it.
     begun: bool,
+    /// A claim told its text: all attempts send the same.
+    has_text: bool,
 }
 
 #[derive(Debug)]
@@ -43,12 +45,12 @@ pub(crate) fn mail_of(line: Line) -> Mail {
 }
 
 impl Mails {
-    /// A mail of this kind belongs to the epoch from now on. One that belongs to it already stays as it is.
+    /// A mail of this kind belongs to the epoch from now on. One that belongs to it already stays as it is; an older one
+    /// that nobody began to send is not sent any more.
     pub(super) fn due(&mut self, kind: Mail, epoch: u32) {
-        let here = self.0.iter().any(|mail| (mail.kind, mail.epoch) == (kind, epoch));
-        if !here {
-            self.0.retain(|mail| mail.kind != kind);
-            self.0.push(Mailing { kind, epoch, steps: Some(0), state: State::Due, begun: false });
+        if self.place(kind, epoch).is_none() {
+            self.0.retain(|mail| mail.kind != kind || mail.is_under_way());
+            self.0.push(Mailing::new(kind, epoch, Some(0)));
         }
     }
 
@@ -57,27 +59,55 @@ impl Mails {
         self.0.iter().any(|mail| mail.kind == Mail::Paused)
     }
 
-    /// The mail of a kind, which must belong to this epoch. Of an account that is not known it may be met here.
-    pub(super) fn newest(&mut self, kind: Mail, epoch: u32, known: bool) -> Result<&mut Mailing, Broken> {
-        let place = self.0.iter().position(|mail| mail.kind == kind);
-        let place = match place {
+    /// The mail of a kind and an epoch. Of an account that is not known it may be met here.
+    pub(super) fn of(&mut self, kind: Mail, epoch: u32, known: bool) -> Result<&mut Mailing, Broken> {
+        let place = match self.place(kind, epoch) {
             None if !known => {
-                self.0.push(Mailing { kind, epoch, steps: None, state: State::Due, begun: true });
+                self.0.push(Mailing { begun: true, ..Mailing::new(kind, epoch, None) });
                 self.0.len() - 1
             }
-            Some(place) if self.0[place].epoch == epoch => place,
-            other => {
-                let due =
-                    other.map_or("none".to_owned(), |place| format!("that of epoch {}", self.0[place].epoch));
-                let expected = format!("of the mails {} {due}", kind.word());
-                return Err(Broken::new(Rule::Mails, expected, format!("one of epoch {epoch}")));
-            }
+            None => return Err(self.none_of(kind, epoch)),
+            Some(place) => place,
         };
         Ok(&mut self.0[place])
+    }
+
+    /// One that ended makes room for a newer one of its kind.
+    pub(super) fn forget_ended(&mut self, kind: Mail) {
+        let newest = self.0.iter().filter(|mail| mail.kind == kind).map(|mail| mail.epoch).max();
+        self.0.retain(|mail| mail.kind != kind || Some(mail.epoch) == newest || mail.is_under_way());
+    }
+
+    fn place(&self, kind: Mail, epoch: u32) -> Option<usize> {
+        self.0.iter().position(|mail| (mail.kind, mail.epoch) == (kind, epoch))
+    }
+
+    fn none_of(&self, kind: Mail, epoch: u32) -> Broken {
+        let epochs = self.0.iter().filter(|mail| mail.kind == kind).map(|mail| mail.epoch.to_string());
+        let epochs: Vec<String> = epochs.collect();
+        let due = match &epochs[..] {
+            [] => "none".to_owned(),
+            [epoch] => format!("that of epoch {epoch}"),
+            several => format!("those of epochs {}", several.join(" and ")),
+        };
+        Broken::new(
+            Rule::Mails,
+            format!("of the mails {} {due}", kind.word()),
+            format!("one of epoch {epoch}"),
+        )
     }
 }
 
 impl Mailing {
+    fn new(kind: Mail, epoch: u32, steps: Option<u32>) -> Self {
+        Self { kind, epoch, steps, state: State::Due, begun: false, has_text: false }
+    }
+
+    /// A worker began to send it, and it has not ended: a provider may have taken it, so it is seen to its end.
+    fn is_under_way(&self) -> bool {
+        self.begun && !matches!(self.state, State::Ended(_))
+    }
+
     /// The next step.
     pub(super) fn step(
         &mut self,
@@ -92,8 +122,13 @@ impl Mailing {
         }
         let number = self.steps.map_or(teller.number, |steps| steps.saturating_add(1));
         equal(Rule::Mails, "step number", &number, &teller.number)?;
+        self.is_its_teller(teller, told)?;
         match told {
-            NoticeTold::Claimed { until, .. } => self.may_claim(account, container, teller, *until)?,
+            NoticeTold::Claimed { until, has_mail } => {
+                self.may_claim(account, container, teller, *until)?;
+                let told_anew = *has_mail && self.has_text;
+                holds(Rule::Mails, !told_anew, "one text of a mail", || "another one".to_owned())?;
+            }
             NoticeTold::Sent { .. } | NoticeTold::Failed { .. } => self.is_sending()?,
             NoticeTold::Superseded => self.is_over(account)?,
             NoticeTold::Abandoned { .. } => {}
@@ -105,8 +140,8 @@ impl Mailing {
 
     fn take(&mut self, teller: Teller<'_>, told: &NoticeTold<'_>) {
         self.state = match told {
-            NoticeTold::Claimed { until, .. } => {
-                self.begun = true;
+            NoticeTold::Claimed { until, has_mail } => {
+                (self.begun, self.has_text) = (true, self.has_text || *has_mail);
                 State::Sending { worker: teller.worker.to_owned(), until: *until }
             }
             NoticeTold::Sent { .. } => State::Ended("sent"),
@@ -114,6 +149,15 @@ impl Mailing {
             NoticeTold::Abandoned { .. } => State::Ended("abandoned"),
             NoticeTold::Superseded => State::Ended("superseded"),
         };
+    }
+
+    /// What became of an attempt is told by whoever made it.
+    fn is_its_teller(&self, teller: Teller<'_>, told: &NoticeTold<'_>) -> Check {
+        let State::Sending { worker, .. } = &self.state else { return Ok(()) };
+        let its = worker == teller.worker || matches!(told, NoticeTold::Claimed { .. });
+        holds(Rule::Mails, its, format_args!("what became of the attempt of {worker}"), || {
+            format!("the word of {}", teller.worker)
+        })
     }
 
     /// One worker at a time, not before its time, and nothing that is not true any more, or not yet.

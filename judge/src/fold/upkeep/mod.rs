@@ -107,8 +107,10 @@ impl Fold {
         let account = &self.accounts[number as usize];
         let Upkeep { container, mails, .. } = self.upkeep.entry(number).or_default();
         let teller = Teller { worker: text(commit, event.worker)?, number: event.number, time: at.time };
-        let mail = mails.newest(event.kind, event.epoch, account.known)?;
-        mail.step(account, container.as_ref(), teller, &told)
+        let mail = mails.of(event.kind, event.epoch, account.known)?;
+        mail.step(account, container.as_ref(), teller, &told)?;
+        mails.forget_ended(event.kind);
+        Ok(())
     }
 
     pub(super) fn checkout_stepped(

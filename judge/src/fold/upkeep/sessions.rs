@@ -1,10 +1,10 @@
 //! Checkout sessions: money comes in by one only where the log opened it, once, and as much as it asked for.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 
 use crate::fold::Fold;
-use crate::fold::account::BALANCE_MAX;
+use crate::fold::account::AMOUNT_MAX;
 use crate::fold::events::check_amount;
 use crate::violation::{Broken, Check, Rule, holds};
 use crate::wire::{CheckoutStep, CheckoutStepped, CheckoutTold, Key, MoneyIn, Park};
@@ -33,8 +33,15 @@ impl fmt::Display for Brought {
 pub(super) struct Sessions {
     /// Those that may still bring money, the oldest first.
     open: Vec<Session>,
-    /// Those that can not any more: paid, dismissed or forgotten.
-    gone: HashSet<Box<str>>,
+    /// Those that do not wait any more: none of them is opened again, and one that was not paid may still be.
+    gone: HashMap<Box<str>, End>,
+}
+
+/// Why a session does not wait any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Paid,
+    DismissedOrForgotten,
 }
 
 /// A session that may still bring money.
@@ -63,15 +70,12 @@ impl Fold {
         }
     }
 
-    /// Such a key is no caller's.
+    /// Keys that begin with `$` are no caller's: there is none but that of the deposit of a session.
     pub(in crate::fold) fn check_own_key(&self, key: Key<'_>) -> Check {
-        let own = matches!(key, Key::Text(text) if text.starts_with(OWN_KEY));
-        holds(
-            Rule::Sessions,
-            !own || self.brought.is_some(),
-            "the key of a session to be of a deposit",
-            || format!("another event with the key {:?}", key.to_string()),
-        )
+        let own = matches!(key, Key::Text(text) if text.starts_with('$'));
+        holds(Rule::Keys, !own || self.brought.is_some(), "a key that a caller may choose", || {
+            format!("the key {:?}, which is the ledger's own", key.to_string())
+        })
     }
 
     /// What a session brought: the deposit stands right before it, and is its own.
@@ -108,19 +112,20 @@ impl Sessions {
         match told {
             CheckoutTold::Opened { amount, .. } => self.opened(name, *amount),
             CheckoutTold::Paid { .. } => {
-                let session = self.take(known, name)?;
+                let session = self.take(known, name, End::Paid)?;
                 session.paid(brought.unwrap_or_default())
             }
+            CheckoutTold::Parked { reason: Park::Late, paid } => self.late(known, name, *paid),
             CheckoutTold::Parked { reason, paid } => {
                 let place = self.place(known, name)?;
                 self.open[place].park(*reason, *paid)
             }
-            CheckoutTold::Dismissed => self.take(known, name).map(drop),
+            CheckoutTold::Dismissed => self.take(known, name, End::DismissedOrForgotten)?.dismissed(),
         }
     }
 
     fn opened(&mut self, name: &str, amount: i64) -> Check {
-        let seen = self.gone.contains(name) || self.open.iter().any(|session| &*session.name == name);
+        let seen = self.gone.contains_key(name) || self.open.iter().any(|session| &*session.name == name);
         holds(Rule::Sessions, !seen, "a session that is new", || format!("{name} once more"))?;
         check_amount(amount, 1)?;
         let waiting = self.open.iter().filter(|session| !session.ended()).count();
@@ -131,26 +136,41 @@ impl Sessions {
         Ok(())
     }
 
-    /// The oldest that ended without money are forgotten: they can not be paid any more.
+    /// It was paid although it does not wait any more: from here on it waits for a person.
+    fn late(&mut self, known: bool, name: &str, paid: Option<i64>) -> Check {
+        check_paid(paid)?;
+        let end = self.gone.get(name).copied();
+        let waits = self.open.iter().any(|session| &*session.name == name);
+        let is_late = end == Some(End::DismissedOrForgotten) || (!known && end.is_none() && !waits);
+        holds(Rule::Sessions, is_late, "a session that does not wait any more, and was never paid", || {
+            let found = if waits { "one that waits" } else { "one that was never opened" };
+            end.map_or(found, |_| "one that was paid").to_owned()
+        })?;
+        self.gone.remove(name);
+        self.open.push(Session { name: name.into(), amount: paid, parked: Some(Park::Late) });
+        Ok(())
+    }
+
+    /// The oldest that ended without money are forgotten: no money is expected for them any more.
     fn make_room(&mut self) {
         while self.open.len() > WAITING_MAX
             && let Some(place) = self.open.iter().position(Session::ended)
         {
-            self.gone.insert(self.open.remove(place).name);
+            self.gone.insert(self.open.remove(place).name, End::DismissedOrForgotten);
         }
     }
 
-    fn take(&mut self, known: bool, name: &str) -> Result<Session, Broken> {
+    fn take(&mut self, known: bool, name: &str, end: End) -> Result<Session, Broken> {
         let place = self.place(known, name)?;
         let session = self.open.remove(place);
-        self.gone.insert(session.name.clone());
+        self.gone.insert(session.name.clone(), end);
         Ok(session)
     }
 
     /// Where a session stands that may still bring money. Of an account that is not known it may be met here.
     fn place(&mut self, known: bool, name: &str) -> Result<usize, Broken> {
         let place = self.open.iter().position(|session| &*session.name == name);
-        let gone = self.gone.contains(name);
+        let gone = self.gone.contains_key(name);
         if place.is_none() && !known && !gone {
             self.open.push(Session { name: name.into(), amount: None, parked: None });
             return Ok(self.open.len() - 1);
@@ -169,10 +189,23 @@ impl Session {
         })
     }
 
+    /// A person decides only of what waits for one: what may still be paid would be paid for nothing.
+    fn dismissed(&self) -> Check {
+        let waits = self.parked.is_some() || self.amount.is_none();
+        holds(Rule::Sessions, waits, "a session that waits for a person", || {
+            "one that may be paid".to_owned()
+        })
+    }
+
     /// It waits for a person. Where money was seen, that is not taken back.
     fn park(&mut self, reason: Park, paid: Option<i64>) -> Check {
-        let told = paid.is_none_or(|paid| (0..=BALANCE_MAX).contains(&paid));
-        holds(Rule::Form, told, "an amount of 0 to 10^18 credits", || paid.unwrap_or_default().to_string())?;
+        check_paid(paid)?;
+        holds(
+            Rule::Sessions,
+            self.parked != Some(Park::Late),
+            "a session that was paid late to wait for a person",
+            || format!("it {}", reason.word()),
+        )?;
         let seen = self.parked.filter(|_| !self.ended());
         let forgets = seen.is_some() && matches!(reason, Park::Expired | Park::Cancelled);
         holds(Rule::Sessions, !forgets, "a session that money came for to wait for a person", || {
@@ -183,6 +216,12 @@ impl Session {
         self.parked = Some(reason);
         Ok(())
     }
+}
+
+/// What a provider says was paid is told as far as it can be.
+fn check_paid(paid: Option<i64>) -> Check {
+    let told = paid.is_none_or(|paid| (0..=AMOUNT_MAX).contains(&paid));
+    holds(Rule::Form, told, "an amount of 0 to 10^15 credits", || paid.unwrap_or_default().to_string())
 }
 
 /// What a session asks for.

@@ -34,6 +34,8 @@ pub(super) fn account_line(row: &AccountRow) -> String {
         row.last.partition.0,
         row.last.sequence,
         row.last.index,
+        row.paused,
+        row.forced,
     ])
     .to_string()
 }

@@ -1,0 +1,330 @@
+//! `drip bench upkeep`: how soon a container sleeps after the debit that took the last credit, how soon it runs after
+//! money came, and how long a sweep over many accounts takes.
+//!
+//! A Drip of its own with its sandbox is started as users start it, and asked as users ask it. All times are those of its
+//! own log, in microseconds: a step is written down after the provider has accepted it, so that what is told here is a
+//! little more than the time to the accepted call.
+
+use std::collections::HashMap;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use chrono::{DateTime, Utc};
+use drip_client::{Amount, Client, ContainerSettings, Debit, LogLine, MoneyIn, OpenAccount};
+use futures::StreamExt as _;
+use tokio::process::{Child, Command};
+
+use super::say;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// How fast the time of the sandbox runs.
+const SCALE: u32 = 60;
+/// How many requests are under way while accounts are made.
+const AT_ONCE: usize = 64;
+
+/// From a debit that takes the last credit to the sleeping container, from money to the running one, and a sweep.
+#[derive(Debug, clap::Args)]
+pub(crate) struct UpkeepArgs {
+    /// How many containers are put to sleep and woken.
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    crossings: u32,
+    /// How many of them a second.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    rate: u32,
+    /// Other debits a second meanwhile.
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    load: u32,
+    /// How many accounts are swept.
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    swept: u32,
+    /// How many of them need work.
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    needy: u32,
+}
+
+/// A Drip with its sandbox.
+struct Running {
+    child: Child,
+    client: Client,
+}
+
+impl UpkeepArgs {
+    pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
+        let folder = std::env::temp_dir().join(format!("drip-bench-{}", uuid::Uuid::new_v4().simple()));
+        let measured = self.measure(&folder, output).await;
+        let _ = std::fs::remove_dir_all(&folder);
+        Ok(measured?)
+    }
+
+    async fn measure(&self, folder: &std::path::Path, output: Output) -> Result<()> {
+        let (asleep, awake) = self.cross(&folder.join("crossings")).await?;
+        let swept = if self.swept > 0 { Some(self.sweep(&folder.join("sweep")).await?) } else { None };
+        let rows = [
+            ("from the crossing to the accepted call", &asleep),
+            ("from the money to the deployment", &awake.0),
+            (
+                "from the money to the running container, the provider's own time and one interval included",
+                &awake.1,
+            ),
+        ];
+        if output.json {
+            let [sleep, wake, run] = rows.map(|(_, times)| times.json());
+            let swept = swept.map(|swept| swept.as_secs_f64());
+            println_json(
+                &serde_json::json!({ "asleep": sleep, "deployed": wake, "active": run, "sweep_seconds": swept }),
+            )?;
+            return Ok(());
+        }
+        for (what, times) in rows {
+            anstream::println!("{what}: {times}");
+        }
+        if let Some(swept) = swept {
+            let (needy, all) = (self.needy, self.swept);
+            anstream::println!(
+                "a sweep over {all} accounts of which {needy} need work: {:.2} s",
+                swept.as_secs_f64()
+            );
+        }
+        Ok(())
+    }
+
+    /// Puts containers to sleep by debits, and wakes them by money.
+    async fn cross(&self, folder: &std::path::Path) -> Result<(Times, (Times, Times))> {
+        let drip = Running::start(folder, true).await?;
+        say(&format!("making {} containers …", self.crossings));
+        drip.open((0..self.crossings).map(|number| (format!("u{number}"), "0.01", true))).await?;
+        drip.open((0..100).map(|number| (format!("busy{number}"), "100000", false))).await?;
+        drip.until("container runs and answers", self.crossings, 1).await?;
+        say(&format!(
+            "{} crossings, {} a second, beside {} debits a second …",
+            self.crossings, self.rate, self.load
+        ));
+        let busy = drip.busy(self.load);
+        tokio::select! {
+            ended = busy => bail!("the load ended: {ended:?}"),
+            done = drip.at_rate(self.crossings, self.rate, async |user| drip.debit(&user, "0.01").await) => done?,
+        }
+        drip.until("container sleeps", self.crossings, 1).await?;
+        say("and as many that pay in …");
+        let busy = drip.busy(self.load);
+        tokio::select! {
+            ended = busy => bail!("the load ended: {ended:?}"),
+            done = drip.at_rate(self.crossings, self.rate, async |user| drip.pay(&user).await) => done?,
+        }
+        drip.until("container runs and answers", self.crossings, 2).await?;
+        let lines = drip.log().await?;
+        drip.stop().await?;
+        let asleep = Times::between(&lines, "balance depleted", "told to sleep");
+        let deployed = Times::between(&lines, "paid in", "deployment ");
+        let active = Times::between(&lines, "paid in", "container runs and answers");
+        Ok((asleep, (deployed, active)))
+    }
+
+    /// Opens many accounts while no worker is there, and lets the first sweep find those that need work.
+    async fn sweep(&self, folder: &std::path::Path) -> Result<Duration> {
+        let drip = Running::start(folder, false).await?;
+        say(&format!("opening {} accounts …", self.swept));
+        let needy = |number: u32| if number < self.needy { "1" } else { "0" };
+        drip.open((0..self.swept).map(|number| (format!("s{number}"), needy(number), true))).await?;
+        drip.stop().await?;
+        say("and sweeping them …");
+        let drip = Running::start(folder, true).await?;
+        let begun = Instant::now();
+        drip.until(" started", self.needy, 1).await?;
+        let swept = begun.elapsed();
+        drip.stop().await?;
+        Ok(swept)
+    }
+}
+
+impl Running {
+    async fn start(folder: &std::path::Path, workers: bool) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe().context("this program can not be found")?);
+        command.args([
+            "up",
+            "--http",
+            "127.0.0.1:0",
+            "--sandbox-forgets",
+            "--sandbox-scale",
+            &SCALE.to_string(),
+            "--data-dir",
+        ]);
+        let said = folder.with_extension("said");
+        std::fs::create_dir_all(folder)?;
+        let stderr = std::fs::File::create(&said)?;
+        command.arg(folder).stderr(stderr).stdout(Stdio::null()).kill_on_drop(true);
+        // Keys of this environment are for something real.
+        command.env_remove("LOCUS_API_KEY").env_remove("DRIP_NATS_URL").env_remove("DATABASE_URL");
+        if !workers {
+            command.arg("--without-workers");
+        }
+        let mut child = command.spawn().context("a Drip could not be started")?;
+        let url = url_of(&said, &mut child).await?;
+        let key = std::fs::read_to_string(folder.join("dev.key"))?;
+        Ok(Self { child, client: Client::new(&url, key.trim().to_owned())? })
+    }
+
+    async fn open(&self, users: impl Iterator<Item = (String, &str, bool)>) -> Result<()> {
+        let opened = users.map(async |(user, balance, container)| {
+            let mut open = OpenAccount::new(user).initial_balance(balance.parse()?);
+            if container {
+                open = open.container(ContainerSettings::new("example/agent:1"));
+            }
+            self.client.open(&open).await?;
+            anyhow::Ok(())
+        });
+        let mut opened = futures::stream::iter(opened).buffer_unordered(AT_ONCE);
+        while let Some(result) = opened.next().await {
+            result?;
+        }
+        Ok(())
+    }
+
+    async fn debit(&self, user: &str, amount: &str) -> Result<()> {
+        self.client.debit(user, &Debit::amount(amount.parse()?)).await?;
+        Ok(())
+    }
+
+    async fn pay(&self, user: &str) -> Result<()> {
+        let amount: Amount = "1".parse()?;
+        self.client.deposit(user, &MoneyIn::new(amount, format!("paid {user}"))).await?;
+        Ok(())
+    }
+
+    /// One act a user, so many a second, whatever each takes.
+    async fn at_rate(&self, count: u32, rate: u32, act: impl AsyncFn(String) -> Result<()>) -> Result<()> {
+        let begun = tokio::time::Instant::now();
+        let acts = (0..count).map(|number| {
+            let at = begun + Duration::from_secs(1) * number / rate;
+            let done = act(format!("u{number}"));
+            async move {
+                tokio::time::sleep_until(at).await;
+                done.await
+            }
+        });
+        futures::future::try_join_all(acts).await.map(drop)
+    }
+
+    /// Debits of other accounts, so many a second, until it is dropped.
+    async fn busy(&self, rate: u32) -> Result<()> {
+        if rate == 0 {
+            std::future::pending::<()>().await;
+        }
+        let begun = tokio::time::Instant::now();
+        let debits = futures::stream::iter(0_u32..).map(async |number| {
+            tokio::time::sleep_until(begun + Duration::from_secs(1) / rate * number).await;
+            self.debit(&format!("busy{}", number % 100), "0.000001").await
+        });
+        let mut debits = std::pin::pin!(debits.buffer_unordered(256));
+        while let Some(result) = debits.next().await {
+            result?;
+        }
+        Ok(())
+    }
+
+    /// Waits until so many users have had a line of this kind so often.
+    async fn until(&self, message: &str, users: u32, times: u32) -> Result<()> {
+        let end = Instant::now() + Duration::from_secs(300);
+        loop {
+            let lines = self.log().await?;
+            let found = lines.iter().filter(|line| line.message.contains(message)).count();
+            if found >= users as usize * times as usize {
+                return Ok(());
+            }
+            if Instant::now() > end {
+                bail!("only {found} of {users} accounts came to \"{message}\"");
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// The whole agent log.
+    async fn log(&self) -> Result<Vec<LogLine>> {
+        let (mut lines, mut after) = (Vec::new(), FIRST.to_owned());
+        loop {
+            let page = self.client.log(Some(&after), Some(1_000)).await?;
+            if page.data.is_empty() {
+                return Ok(lines);
+            }
+            lines.extend(page.data);
+            after = page.last_id;
+        }
+    }
+
+    async fn stop(mut self) -> Result<()> {
+        let id = self.child.id().context("the Drip runs")?;
+        let kill = Command::new("kill").arg(id.to_string()).status().await?;
+        if !kill.success() {
+            bail!("the Drip could not be asked to stop");
+        }
+        self.child.wait().await?;
+        Ok(())
+    }
+}
+
+/// The place before all lines: `1l:{}` in hex, as the API gives it out where there is nothing yet.
+const FIRST: &str = "316c3a7b7d";
+
+/// Where a Drip that starts says that it is.
+async fn url_of(said: &std::path::Path, child: &mut Child) -> Result<String> {
+    loop {
+        let text = std::fs::read_to_string(said)?;
+        let rest = text.lines().find_map(|line| line.trim_start().strip_prefix("http "));
+        if let Some(url) = rest.and_then(|rest| rest.split_whitespace().next()) {
+            return Ok(url.to_owned());
+        }
+        if child.try_wait()?.is_some() {
+            bail!("the Drip ended at its start: {text}");
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Times of many accounts.
+struct Times(Vec<Duration>);
+
+impl Times {
+    /// From the last line of one kind to the first of another behind it.
+    fn between(lines: &[LogLine], from: &str, to: &str) -> Self {
+        let mut begun: HashMap<&str, DateTime<Utc>> = HashMap::new();
+        let mut times = Vec::new();
+        for line in lines {
+            let Some(user) = line.user_id.as_deref() else { continue };
+            if line.message.contains(from) {
+                begun.insert(user, line.at);
+            } else if line.message.contains(to)
+                && let Some(at) = begun.remove(user)
+            {
+                times.push((line.at - at).to_std().unwrap_or_default());
+            }
+        }
+        times.sort_unstable();
+        Self(times)
+    }
+
+    fn at(&self, percent: usize) -> Duration {
+        self.0
+            .get((self.0.len() * percent / 100).min(self.0.len().saturating_sub(1)))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let micros = |percent| u64::try_from(self.at(percent).as_micros()).unwrap_or(u64::MAX);
+        serde_json::json!({ "count": self.0.len(), "p50_us": micros(50), "p99_us": micros(99) })
+    }
+}
+
+impl std::fmt::Display for Times {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (half, most) = (self.at(50), self.at(99));
+        write!(f, "p50 {half:.1?}, p99 {most:.1?}, of {}", self.0.len())
+    }
+}
+
+fn println_json(value: &serde_json::Value) -> Result<()> {
+    anstream::println!("{}", serde_json::to_string(value)?);
+    Ok(())
+}
