@@ -120,6 +120,9 @@ fn each_rule_complains_of_what_breaks_it() {
     assert_eq!(workspace("x", &right), [""; 0]);
     assert_eq!(machine_folders("x", &format!("a\nsee {}main", ["/wo", "rk/"].concat())).len(), 1);
     assert_eq!(machine_folders("x", "network/work, homework/workshop"), [""; 0]);
+    let doors =
+        ["`POST /wo", "rk/claims`, http://drip/v1/wo", "rk/due, \"POST\", \"/wo", "rk/solvency\""].concat();
+    assert_eq!(machine_folders("x", &doors), [""; 0]);
     assert_eq!(
         wall_time("x", "let t =\n    SystemTime::now();"),
         ["x:2 reads wall time: use service_kit::clock"]
@@ -153,7 +156,11 @@ fn machine_folders(path: &str, text: &str) -> Vec<String> {
     // In pieces, because this file is held to the rule too.
     let words = [["/ho", "me/"], ["/ro", "ot/"], ["/Us", "ers/"], ["/wo", "rk/"]];
     let words = words.map(|pieces| pieces.concat());
-    let found = |line: &str| words.iter().find(|word| line.contains(word.as_str())).cloned();
+    // What workers ask Drip for is an address, no folder.
+    let doors =
+        ["/v1", "POST ", "GET ", "\"POST\", \"", "\"GET\", \""].map(|before| format!("{before}{}", words[3]));
+    let bare = |line: &str| doors.iter().fold(line.to_owned(), |line, door| line.replace(door, ""));
+    let found = |line: &str| words.iter().find(|word| bare(line).contains(word.as_str())).cloned();
     let lines = text.lines().enumerate().filter_map(|(index, line)| Some((index + 1, found(line)?)));
     lines.map(|(line, word)| format!("{path}:{line} says \"{word}\"")).collect()
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod commands;
+mod demo;
 mod failure;
 mod output;
 mod server;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use commands::{account, checkout, container, debit, import, journal, log, notices, wallet};
+use commands::{account, checkout, container, debit, health, import, journal, log, notices, wallet};
 use failure::{Exit, Failure};
 use output::Output;
 
@@ -34,6 +35,7 @@ struct Cli {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Demo(demo::Demo),
     Up(server::up::Up),
     Run(server::roles::Run),
     Init(server::init::Init),
@@ -42,6 +44,7 @@ enum Command {
     Verify(server::verify::Verify),
     Replay(server::replay::Replay),
     Anchors(server::anchors::Anchors),
+    Health(health::HealthArgs),
     Account(account::AccountArgs),
     Show(account::ShowArgs),
     Debit(debit::DebitArgs),
@@ -61,6 +64,7 @@ enum Command {
 impl Command {
     async fn run(self, output: Output) -> Result<Exit, Failure> {
         match self {
+            Self::Demo(args) => Box::pin(args.run(output)).await,
             Self::Up(args) => serve(args.run()).await,
             Self::Run(args) => serve(args.run()).await,
             Self::Init(args) => serve(args.run()).await,
@@ -75,6 +79,7 @@ impl Command {
                 Box::pin(args.run(output)).await
             }
             Self::Anchors(args) => args.run(output).await,
+            Self::Health(args) => args.run(output).await,
             Self::Account(args) => args.run(output).await,
             Self::Show(args) => args.run(output).await,
             Self::Debit(args) => args.run(output).await,

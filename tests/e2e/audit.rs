@@ -56,6 +56,8 @@ impl Ledger {
         self.heads.insert(partition.to_owned(), position.to_owned());
         let amount = match text(event, "event") {
             "genesis" | "term_opened" | "policy_set" | "source_marked" => return,
+            // What workers tell moves no money, and is in no journal.
+            "lifecycle_stepped" | "notice_stepped" | "checkout_stepped" | "solvency_checked" => return,
             "account_opened" => credits(&event["initial_balance"]),
             "granted" | "deposited" => credits(&event["amount"]),
             "debited" => -credits(&event["charged"]),

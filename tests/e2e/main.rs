@@ -24,6 +24,8 @@ mod command_line;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod faults_at_start;
 #[cfg(test)]
 mod garbage;

@@ -5,6 +5,7 @@ pub(crate) mod checkout;
 mod connect;
 pub(crate) mod container;
 pub(crate) mod debit;
+pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod journal;
 pub(crate) mod log;

@@ -10,7 +10,7 @@ use command_api::checkouts::{CheckoutConfig, Checkouts};
 use lifecycle_worker::{BuildWithLocus, Containers, Wallet};
 use locus::webhook::OtherHeaders;
 use locus::{Build, LocusKey, Mail, MailKey, Pay, Secret, Timing, build, mail, pay};
-use locus_sandbox::{Config as SandboxConfig, Funds, Sandbox};
+use locus_sandbox::{Config as SandboxConfig, Funds, Handle, Sandbox};
 use notifier::Transport;
 use service_kit::Supervisor;
 
@@ -74,11 +74,11 @@ pub(crate) struct Outside {
     pub(crate) sandbox: Option<SandboxSeen>,
 }
 
-/// Where people see the sandbox.
+/// The sandbox in this process.
 #[derive(Debug, Clone)]
 pub(crate) struct SandboxSeen {
-    /// Its page.
-    pub(crate) control_url: String,
+    /// Tells what was done there, and takes orders.
+    pub(crate) handle: Handle,
 }
 
 impl OutsideArgs {
@@ -144,7 +144,7 @@ impl OutsideArgs {
             agentmail_inbox: Some("drip@agentmail.to".to_owned()),
             ..self.clone()
         };
-        let seen = SandboxSeen { control_url: handle.control_url() };
+        let seen = SandboxSeen { handle };
         let token = supervisor.token();
         supervisor.spawn("sandbox", sandbox.run(async move { token.cancelled().await }));
         Ok(Outside { sandbox: Some(seen), ..args.connect()? })
@@ -156,12 +156,11 @@ impl OutsideArgs {
         listen: SocketAddr,
         control: SocketAddr,
     ) -> Result<Sandbox> {
-        let usdc = |units: i64| ledger_core::Usdc::from_credits(units * 1_000_000);
         let config = SandboxConfig {
             listen,
             control,
             scale: self.sandbox_scale.max(1),
-            funds: Funds { usdc: usdc(1_000), build_credits: usdc(100), ..Funds::default() },
+            funds: plenty(),
             state_file: dir.map(|dir| dir.join("sandbox.json")),
             ..SandboxConfig::default()
         };
@@ -221,15 +220,7 @@ pub(crate) struct SandboxArgs {
 impl SandboxArgs {
     pub(crate) async fn run(self) -> Result<()> {
         let supervisor = super::roles::supervisor();
-        let config = SandboxConfig {
-            listen: self.listen,
-            control: self.control,
-            scale: self.scale.max(1),
-            public_url: self.public_url,
-            state_file: self.state_file,
-            ..SandboxConfig::default()
-        };
-        let sandbox = Sandbox::start(config).await.context("the sandbox can not be started")?;
+        let sandbox = Sandbox::start(self.config()).await.context("the sandbox can not be started")?;
         let handle = sandbox.handle();
         let (keys, shown) = (handle.keys(), |list: &[String]| list.join(", "));
         anstream::eprintln!(
@@ -246,6 +237,25 @@ impl SandboxArgs {
         supervisor.spawn("sandbox", sandbox.run(async move { token.cancelled().await }));
         Ok(supervisor.run_until_stopped().await?)
     }
+
+    fn config(self) -> SandboxConfig {
+        SandboxConfig {
+            listen: self.listen,
+            control: self.control,
+            scale: self.scale.max(1),
+            public_url: self.public_url,
+            state_file: self.state_file,
+            funds: plenty(),
+            ..SandboxConfig::default()
+        }
+    }
+}
+
+/// What a sandbox has that somebody tries Drip with: enough for hundreds of containers, where a sandbox of tests runs short
+/// at the fifth.
+fn plenty() -> Funds {
+    let usdc = |units: i64| ledger_core::Usdc::from_credits(units * 1_000_000);
+    Funds { usdc: usdc(1_000), build_credits: usdc(100), ..Funds::default() }
 }
 
 /// So many ports further; a free one beside a free one.
@@ -263,4 +273,17 @@ fn scaled(config: CheckoutConfig, scale: u32) -> CheckoutConfig {
     let scale = scale.max(1);
     let shorter = |duration: Duration| duration / scale;
     CheckoutConfig { young_every: shorter(config.young_every), every: shorter(config.every), ..config }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sandbox_by_itself_has_money_for_as_many_containers_as_that_of_drip_up() {
+        let any = SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));
+        let args = SandboxArgs { listen: any, control: any, scale: 1, public_url: None, state_file: None };
+        let Funds { build_credits, service_price, .. } = args.config().funds;
+        assert!(build_credits.credits() / service_price.credits() >= 100);
+    }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Result;
+use command_api::desk::Desk;
 use command_api::edge::House;
 use command_api::edge::auth::{ApiKeyConfig, Keyring};
 use ledger_core::AppId;
@@ -15,14 +16,14 @@ use super::config::{self, Config, dev_key_file};
 use super::engines;
 use super::house::{self, SecretArgs};
 use super::outside::{Outside, OutsideArgs, SandboxSeen};
-use super::roles::{self, HttpArgs, WriterArgs};
+use super::roles::{self, HttpArgs, Opened, WriterArgs};
 use super::workers::{self, WorkerArgs};
 
 /// Start Drip: every role in this process, on the embedded engines unless told otherwise.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Up {
     #[command(flatten)]
-    engines: EngineArgs,
+    pub(crate) engines: EngineArgs,
     #[command(flatten)]
     create: CreateArgs,
     #[command(flatten)]
@@ -40,8 +41,31 @@ pub(crate) struct Up {
     without_workers: bool,
 }
 
+/// A Drip that runs in this process.
+pub(crate) struct Started {
+    /// Where HTTP is served.
+    pub(crate) address: SocketAddr,
+    /// Who takes commands, once the log is replayed.
+    pub(crate) desk: Desk,
+    /// Runs all tasks, and stops them.
+    pub(crate) supervisor: Supervisor,
+    /// To be closed behind the tasks: see [`roles::run_until_stopped`].
+    pub(crate) opened: Opened,
+    /// The sandbox of the outside services, where there are no keys for them.
+    pub(crate) sandbox: Option<SandboxSeen>,
+    config: Config,
+}
+
 impl Up {
     pub(crate) async fn run(self) -> Result<()> {
+        let Started { address, desk, supervisor, opened, sandbox, config } = self.start().await?;
+        let greeting = greeting(&self.engines, &config, address, sandbox.as_ref());
+        supervisor.spawn_job("greeting", greet(desk, greeting));
+        Ok(roles::run_until_stopped(supervisor, opened).await?)
+    }
+
+    /// Starts every role. Commands are taken when the desk is ready.
+    pub(crate) async fn start(&self) -> Result<Started> {
         let listener = roles::bind(self.http.http).await?;
         let address = listener.local_addr()?;
         engines::create(&self.engines, &self.create).await?;
@@ -71,9 +95,7 @@ impl Up {
             self.workers.lifecycle(&supervisor, &place, &outside);
             self.workers.notifier(&supervisor, &place, &outside)?;
         }
-        let greeting = greeting(&self.engines, &config, address, outside.sandbox.as_ref());
-        supervisor.spawn_job("greeting", greet(desk, greeting));
-        Ok(roles::run_until_stopped(supervisor, opened).await?)
+        Ok(Started { address, desk, supervisor, opened, sandbox: outside.sandbox, config })
     }
 }
 
@@ -108,7 +130,7 @@ fn local(address: SocketAddr) -> SocketAddr {
 }
 
 /// Says where everything is, as soon as commands are taken.
-async fn greet(desk: command_api::desk::Desk, greeting: String) -> Result<(), std::convert::Infallible> {
+async fn greet(desk: Desk, greeting: String) -> Result<(), std::convert::Infallible> {
     if desk.ready().await.is_ok() {
         anstream::eprintln!("{greeting}");
     }
@@ -135,7 +157,8 @@ fn greeting(
     text += &format!(
         "  log    {log}\n  views  {views}\n  docs   http://{address}/docs\n  page   http://{address}/\n"
     );
-    if let Some(SandboxSeen { control_url }) = sandbox {
+    if let Some(SandboxSeen { handle }) = sandbox {
+        let control_url = handle.control_url();
         text += &format!(
             "\nThere is no LOCUS_API_KEY: containers, mails and payments are those of a sandbox, {control_url}\n"
         );

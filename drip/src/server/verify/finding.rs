@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::compare::Difference;
 use super::noted::Noted;
-use crate::failure::Exit;
+use crate::failure::{Exit, Failure};
 
 /// The first thing that is wrong, or why no more can be said.
 #[derive(Debug)]
@@ -137,6 +137,11 @@ impl Finding {
     /// It speaks of rows of the views.
     pub(super) fn is_of_views(&self) -> bool {
         self.details["kind"] == "difference"
+    }
+
+    /// What a command ends with that found it.
+    pub(super) fn failure(&self) -> Failure {
+        Failure::new(self.exit, self.sentence.clone()).try_this(self.way_out)
     }
 
     /// It ended the reading; else all of the log was read.

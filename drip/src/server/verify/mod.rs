@@ -2,8 +2,8 @@
 //!
 //! In reading order: this page (what is asked, and in which order things are done), `feed` (log and views as two
 //! streams), `beside` (the agent log, which is a third), `inspect` (the judge, fed), `compare` (rows of the views against
-//! rows of the log), `noted` (what an auditor knows from earlier), `finding` (what is wrong) and `report` (what is
-//! printed).
+//! rows of the log), `noted` (what an auditor knows from earlier), `finding` (what is wrong), `report` (what is printed)
+//! and `summary` (the same in short, for `drip demo`).
 
 mod beside;
 mod compare;
@@ -12,6 +12,7 @@ mod finding;
 mod inspect;
 mod noted;
 mod report;
+mod summary;
 
 use event_log::{Anchor, AnchorError, EventLog, ReadError, anchors};
 use judge::Position;
@@ -24,6 +25,7 @@ use self::finding::Finding;
 use self::inspect::Inspector;
 use self::noted::Noted;
 use self::report::Report;
+pub(crate) use self::summary::Checked;
 use super::args::{EngineArgs, no_partition, parse_commit};
 use super::engines;
 use crate::failure::{Exit, Failure};
@@ -52,6 +54,10 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) async fn run(self, output: Output) -> Result<Exit, Failure> {
+        Self::tell(&self.look_at_all().await?, output)
+    }
+
+    async fn look_at_all(&self) -> Result<Report, Failure> {
         let log = engines::open_log_to_read(&self.engines).await.map_err(unopened)?;
         let identity = log.identity();
         self.name_partitions_there_are(identity.partitions)?;
@@ -77,7 +83,7 @@ impl Verify {
         if report.finding.as_ref().is_none_or(Finding::is_of_views) {
             read?;
         }
-        Self::tell(&report, output)
+        Ok(report)
     }
 
     fn name_partitions_there_are(&self, partitions: u16) -> Result<(), Failure> {
@@ -135,12 +141,7 @@ impl Verify {
 
     fn tell(report: &Report, output: Output) -> Result<Exit, Failure> {
         report.print(output)?;
-        match &report.finding {
-            None => Ok(Exit::Done),
-            Some(finding) => {
-                Err(Failure::new(finding.exit, finding.sentence.clone()).try_this(finding.way_out))
-            }
-        }
+        report.finding.as_ref().map_or(Ok(Exit::Done), |finding| Err(finding.failure()))
     }
 }
 

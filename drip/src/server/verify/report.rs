@@ -99,7 +99,7 @@ impl Report {
         Ok(out.flush()?)
     }
 
-    fn result(&self) -> &'static str {
+    pub(super) fn result(&self) -> &'static str {
         match &self.finding {
             None => "nothing_wrong",
             Some(finding) if finding.exit == Exit::FoundWrong => "something_wrong",
@@ -236,7 +236,7 @@ impl Report {
     }
 
     /// The rules that were asked.
-    fn rules(&self) -> Vec<Rule> {
+    pub(super) fn rules(&self) -> Vec<Rule> {
         // From the middle only what an event itself shows can be judged.
         let always =
             [Rule::Version, Rule::Form, Rule::Chain, Rule::Time, Rule::Terms, Rule::Postings, Rule::Credit];
@@ -283,6 +283,6 @@ fn rfc3339(micros: i64) -> String {
     time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }
 
-fn usdc(credits: i128) -> String {
+pub(super) fn usdc(credits: i128) -> String {
     decimal(credits, 6)
 }
