@@ -50,7 +50,12 @@ impl Gate {
     fn fault(&self, parts: &Parts, bytes: &Bytes) -> Option<Fault> {
         let path = parts.uri.path();
         let text = format!("{path} {}", String::from_utf8_lossy(bytes));
-        self.shared.look(|turn| turn.fault_of_request(self.service, &parts.method, path, &text))
+        let fault = self.shared.look(|turn| turn.fault_of_request(self.service, &parts.method, path, &text));
+        if fault.is_some() {
+            // It has struck once more, which is to be kept.
+            self.shared.turn(|_| ());
+        }
+        fault
     }
 
     /// The answer to a request that does not get through.

@@ -27,11 +27,12 @@ async fn a_day_is_right_and_is_still_right_after_a_restart_and_a_replay(engines:
         two_begin_alike(&lab),
         one_leaves(&lab),
     );
-    let before = deeds(&lab).await;
+    let (before, stood) = (deeds(&lab).await, accounts(&lab).await);
     let mut replay = program();
     replay.arg("replay").args(lab.drip.log_flags());
     said(replay).await.expect(0);
     lab.restart().await;
+    assert_eq!(accounts(&lab).await, stood);
     // Whoever works now has seen all that there is to see.
     let newcomer = lab.awake_user("newcomer", "1").await;
     newcomer.spend("1").await.expect(200);
@@ -49,6 +50,17 @@ async fn a_day_is_right_and_is_still_right_after_a_restart_and_a_replay(engines:
 /// What was really done, without when.
 async fn deeds(lab: &Lab) -> Vec<Value> {
     lab.record().await.iter().map(|entry| entry["effect"].clone()).collect()
+}
+
+/// Each account with its container, and its sessions.
+async fn accounts(lab: &Lab) -> Vec<Value> {
+    let mut accounts = vec![];
+    for row in lab.drip.pages("/v1/users?limit=1000").await {
+        let user = row["user_id"].as_str().expect("a user has a name");
+        accounts.push(lab.drip.account(user).await.body);
+        accounts.extend(lab.drip.pages(&format!("/v1/users/{user}/checkout-sessions")).await);
+    }
+    accounts
 }
 
 async fn one_spends_all_and_is_told(lab: &Lab) {

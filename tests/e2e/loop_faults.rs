@@ -5,6 +5,7 @@ use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::ask::send;
 use crate::loop_lab::{Lab, wait_for};
 use crate::loop_users::{MADE, SLEPT, User, WOKE};
 use crate::stack::{Engines, on_both_engines};
@@ -20,6 +21,7 @@ async fn what_goes_wrong_outside_is_made_good(engines: Engines) {
         each_step_fails_in_each_way(&lab),
         mails_fail(&lab),
         a_deployment_never_ends(&lab),
+        settings_change_in_the_middle(&lab),
     );
     lab.check().await;
 }
@@ -58,26 +60,31 @@ async fn money_goes_while_it_wakes(lab: &Lab) {
     lab.fault(&of(&bert.project(), &json!({ "kind": "deployment_slow", "seconds": 60, "times": 1 }))).await;
     bert.top_up("1").await;
     bert.stands("starting").await;
-    wait_for("the deployment is under way", async || deployments(lab, &bert, "queued").await).await;
+    wait_for("the deployment is under way", async || deployed(lab, &bert, "queued").await).await;
     bert.spend("1").await.expect(200);
     bert.asleep().await;
     // The deployment has ended by now, and started nothing.
-    assert!(deployments(lab, &bert, "queued").await.is_err());
+    deployed(lab, &bert, "healthy").await.expect("it has ended");
     bert.is_told(&["paused", "paused"]).await;
     bert.has_story(&[MADE, SLEPT, WOKE, SLEPT]).await;
 }
 
-/// Whether a user has a deployment in this state.
-async fn deployments(lab: &Lab, user: &User<'_>, state: &str) -> Result<(), Value> {
+/// Whether the newest deployment of a user is in this state.
+async fn deployed(lab: &Lab, user: &User<'_>, state: &str) -> Result<(), Value> {
     let all = lab.tell(Method::GET, "/state", &json!({})).await.expect(200).body;
-    let ids = |list: &str, field: &str, wanted: &Value| -> Vec<Value> {
+    let newest = newest_deployment(&all, &user.project());
+    if newest["status"] == state { Ok(()) } else { Err(newest) }
+}
+
+fn newest_deployment(all: &Value, project: &str) -> Value {
+    let of = |list: &str, field: &str, wanted: &Value| -> Vec<Value> {
         let list = all[list].as_array().expect("a list").iter();
         list.filter(|one| one[field] == *wanted).cloned().collect()
     };
-    let project = ids("projects", "name", &json!(user.project()))[0]["id"].clone();
-    let service = ids("services", "project_id", &project)[0]["id"].clone();
-    let found = ids("deployments", "service_id", &service);
-    if found.iter().any(|one| one["status"] == state) { Ok(()) } else { Err(found.into()) }
+    let project = of("projects", "name", &json!(project))[0]["id"].clone();
+    let service = of("services", "project_id", &project)[0]["id"].clone();
+    let deployments = of("deployments", "service_id", &service);
+    deployments.into_iter().max_by_key(|one| one["version"].as_u64()).expect("it was deployed")
 }
 
 async fn one_broken_upstream_delays_nobody(lab: &Lab) {
@@ -165,4 +172,34 @@ async fn a_deployment_never_ends(lab: &Lab) {
     .await;
     fritz.awake().await;
     fritz.has_story(&["project environment service deployment deployment up "]).await;
+}
+
+/// Whatever is under way, what runs in the end is what was said last.
+async fn settings_change_in_the_middle(lab: &Lab) {
+    join_all(STEPS[2..].iter().map(|step| change_in_the_middle(lab, *step))).await;
+}
+
+async fn change_in_the_middle(lab: &Lab, (step, method, path): (&str, &str, &str)) {
+    let id = format!("changed-{step}");
+    let hold = json!({ "kind": "late_answer_ms", "ms": 1_500, "times": 1, "method": method, "path": path });
+    let fault = lab.fault(&of(&lab.project(&id), &hold)).await;
+    let user = lab.user(&id, "1").await;
+    wait_for("the step is under way", async || {
+        let faults = lab.tell(Method::GET, "/faults", &json!({})).await.expect(200).body["faults"].take();
+        let holds = faults.as_array().is_some_and(|faults| faults.iter().any(|rule| rule["id"] == fault));
+        if holds { Err(faults) } else { Ok(()) }
+    })
+    .await;
+    let other = json!({ "image": "ghcr.io/acme/bot:2", "variables": { "OTHER": "x" } });
+    let request = lab.drip.request(Method::PUT, &format!("/v1/users/{id}/container")).json(&other);
+    send(request).await.expect(200);
+    user.awake().await;
+    let all = lab.tell(Method::GET, "/state", &json!({})).await.expect(200).body;
+    let newest = newest_deployment(&all, &user.project());
+    assert!(newest["source"].to_string().contains("bot:2"), "{step}: {newest}");
+    assert_eq!(
+        (&newest["variables"]["OTHER"], &newest["variables"]["MODE"]),
+        (&json!("x"), &Value::Null),
+        "{step}"
+    );
 }

@@ -15,6 +15,8 @@ use crate::stack::{Drip, Engines, engine_flags, program};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A minute of the sandbox passes in a second, and so it is with the delays of workers.
 pub(crate) const FAST: [&str; 2] = ["--sandbox-scale", "60"];
+/// How `drip up` begins when it takes commands.
+const GREETING: &str = "Drip is up";
 /// What all processes of a lab know each other by.
 const WORKER_KEY: &str = "a key that is long enough for workers";
 
@@ -29,21 +31,28 @@ pub(crate) struct Lab {
     control: String,
     outside: Vec<String>,
     engines: Vec<String>,
-    _sandbox: Option<Process>,
+    /// Where it is a process of its own.
+    sandbox: Option<Process>,
     _nats: Option<NatsServer>,
 }
 
 impl Lab {
     /// One process with everything in it; or each role in its own, with two lifecycle-workers and two notifiers.
     pub(crate) async fn start(engines: Engines) -> Self {
+        let mut lab = Self::start_with_one_worker_each(engines).await;
+        if engines == Engines::Servers {
+            lab.start_workers();
+        }
+        lab
+    }
+
+    /// The same with one of each worker.
+    pub(crate) async fn start_with_one_worker_each(engines: Engines) -> Self {
         match engines {
             Engines::Embedded => Self::up(None, &[]).await,
             Engines::Servers => {
                 let mut lab = Self::roles().await;
-                for role in ["lifecycle-worker", "notifier"] {
-                    lab.start_worker(role);
-                    lab.start_worker(role);
-                }
+                lab.start_workers();
                 lab
             }
         }
@@ -57,8 +66,8 @@ impl Lab {
         };
         let mut drip = Drip::prepared(&["up"], &engines).with(&FAST).with(&["--sweep", "10"]).with(flags);
         drip.restart().await;
-        let (control, log) = (control_of(&drip).await, log_of(&drip).await);
-        Self { drip, others: vec![], log, control, outside: vec![], engines, _sandbox: None, _nats: nats }
+        let (control, log) = (control_of(&drip, 1).await, log_of(&drip).await);
+        Self { drip, others: vec![], log, control, outside: vec![], engines, sandbox: None, _nats: nats }
     }
 
     /// Command-api, projector and sandbox, each in a process; nobody works yet.
@@ -79,26 +88,41 @@ impl Lab {
         drip.restart().await;
         let (sandbox, log) = (Some(sandbox), log_of(&drip).await);
         let others = vec![projector];
-        let lab = Self { drip, others, log, control, outside, engines, _sandbox: sandbox, _nats: Some(nats) };
+        let lab = Self { drip, others, log, control, outside, engines, sandbox, _nats: Some(nats) };
         // A sandbox by itself begins with less than a test needs.
         lab.tell(Method::PUT, "/credits", &json!({ "credits": "100" })).await.expect(200);
         lab.tell(Method::PUT, "/balances", &json!({ "usdc": "1000" })).await.expect(200);
         lab
     }
 
-    /// Another worker in a process of its own. Its place among the others.
-    pub(crate) fn start_worker(&mut self, role: &'static str) -> usize {
+    /// One more of each worker, in processes of their own.
+    fn start_workers(&mut self) {
+        self.start_worker(&["run", "lifecycle-worker"]);
+        self.start_worker(&["run", "notifier"]);
+    }
+
+    fn start_worker(&mut self, role: &[&'static str]) {
         let url = self.drip.url();
-        let worker = Drip::prepared(
-            if role == "notifier" { &["run", "notifier"] } else { &["run", "lifecycle-worker"] },
-            &self.engines,
-        );
         let own = ["--url", &url, "--worker-key", WORKER_KEY, "--sweep", "10"];
+        let worker = Drip::prepared(role, &self.engines);
         let mut worker = worker.with(&own).with(&FAST).with(&refs(&self.outside));
         fs::create_dir(worker.data_dir()).expect("the folder is new");
         worker.spawn();
         self.others.push(worker);
-        self.others.len() - 1
+    }
+
+    /// Workers are killed without a word, and others start: processes of their own, or all of Drip, its sandbox too.
+    pub(crate) async fn kill_workers(&mut self) {
+        if self.sandbox.is_none() {
+            self.drip.kill();
+            return self.start_drip().await;
+        }
+        // The first is the projector.
+        for mut worker in self.others.split_off(1) {
+            worker.kill();
+            worker.assert_no_panic();
+        }
+        self.start_workers();
     }
 
     /// All processes of Drip end in order, and start again on what they left.
@@ -108,9 +132,15 @@ impl Lab {
         }
         self.drip.stop().await;
         self.others.iter_mut().for_each(Drip::spawn);
+        self.start_drip().await;
+    }
+
+    /// Its own sandbox may have other addresses than before.
+    async fn start_drip(&mut self) {
+        let starts = self.drip.output().matches(GREETING).count();
         self.drip.restart().await;
-        if self._sandbox.is_none() {
-            self.control = control_of(&self.drip).await;
+        if self.sandbox.is_none() {
+            self.control = control_of(&self.drip, starts + 1).await;
         }
     }
 
@@ -181,12 +211,12 @@ fn refs(flags: &[String]) -> Vec<&str> {
     flags.iter().map(String::as_str).collect()
 }
 
-/// What the newest start said of its sandbox.
-async fn control_of(drip: &Drip) -> String {
+/// What the start with this number said of its sandbox.
+async fn control_of(drip: &Drip, start: usize) -> String {
     wait_for("the greeting", async || {
         let output = drip.output();
-        let newest = output.rsplit_once("Drip is up").map(|(_, newest)| newest);
-        let control = newest.and_then(|newest| newest.split_once("those of a sandbox, "));
+        let said = output.split(GREETING).nth(start);
+        let control = said.and_then(|said| said.split_once("those of a sandbox, "));
         let control = control.and_then(|(_, control)| control.lines().next());
         control.map(|url| url.trim().trim_end_matches('/').to_owned()).ok_or_else(|| drip.log().into())
     })

@@ -30,6 +30,11 @@ impl Lab {
         User { lab: self, id: id.to_owned() }
     }
 
+    /// One that was opened before.
+    pub(crate) fn known(&self, id: &str) -> User<'_> {
+        User { lab: self, id: id.to_owned() }
+    }
+
     /// The same, and its container runs.
     pub(crate) async fn awake_user(&self, id: &str, balance: &str) -> User<'_> {
         let user = self.user(id, balance).await;

@@ -44,6 +44,8 @@ mod loop_day;
 #[cfg(test)]
 mod loop_faults;
 #[cfg(test)]
+mod loop_kills;
+#[cfg(test)]
 mod loop_lab;
 #[cfg(test)]
 mod loop_switches;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use locus_sandbox::{Config, Error, PayOptions, Sandbox, SessionStatus};
+use locus_sandbox::{Config, Error, Fault, PayOptions, Rule, Sandbox, Service, SessionStatus};
 use serde_json::json;
 
 use crate::support::{Lab, eventually, rich};
@@ -38,6 +38,22 @@ async fn changes_are_saved_while_it_runs() {
     assert!(saved().contains(&session), "before the answer was sent");
     lab.sandbox.pay_session(&session, PayOptions { at_once: true, ..PayOptions::default() }).unwrap();
     eventually("the save", || saved().contains("session_paid")).await;
+}
+
+#[tokio::test]
+async fn a_fault_that_has_struck_is_not_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sandbox.json");
+    let lab = Lab::with(Config { state_file: Some(file.clone()), ..rich() }).await;
+    let fault = Fault::LatencyMs { ms: 60_000 };
+    lab.sandbox.add_fault(Rule { times: Some(1), ..Rule::new(Service::Pay, fault) });
+    let saved = || std::fs::read_to_string(&file).unwrap();
+    eventually("the order is saved", || saved().contains("latency_ms")).await;
+    let held = reqwest::get(format!("{}/pay/balance", lab.sandbox.pay_base()));
+    tokio::select! {
+        answer = held => panic!("it is held for a minute: {answer:?}"),
+        () = eventually("that it struck is saved", || !saved().contains("latency_ms")) => {}
+    }
 }
 
 #[tokio::test]
