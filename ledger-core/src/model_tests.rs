@@ -2,6 +2,7 @@
 //! as commits gives that state again.
 
 mod model;
+mod upkeep;
 
 use std::collections::BTreeSet;
 

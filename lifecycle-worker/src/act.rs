@@ -4,12 +4,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ledger_core::upkeep::{Container, Step, Strategy};
-use ledger_core::{AccountId, Label, LogId, LongText};
+use ledger_core::upkeep::{Container, Phase, Step, Strategy};
+use ledger_core::{AccountId, Label, LogId, LongText, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::Config;
-use crate::containers::{ContainerError, Containers, DeploymentState, NewService, Scale, Service};
+use crate::containers::{
+    ContainerError, Containers, Deployment, DeploymentState, NewService, Scale, Service,
+};
+use crate::job::is_over;
 use crate::ledger::Settings;
 use crate::plan::{self, Act};
 
@@ -41,13 +44,16 @@ pub(crate) struct Actor<'a> {
     pub(crate) settings: Settings,
     /// This job has started a deployment: one that failed is its own.
     pub(crate) deployed: bool,
+    /// The newest deployment when this job set the variables.
+    pub(crate) older: Option<String>,
     /// When this job first waited for the sleep that was asked for last.
     pub(crate) waiting: Option<Instant>,
 }
 
 impl From<ContainerError> for Trouble {
     fn from(error: ContainerError) -> Self {
-        let lasting = matches!(error, ContainerError::Failed { lasting: true, .. });
+        let lasting =
+            matches!(error, ContainerError::Failed { lasting: true, .. } | ContainerError::Never { .. });
         Self { reason: error.to_string(), lasting }
     }
 }
@@ -73,14 +79,8 @@ impl Actor<'_> {
             Act::Project => self.project().await,
             Act::Environment => self.environment(container).await,
             Act::Service => self.service(container).await,
-            Act::Variables => {
-                let set = self.containers.set_variables(service, &self.settings.variables).await;
-                set.map(|()| Did::Step(Step::VariablesSet)).map_err(Ended::from)
-            }
-            Act::ScaleUp => {
-                let scaled = self.containers.scale(service, self.scale(1, 1)).await;
-                scaled.map(|()| Did::Step(Step::ScaledUp)).map_err(Ended::from)
-            }
+            Act::Variables => self.variables(service).await,
+            Act::ScaleUp => self.scale_up(service, container).await,
             Act::ScaleDown(strategy) => self.scale_down(service, strategy).await,
             Act::Deploy => self.deploy(service, container).await,
             Act::AwaitRunning => self.await_running(container).await,
@@ -94,6 +94,7 @@ impl Actor<'_> {
         match done {
             Ok(did) => Ok(did),
             Err(Ended::Trouble(trouble)) => Err(trouble),
+            Err(Ended::Never(reason)) => Err(Trouble { reason, lasting: true }),
             // Somebody took it away at the provider: that is how things stand then.
             Err(Ended::Gone) if container.service.is_some() => Ok(Did::Step(Step::ServiceDeleted)),
             Err(Ended::Gone) if container.project.is_some() => Ok(Did::Step(Step::ProjectDeleted)),
@@ -145,7 +146,44 @@ impl Actor<'_> {
         Ok(Did::Step(Step::ServiceCreated { id: self::id(&id)?, url }))
     }
 
+    /// What was deployed until now has other variables: it is not taken for this start's.
+    async fn variables(&mut self, service: &str) -> Result<Did, Ended> {
+        self.older = self.containers.newest_deployment(service).await?.map(|found| found.id);
+        self.containers.set_variables(service, &self.settings.variables).await?;
+        Ok(Did::Step(Step::VariablesSet))
+    }
+
+    /// In the middle of falling asleep there may be a deployment that was to put it to sleep: known as that, it is not
+    /// taken for the one that wakes it.
+    async fn scale_up(&self, service: &str, container: &Container) -> Result<Did, Ended> {
+        if container.phase == Phase::Stopping
+            && let Some(found) = self.untold(service, container).await?
+        {
+            return Ok(Did::Step(Step::DeploymentStarted { id: id(&found.id)? }));
+        }
+        self.containers.scale(service, self.scale(1, 1)).await?;
+        Ok(Did::Step(Step::ScaledUp))
+    }
+
+    /// The newest deployment, if the ledger does not know of it.
+    async fn untold(&self, service: &str, container: &Container) -> Result<Option<Deployment>, Ended> {
+        let known = container.deployment.as_ref().map(Label::as_str);
+        let newest = self.containers.newest_deployment(service).await?;
+        Ok(newest.filter(|found| Some(found.id.as_str()) != known))
+    }
+
+    /// What the provider never does in this way is asked for in the next.
     async fn scale_down(&mut self, service: &str, strategy: Strategy) -> Result<Did, Ended> {
+        match self.scaled_down(service, strategy).await {
+            Err(Ended::Never(reason)) => match plan::escalation(&self.config.strategies, Some(strategy)) {
+                Some(next) => Ok(Did::Instead(Act::ScaleDown(next))),
+                None => Err(Ended::Never(reason)),
+            },
+            other => other,
+        }
+    }
+
+    async fn scaled_down(&mut self, service: &str, strategy: Strategy) -> Result<Did, Ended> {
         self.waiting = None;
         match strategy {
             Strategy::MinZero => self.containers.scale(service, self.scale(0, 1)).await?,
@@ -162,12 +200,9 @@ impl Actor<'_> {
     /// A deployment that the ledger does not know of is one whose answer was lost: it is taken for this start's, unless
     /// it has failed.
     async fn deploy(&mut self, service: &str, container: &Container) -> Result<Did, Ended> {
-        let known = container.deployment.as_ref().map(Label::as_str);
-        let newest = self.containers.newest_deployment(service).await?;
-        let untold = newest
-            .filter(|found| Some(found.id.as_str()) != known)
-            .filter(|found| !matches!(found.state, DeploymentState::Failed(_)));
-        let id = match untold {
+        let untold = self.untold(service, container).await?;
+        let untold = untold.filter(|found| self.older.as_ref() != Some(&found.id));
+        let id = match untold.filter(|found| !matches!(found.state, DeploymentState::Failed(_))) {
             Some(found) => found.id,
             None => self.containers.deploy(service, &self.settings.image).await?,
         };
@@ -176,11 +211,10 @@ impl Actor<'_> {
     }
 
     async fn await_running(&self, container: &Container) -> Result<Did, Ended> {
-        let wait = Ok(Did::Wait(self.config.timing.starting));
         let Some(deployment) = &container.deployment else { return Ok(Did::Instead(Act::Deploy)) };
         match self.containers.deployment(deployment.as_str()).await {
             Ok(found) => match found.state {
-                DeploymentState::Underway => return wait,
+                DeploymentState::Underway => return self.not_yet(container),
                 DeploymentState::Healthy => {}
                 DeploymentState::Failed(reason) if self.deployed => {
                     return Err(Ended::Trouble(Trouble { reason, lasting: false }));
@@ -194,12 +228,29 @@ impl Actor<'_> {
         if self.containers.answers(url, &self.settings.health_path).await? {
             return Ok(Did::Step(Step::Running));
         }
-        wait
+        self.not_yet(container)
+    }
+
+    /// It is waited for as long as was set for it. Then people hear of that, and each later attempt that finds it no
+    /// further deploys anew.
+    fn not_yet(&self, container: &Container) -> Result<Did, Ended> {
+        let now = Timestamp(service_kit::clock::now());
+        let timing = &self.config.timing;
+        match container.progress.filter(|progress| is_over(timing, *progress, now)) {
+            None => Ok(Did::Wait(timing.starting)),
+            Some(progress) if progress.attempts > 0 && !self.deployed => Ok(Did::Instead(Act::Deploy)),
+            Some(_) => {
+                let reason = "it does not run and answer in the time that was set for it".to_owned();
+                Err(Ended::Trouble(Trouble { reason, lasting: true }))
+            }
+        }
     }
 
     async fn await_asleep(&mut self, service: &str, container: &Container) -> Result<Did, Ended> {
-        if self.containers.instances(service).await? == Some(0) {
-            return Ok(Did::Step(Step::Asleep));
+        if self.containers.instances(service).await? == Some(0)
+            && let Some(step) = self.quiet(service, container).await?
+        {
+            return Ok(Did::Step(step));
         }
         let since = *self.waiting.get_or_insert_with(Instant::now);
         let timing = &self.config.timing;
@@ -212,6 +263,20 @@ impl Actor<'_> {
         }
     }
 
+    /// Nothing runs: what is to be told of that. A deployment under way would start it again, so its end is waited for;
+    /// and one that the ledger does not know of would be taken for the next start's.
+    async fn quiet(&self, service: &str, container: &Container) -> Result<Option<Step>, Ended> {
+        if let Some(found) = self.untold(service, container).await? {
+            return Ok(Some(Step::DeploymentStarted { id: id(&found.id)? }));
+        }
+        let Some(deployment) = &container.deployment else { return Ok(Some(Step::Asleep)) };
+        let found = match self.containers.deployment(deployment.as_str()).await {
+            Err(ContainerError::Gone) => return Ok(Some(Step::Asleep)),
+            found => found?,
+        };
+        Ok((found.state != DeploymentState::Underway).then_some(Step::Asleep))
+    }
+
     async fn delete_project(&self, container: &Container) -> Result<Did, Ended> {
         let project = container.project.as_ref().map(Label::as_str).unwrap_or_default();
         self.containers.delete_project(project).await?;
@@ -222,6 +287,7 @@ impl Actor<'_> {
 /// Why a step ended without being done.
 enum Ended {
     Gone,
+    Never(String),
     Trouble(Trouble),
 }
 
@@ -229,6 +295,7 @@ impl From<ContainerError> for Ended {
     fn from(error: ContainerError) -> Self {
         match error {
             ContainerError::Gone => Self::Gone,
+            ContainerError::Never { reason } => Self::Never(reason),
             error => Self::Trouble(error.into()),
         }
     }

@@ -26,7 +26,9 @@ impl From<locus::Error> for ContainerError {
         let lasting = match error.kind() {
             ErrorKind::NotFound | ErrorKind::Gone => return Self::Gone,
             ErrorKind::Auth | ErrorKind::Policy | ErrorKind::InsufficientFunds => true,
-            ErrorKind::Invalid | ErrorKind::Rejected { .. } => true,
+            ErrorKind::Invalid | ErrorKind::Rejected { .. } => {
+                return Self::Never { reason: error.to_string() };
+            }
             _ => false,
         };
         Self::Failed { reason: error.to_string(), lasting }

@@ -10,6 +10,12 @@ pub enum ContainerError {
     /// What it is about is not there any more.
     #[error("it is not there any more")]
     Gone,
+    /// It is never done as it was asked for.
+    #[error("{reason}")]
+    Never {
+        /// What was seen, fit to be shown.
+        reason: String,
+    },
     /// Anything else. It may have been done nevertheless.
     #[error("{reason}")]
     Failed {

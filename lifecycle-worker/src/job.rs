@@ -79,6 +79,7 @@ impl Job {
         };
         let Shared { config, containers, log, .. } = &*self.shared;
         let mut again = attempts(work.container.as_ref()) > 0;
+        let in_force = work.container.as_ref().map(|container| container.settings);
         let mut actor = Actor {
             config,
             containers,
@@ -86,6 +87,7 @@ impl Job {
             account: &self.account,
             settings,
             deployed: false,
+            older: None,
             waiting: None,
         };
         let mut instead = None;
@@ -93,6 +95,10 @@ impl Job {
             let Some(container) = work.container.clone().filter(|_| work.due == Some(operation)) else {
                 return Ok(Turn::Over);
             };
+            // Others are in force by now: they come with a claim.
+            if Some(container.settings) != in_force {
+                return Ok(Turn::Over);
+            }
             let planned = || plan::next(operation, &container, &config.strategies, again);
             let act = instead.take().unwrap_or_else(planned);
             if let Some(renewed) = self.renewed(&container).await? {
@@ -159,7 +165,8 @@ fn attempts(container: Option<&Container>) -> u16 {
     container.and_then(|container| container.progress).map_or(0, |progress| progress.attempts)
 }
 
-fn is_over(timing: &Timing, progress: Progress, now: Timestamp) -> bool {
+/// The time that was set for an operation is over.
+pub(crate) fn is_over(timing: &Timing, progress: Progress, now: Timestamp) -> bool {
     now.since(progress.since) > micros(timing.deadline)
 }
 

@@ -53,9 +53,11 @@ fn towards_running(container: &Container) -> Act {
         return Act::Variables;
     }
     match container.phase {
-        Phase::Asleep | Phase::Stopping => Act::ScaleUp,
+        // Told to run before it is deployed: from then on the ledger knows that something may run, also when nobody
+        // hears of the deployment.
+        Phase::Absent | Phase::Creating | Phase::Asleep | Phase::Stopping => Act::ScaleUp,
         Phase::Starting if container.started && container.deployed => Act::AwaitRunning,
-        Phase::Absent | Phase::Creating | Phase::Starting | Phase::Running => Act::Deploy,
+        Phase::Starting | Phase::Running => Act::Deploy,
     }
 }
 
@@ -103,6 +105,7 @@ mod tests {
             Step::EnvironmentCreated { id: id("e") },
             Step::ServiceCreated { id: id("s"), url: LongText::new("http://s").unwrap() },
             Step::VariablesSet,
+            Step::ScaledUp,
             Step::DeploymentStarted { id: id("d") },
         ]
     }
@@ -110,7 +113,7 @@ mod tests {
     #[test]
     fn a_container_is_made_step_by_step_wherever_it_was_left() {
         let steps = made();
-        let acts = [Act::Project, Act::Environment, Act::Service, Act::Variables, Act::Deploy];
+        let acts = [Act::Project, Act::Environment, Act::Service, Act::Variables, Act::ScaleUp, Act::Deploy];
         for (done, act) in acts.into_iter().enumerate() {
             let found = next(Operation::Provision, &container(&steps[..done]), &Strategy::ALL, false);
             assert_eq!(found, act, "after {done} steps");

@@ -135,6 +135,21 @@ fn the_judge_finds_nothing_in_what_the_rules_made() {
     }
 }
 
+/// Of what was before the place where it begins it knows nothing, and must not take that for a broken rule.
+#[test]
+fn the_judge_finds_nothing_from_the_middle_on() {
+    for seed in 100..112 {
+        let world = World::of(0, seed, 160);
+        for begin in [3, 20, 60, 110] {
+            let commit = judge::wire::Commit::read(&world.commits[begin - 1].bytes).expect("a commit");
+            let mut fold = Fold::since(judge::fold::Chain::behind(&commit)).anywhere();
+            let mut rest = (begin as u64 + 1..).zip(&world.commits[begin..]);
+            let judged = rest.try_for_each(|(sequence, commit)| fold.commit(sequence, &commit.bytes));
+            judged.and_then(|()| fold.check_sums()).expect("the rules made this world");
+        }
+    }
+}
+
 async fn what_is_written_later_is_not_seen(place: Place) {
     let mut world = World::of(0, 31, 30);
     let store = place.open().await;

@@ -39,6 +39,17 @@ mod import_kills;
 mod keys;
 #[cfg(test)]
 mod load;
+#[cfg(test)]
+mod loop_day;
+#[cfg(test)]
+mod loop_faults;
+#[cfg(test)]
+mod loop_lab;
+#[cfg(test)]
+mod loop_switches;
+#[cfg(test)]
+mod loop_users;
+#[cfg(test)]
 mod lost_logs;
 #[cfg(test)]
 mod pages;

@@ -96,10 +96,11 @@ impl Drip {
         drip
     }
 
-    /// A role that was not started yet: `["run", "projector"]` serves no HTTP, all others do.
+    /// A role that was not started yet: `up` and the command-api serve HTTP, the others do not.
     pub(crate) fn prepared(role: &[&'static str], engines: &[String]) -> Self {
         let process = Process::new("drip", End::Kill, &std::env::temp_dir());
-        let http = (role != ["run", "projector"]).then(free_port);
+        let serves = role == ["up"] || role == ["run", "command-api"];
+        let http = serves.then(free_port);
         let client =
             reqwest::Client::builder().timeout(BOUND).build().expect("the default client can be made");
         Self { process, role: role.to_vec(), http, engines: engines.to_vec(), start_flags: vec![], client }
@@ -201,7 +202,7 @@ impl Drip {
     }
 
     pub(crate) fn url(&self) -> String {
-        let port = self.http.expect("only the projector serves no HTTP");
+        let port = self.http.expect("workers and projectors serve no HTTP");
         format!("http://127.0.0.1:{port}")
     }
 

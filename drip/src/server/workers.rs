@@ -14,6 +14,11 @@ use service_kit::Supervisor;
 
 use super::outside::Outside;
 
+/// However fast the sandbox's time runs, calls and processes are as slow as they are: a claim must outlast them.
+const CLAIM_MIN: Duration = Duration::from_secs(4);
+/// The same for telling what came of an attempt.
+const MARGIN_MIN: Duration = Duration::from_secs(1);
+
 /// How workers work.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct WorkerArgs {
@@ -52,6 +57,7 @@ impl WorkerArgs {
         let mut config = lifecycle_worker::Config::new(worker_name("lifecycle"));
         let shorter = |duration: Duration| duration / place.scale.max(1);
         config.sweep = shorter(Duration::from_secs(self.sweep.into()));
+        config.hold = shorter(config.hold).max(CLAIM_MIN);
         config.floor = self.wallet_floor;
         let timing = &mut config.timing;
         timing.starting = shorter(timing.starting);
@@ -82,6 +88,8 @@ impl WorkerArgs {
             first_pause: shorter(usual.first_pause),
             longest_pause: shorter(usual.longest_pause),
             settle: shorter(usual.settle),
+            attempt: shorter(usual.attempt).max(CLAIM_MIN),
+            margin: shorter(usual.margin).max(MARGIN_MIN),
             ..usual
         };
         let config = notifier::Config {

@@ -311,13 +311,12 @@ impl Container {
             Step::ServiceCreated { .. } => self.environment.is_some() && self.service.is_none(),
             // Of the settings in force: other ones end what is under way, so whoever set older ones must claim anew.
             Step::VariablesSet => self.service.is_some() && self.progress.is_some(),
-            Step::ScaledUp | Step::ScaledDown { .. } => self.service.is_some(),
+            Step::ScaledUp | Step::ScaledDown { .. } | Step::ServiceDeleted => self.service.is_some(),
             Step::DeploymentStarted { .. } => {
                 self.service.is_some() && (self.variables_set || self.phase == Phase::Stopping)
             }
             Step::Running => self.phase == Phase::Starting,
             Step::Asleep => self.phase == Phase::Stopping,
-            Step::ServiceDeleted => self.service.is_some(),
             Step::ProjectDeleted => self.phase != Phase::Absent,
         }
     }
@@ -383,8 +382,7 @@ impl Container {
     }
 
     fn on_project_deleted(&mut self) {
-        let Self { settings, steps, .. } = *self;
-        *self = Self { steps, ..Self::of(settings) };
+        *self = Self { steps: self.steps, ..Self::of(self.settings) };
     }
 
     fn on_failed(&mut self, attempts: u16, retry_at: Timestamp, gave_up: bool) {

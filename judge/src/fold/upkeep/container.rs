@@ -221,11 +221,11 @@ impl Container {
     }
 
     /// What was to sleep sleeps without its service, and so does what slept; anything else is to be made again. Of a
-    /// container that is not known the event tells which.
+    /// container that is not known the event tells the phase, and not whether somebody is still at it: nobody, then.
     fn service_deleted(&mut self, phase: Phase) {
-        let before = if self.known { self.phase } else { phase };
         (self.has_service, self.deployed, self.has_variables) = (false, false, false);
-        match before {
+        match self.phase {
+            _ if !self.known && phase == Phase::Asleep => self.arrive(Phase::Asleep),
             Phase::Stopping => self.arrive(Phase::Asleep),
             Phase::Asleep => {}
             _ => self.phase = Phase::Creating,

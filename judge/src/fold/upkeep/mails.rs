@@ -151,10 +151,11 @@ impl Mailing {
         };
     }
 
-    /// What became of an attempt is told by whoever made it.
+    /// What became of an attempt is told by whoever made it, as long as its claim lives.
     fn is_its_teller(&self, teller: Teller<'_>, told: &NoticeTold<'_>) -> Check {
-        let State::Sending { worker, .. } = &self.state else { return Ok(()) };
-        let its = worker == teller.worker || matches!(told, NoticeTold::Claimed { .. });
+        let State::Sending { worker, until } = &self.state else { return Ok(()) };
+        let over = *until <= teller.time || matches!(told, NoticeTold::Claimed { .. });
+        let its = over || worker == teller.worker;
         holds(Rule::Mails, its, format_args!("what became of the attempt of {worker}"), || {
             format!("the word of {}", teller.worker)
         })
@@ -188,7 +189,7 @@ impl Mailing {
         let told = || "a claim of one that is not".to_owned();
         holds(Rule::Mails, self.begun || self.is_true(account), "a mail that is true", told)?;
         let runs = container.is_none_or(|container| container.runs() || !container.is_known());
-        let its_time = self.kind != Mail::Restored || (is_to_run(account) && runs);
+        let its_time = self.begun || self.kind != Mail::Restored || (is_to_run(account) && runs);
         holds(Rule::Mails, its_time, "a mail of a wake to wait for the container", || {
             "a claim before it runs".to_owned()
         })

@@ -95,11 +95,14 @@ fn what_became_of_an_attempt_is_told_by_whoever_made_it() {
     let claimed = || and(low(), [first("w1", 0, sends(5))]);
     for outcome in [sent(), fails(3), abandoned()] {
         check(&claimed(), &first("w2", 1, outcome.clone()), &["refused: claimed"]);
-        // Also when its claim is over, as long as nobody else has claimed.
+        // When its claim is over anybody may: what a worker that died began must come to an end.
         let mut late = claimed();
-        late.push(Wait(minutes(60)));
+        late.push(Wait(minutes(5) - 1));
         check(&late, &first("w2", 1, outcome.clone()), &["refused: claimed"]);
-        assert!(World::given(&late).ask(&first("w1", 1, outcome)).outcome.is_ok());
+        late.push(Wait(1));
+        for worker in ["w1", "w2"] {
+            assert!(World::given(&late).ask(&first(worker, 1, outcome.clone())).outcome.is_ok());
+        }
     }
     for outcome in [sent(), fails(3)] {
         check(&low(), &first("w1", 0, outcome), &["refused: step_out_of_place"]);
@@ -235,6 +238,19 @@ fn the_end_of_a_sleep_is_told_when_the_container_runs() {
     check(&and(asked(), starting[..5].to_vec()), &wake(), &early);
     let claimed = ["applied", "mail restored of epoch 2 step 1: claimed with its text"];
     check(&and(asked(), starting), &wake(), &claimed);
+}
+
+#[test]
+fn the_end_of_a_sleep_that_somebody_began_to_tell_of_is_told_to_its_end() {
+    let wake = |after, until| mail("w1", Restored, 2, after, sends(until));
+    let claimed = ["applied", "mail restored of epoch 2 step 2: claimed"];
+    for more in [hibernate(), close(), debit("5"), set("i")] {
+        let given = and(exhausted(), [deposit("d", "5"), wake(0, 5), more]);
+        check(&given, &wake(1, 5), &claimed);
+    }
+    // Nor does what was begun wait for another one of its kind.
+    let begun = and(exhausted(), [deposit("d", "5"), wake(0, 5)]);
+    check(&begun, &cooled(60, wake(1, 5)), &claimed);
 }
 
 #[test]
