@@ -7,10 +7,15 @@ import sys
 
 # Table, how many of its columns are its key, and the columns that are truths.
 TABLES = [
-    ("accounts", 2, ("dusted", "closed")),
+    ("accounts", 2, ("dusted", "closed", "paused", "forced")),
+    ("agent_log", 3, ()),
     ("chain_positions", 2, ()),
+    ("checkouts", 3, ()),
+    ("containers", 2, ("ran", "deployed", "gave_up")),
     ("journal", 3, ()),
     ("lots", 3, ()),
+    ("notices", 4, ()),
+    ("solvency", 3, ()),
     ("sources", 3, ()),
     ("usage_hours", 4, ()),
 ]
