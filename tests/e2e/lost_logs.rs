@@ -53,7 +53,9 @@ async fn nothing_is_acknowledged_into_a_log_that_was_removed() {
 
 #[tokio::test]
 async fn an_owner_that_is_not_asked_finds_out_by_itself() {
-    let drip = Drip::embedded().await;
+    // Workers would ask.
+    let mut drip = Drip::prepared(&["up"], &[]).with(&["--without-workers"]);
+    drip.restart().await;
     drip.open("anna", "5").await;
     remove(&drip, "log.db");
     until(BOUND, "it is not ready", async || (drip.get("/health/ready").await.status == 503).then_some(()))

@@ -48,7 +48,6 @@ words! {
         /// It sleeps.
         Asleep = "asleep",
         /// It is being taken away.
-        Removing = "removing",
     }
     /// How far a checkout session is.
     CheckoutState {

@@ -195,7 +195,7 @@ impl RestoreRequest {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Container)]
 pub struct ContainerBody {
-    /// `absent`, `creating`, `starting`, `running`, `stopping`, `asleep` or `removing`.
+    /// `absent`, `creating`, `starting`, `running`, `stopping` or `asleep`.
     #[schema(value_type = String, example = "running")]
     pub phase: Phase,
     /// What is under way: `provision`, `hibernate`, `restore` or `deprovision`.

@@ -54,12 +54,8 @@ async fn session_of(state: &EdgeState, headers: &HeaderMap, body: &[u8]) -> Resu
     let header = headers.get(SESSION).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let named = || locus::webhook::parse_checkout(body).ok().and_then(|event| event.session_id);
     let session = header.or_else(named).ok_or_else(|| Problem::missing("x-session-id"))?;
-    let rows = state.views.checkouts_named(&session).await.map_err(|error| {
-        tracing::warn!(error = &error as &dyn std::error::Error, "a session could not be read");
-        Problem::new(EdgeCode::Unavailable, "The views can not be read now.")
-    })?;
     let unknown = || Problem::new(EdgeCode::NotFound, "There is no such checkout session here.");
-    rows.into_iter().next().ok_or_else(unknown)
+    checkouts::named(state, &session).await?.ok_or_else(unknown)
 }
 
 /// 200 when its money is in the account, 202 when it is not there yet: the sender may try again, and the clock will.

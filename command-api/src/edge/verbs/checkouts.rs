@@ -215,6 +215,20 @@ pub async fn resolve(
     of_app(state, who, session, deadline).await.map(CheckoutBody::of)
 }
 
+/// How long views may take to know a session that was opened just now, in microseconds.
+const JUST_OPENED: i64 = 2_000_000;
+
+/// The session of this name. Who was paid at once tells of it before the views know it: they are waited for.
+pub(crate) async fn named(state: &EdgeState, session: &str) -> Result<Option<CheckoutRow>, Problem> {
+    let deadline = Timestamp(service_kit::clock::now()).plus(JUST_OPENED);
+    let look = async || from_views(deadline, state.views.checkouts_named(session)).await;
+    if let Some(row) = look().await?.into_iter().next() {
+        return Ok(Some(row));
+    }
+    super::wait_for_all(state, deadline).await?;
+    Ok(look().await?.into_iter().next())
+}
+
 /// Looks at a session.
 pub(crate) async fn look(
     state: &EdgeState,
