@@ -52,7 +52,8 @@ impl Views {
 
     /// The mails of an account, the newest first.
     pub async fn notices(&self, id: &AccountId) -> Result<Vec<NoticeRow>, Error> {
-        let select = of_account(select(upkeep::NOTICE, "notices"), id).then(" ORDER BY due_at DESC, epoch DESC, kind DESC");
+        let select = of_account(select(upkeep::NOTICE, "notices"), id)
+            .then(" ORDER BY due_at DESC, epoch DESC, kind DESC");
         self.many(select, upkeep::notice).await
     }
 
