@@ -47,7 +47,6 @@ words! {
         Stopping = "stopping",
         /// It sleeps.
         Asleep = "asleep",
-        /// It is being taken away.
     }
     /// How far a checkout session is.
     CheckoutState {
