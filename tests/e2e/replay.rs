@@ -112,7 +112,7 @@ async fn whatever_was_changed_in_the_views_is_mended_and_counted() {
         ("UPDATE accounts SET user_id = 'zoe' WHERE user_id = 'anna'", (1, 1)),
         ("DELETE FROM journal WHERE sequence > 3", (0, 3)),
         ("DELETE FROM lots", (0, 2)),
-        ("DELETE FROM chain_positions", (10, 0)),
+        ("DELETE FROM chain_positions", (12, 0)),
         ("UPDATE usage_hours SET count = count + 1", (2, 2)),
         ("UPDATE chain_positions SET foreign_count = 7", (1, 1)),
     ] {

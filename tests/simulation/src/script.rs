@@ -74,7 +74,14 @@ const SCRIPTS: &[Script] = &[
     Script {
         name: "crash between two answers of one commit",
         replicas: Replicas::One,
-        steps: &[(10, Do::CrashBetweenAnswers), (25, Do::CrashBetweenAnswers), (40, Do::CrashBetweenAnswers)],
+        steps: &[
+            (10, Do::CrashBetweenAnswers),
+            (17, Do::CrashBetweenAnswers),
+            (25, Do::CrashBetweenAnswers),
+            (32, Do::CrashBetweenAnswers),
+            (40, Do::CrashBetweenAnswers),
+            (47, Do::CrashBetweenAnswers),
+        ],
         reaches: |seen| seen.unknown_stored,
     },
     Script {

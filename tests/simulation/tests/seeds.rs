@@ -10,7 +10,7 @@ type Count = fn(&Outcome) -> u64;
 const SEEDS: u64 = 300;
 /// New ones at every run, as far as the time goes.
 const NEW: u64 = 200;
-const NEW_SECONDS: u64 = 60;
+const NEW_SECONDS: u64 = 30;
 
 fn well((seen, wrong): (Vec<Outcome>, Vec<String>)) -> Vec<Outcome> {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
