@@ -255,7 +255,7 @@ impl SandboxArgs {
 /// at the fifth.
 fn plenty() -> Funds {
     let usdc = |units: i64| ledger_core::Usdc::from_credits(units * 1_000_000);
-    Funds { usdc: usdc(1_000), build_credits: usdc(100), ..Funds::default() }
+    Funds { usdc: usdc(1_000), build_credits: usdc(100_000), ..Funds::default() }
 }
 
 /// So many ports further; a free one beside a free one.
