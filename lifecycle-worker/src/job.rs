@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ledger_core::upkeep::{Container, Operation, Progress, Step};
 use ledger_core::{AccountId, LogId, LongText, Timestamp};
+use service_kit::Backoff;
 use tokio::sync::Notify;
 
 use crate::act::{Actor, Did, Trouble};
@@ -174,13 +175,9 @@ fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Twice as long each time, up to the cap; a random half of it less, so that what failed together does not come back
-/// together.
+/// Twice as long each time, up to the cap.
 fn backoff(timing: &Timing, attempts: u16, random: u64) -> Duration {
-    let step = timing.retry_first.saturating_mul(1 << attempts.min(16)).min(timing.retry_cap);
-    let half = step / 2;
-    let span = u64::try_from(half.as_micros()).unwrap_or(u64::MAX - 1);
-    step - Duration::from_micros(random % (span + 1))
+    Backoff::new(timing.retry_first, 2, timing.retry_cap).after(attempts.into()).next_delay(random)
 }
 
 /// As much of a reason as the log keeps.
@@ -205,6 +202,6 @@ mod tests {
         };
         let seconds = |attempts, random| backoff(&timing, attempts, random).as_secs();
         assert_eq!([0, 1, 2, 3, 60_000].map(|attempts| seconds(attempts, 0)), [4, 8, 16, 20, 20]);
-        assert_eq!(backoff(&timing, 0, 2_000_000), Duration::from_secs(2));
+        assert_eq!(backoff(&timing, 0, 2_000_000_000), Duration::from_secs(2));
     }
 }

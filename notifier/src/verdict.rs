@@ -97,12 +97,8 @@ impl Case<'_> {
     /// Doubles with every attempt.
     fn pause(&self) -> Duration {
         let Timing { first_pause, longest_pause, .. } = *self.timing;
-        let mut backoff = Backoff::new(first_pause, 2, longest_pause);
-        // By then it is the longest, whatever the first one is.
-        for _ in 1..self.attempts.min(32) {
-            backoff.next_delay(0);
-        }
-        backoff.next_delay(self.random)
+        let backoff = Backoff::new(first_pause, 2, longest_pause);
+        backoff.after(u32::from(self.attempts).saturating_sub(1)).next_delay(self.random)
     }
 
     fn longest(&self) -> Duration {

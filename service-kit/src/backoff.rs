@@ -19,6 +19,13 @@ impl Backoff {
         Self { first, factor, cap, step: first }
     }
 
+    /// As it stands after so many delays, for whoever keeps their number and not the value.
+    #[must_use]
+    pub const fn after(mut self, delays: u32) -> Self {
+        self.step = self.first.saturating_mul(self.factor.saturating_pow(delays));
+        self
+    }
+
     /// The next delay: between half of the step and the whole, as the random number says, so that clients which failed
     /// together do not come back together. `random` is any number, each equally likely; the same one in a test gives
     /// the same delays.
@@ -52,6 +59,19 @@ mod tests {
         assert_eq!(delays(&mut backoff, 0), [MS(50), MS(150), MS(450), MS(1000), MS(1000)]);
         backoff.reset();
         assert_eq!(backoff.next_delay(0), MS(50));
+    }
+
+    #[test]
+    fn it_goes_on_after_any_number_of_delays() {
+        for delays in 0..8 {
+            let mut walked = Backoff::new(MS(50), 3, MS(1000));
+            for _ in 0..delays {
+                walked.next_delay(0);
+            }
+            let mut told = Backoff::new(MS(50), 3, MS(1000)).after(delays);
+            assert_eq!(told.next_delay(0), walked.next_delay(0), "after {delays}");
+        }
+        assert_eq!(Backoff::new(MS(50), 2, MS(1000)).after(u32::MAX).next_delay(0), MS(1000));
     }
 
     #[test]
