@@ -12,8 +12,10 @@ pub(super) struct Projector {
     pub(super) stream: u64,
     /// The last sequence that the stream has brought.
     pub(super) brought: u64,
-    /// How many entries in a row were lost on their way.
+    /// How many entries were lost on their way since one came that was new.
     pub(super) lost: u64,
+    /// The last sequence that was new when it came.
+    pub(super) furthest: u64,
     /// How far the views are, as it has let it be known.
     pub(super) published: u64,
     /// A delta is with the database, and so many entries came since.
@@ -46,6 +48,7 @@ impl Views {
             stream: 0,
             brought: 0,
             lost: 0,
+            furthest: 0,
             published: 0,
             ahead: None,
             paused_until: self.now,

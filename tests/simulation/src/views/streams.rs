@@ -56,10 +56,15 @@ impl Views {
             return;
         };
         let at = |place: u64| usize::try_from(place).ok().and_then(|place| log.get(place)).cloned();
-        // What is missing five times in a row is missing: so unlucky nobody is.
+        // What is missing five times in a row is missing: so unlucky nobody is. What comes once more in between changes
+        // nothing of that.
         let lose = lose && projector.lost < 3 && at(projector.brought + 1).is_some();
         let Some(entry) = at(projector.brought + u64::from(lose)) else { return };
-        projector.lost = if lose { projector.lost + 1 } else { 0 };
+        if lose {
+            projector.lost += 1;
+        } else if entry.sequence() > projector.furthest {
+            (projector.lost, projector.furthest) = (0, entry.sequence());
+        }
         projector.brought = entry.sequence();
         projector.ahead = projector.ahead.map(|entries| entries + 1);
         let earlier = at((entry.sequence() - 1).saturating_sub(back));
