@@ -2,11 +2,12 @@
 //! lost, or the worker that got it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ledger_core::upkeep::{Container, Phase, Step, Strategy};
 use ledger_core::{AccountId, Label, LogId, LongText, Timestamp};
 use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::containers::{

@@ -26,9 +26,17 @@ pub(crate) enum Ended {
 /// What all jobs share.
 pub(crate) struct Shared {
     pub(crate) config: Config,
-    pub(crate) ledger: Ledger,
+    pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) containers: Arc<dyn Containers>,
     pub(crate) log: LogId,
+}
+
+impl Shared {
+    /// Until when this worker holds it.
+    fn holds(&self, container: &Container) -> Option<Timestamp> {
+        let holder = container.holder.as_ref()?;
+        (holder.worker == self.config.worker).then_some(holder.until)
+    }
 }
 
 /// The work on one account.
@@ -54,7 +62,7 @@ impl Job {
                 Ok(work) => work,
                 Err(Refused::Nothing) => return Ended::Done,
                 Err(Refused::Moved) => continue,
-                Err(Refused::Later) => return Ended::Again(self.shared.ledger.hold() / 4),
+                Err(Refused::Later) => return Ended::Again(self.shared.config.hold / 4),
                 Err(Refused::Trouble(reason)) => return self.shaken(&reason),
             };
             match self.operate(work).await {
@@ -62,7 +70,7 @@ impl Job {
                 Ok(Turn::Later(pause)) => return Ended::Again(pause),
                 Err(Refused::Nothing) => return Ended::Done,
                 Err(Refused::Moved) => {}
-                Err(Refused::Later) => return Ended::Again(self.shared.ledger.hold() / 4),
+                Err(Refused::Later) => return Ended::Again(self.shared.config.hold / 4),
                 Err(Refused::Trouble(reason)) => return self.shaken(&reason),
             }
         }
@@ -123,9 +131,9 @@ impl Job {
 
     /// A claim that will end soon is made anew before anything is done under it.
     async fn renewed(&self, container: &Container) -> Result<Option<Work>, Refused> {
-        let hold = i64::try_from(self.shared.ledger.hold().as_micros()).unwrap_or(i64::MAX);
+        let hold = micros(self.shared.config.hold);
         let now = Timestamp(service_kit::clock::now());
-        match self.shared.ledger.holds(container) {
+        match self.shared.holds(container) {
             Some(until) if until.since(now) > hold / 2 => Ok(None),
             _ => self.shared.ledger.claim(&self.account).await.map(Some),
         }
@@ -149,8 +157,11 @@ impl Job {
     ) -> Result<Turn, Refused> {
         let timing = &self.shared.config.timing;
         let attempts = attempts(Some(container));
-        let pause =
-            if trouble.lasting { timing.retry_cap } else { backoff(timing, attempts, rand::random()) };
+        let pause = if trouble.lasting {
+            timing.retry_cap
+        } else {
+            backoff(timing, attempts, service_kit::chance::random())
+        };
         let now = Timestamp(service_kit::clock::now());
         let gave_up = container.progress.is_some_and(|progress| is_over(timing, progress, now));
         tracing::warn!(account = %self.account, ?operation, ?act, reason = trouble.reason, "a step failed");

@@ -43,7 +43,7 @@ pub(crate) struct Jobs {
 impl Jobs {
     pub(crate) fn new(
         config: Config,
-        ledger: Ledger,
+        ledger: Arc<dyn Ledger>,
         containers: Arc<dyn Containers>,
         log: LogId,
         wallet: Option<Wallet>,
@@ -169,7 +169,7 @@ async fn sleep_until(at: Option<Instant>) {
 /// What is due, page by page; and, when it is time, how solvent the house is.
 async fn sweep(shared: Arc<Shared>, wallet: Option<Arc<Wallet>>) -> Vec<Due> {
     if let Some(wallet) = wallet {
-        solvency::look(&shared.ledger, &wallet, shared.config.floor).await;
+        solvency::look(&*shared.ledger, &wallet, shared.config.floor).await;
     }
     let mut all: Vec<Due> = Vec::new();
     loop {

@@ -6,7 +6,8 @@
 //! a hibernation turns it round. A step whose outcome is unknown is never repeated as it is: every step that makes
 //! something first looks at the provider whether it is there.
 //!
-//! In reading order: [`Config`], `ledger` (what is asked of Drip and told to it), [`containers`] (what a provider of
+//! In reading order: [`Config`], [`ledger`] (what is asked of the ledger and told to it;
+//! [`Drip`] is one over HTTP), [`containers`] (what a provider of
 //! containers can do; `build_with_locus` is one), `plan` (which step is next: pure), `act` (doing it), `job` (one
 //! account), `jobs` (all of them, beside each other), `signals`, `solvency`.
 //!
@@ -16,31 +17,32 @@ mod act;
 mod build_with_locus;
 mod config;
 pub mod containers;
+mod drip;
 mod job;
 mod jobs;
-mod ledger;
+pub mod ledger;
 mod plan;
 mod signals;
 mod solvency;
 
 use std::sync::Arc;
 
-use drip_client::Client;
 use event_log::{EventLog, ReadError};
 use tokio_util::sync::CancellationToken;
 
 pub use build_with_locus::BuildWithLocus;
 pub use config::{Config, Timing};
 pub use containers::Containers;
+pub use drip::Drip;
+pub use ledger::Ledger;
 pub use solvency::Wallet;
 
 use jobs::Jobs;
-use ledger::Ledger;
 
 /// What the worker works with.
 pub struct Means {
-    /// Drip, asked with the key of workers.
-    pub client: Client,
+    /// Asked for work, and told of it.
+    pub ledger: Arc<dyn Ledger>,
     /// Followed for signals.
     pub log: Arc<dyn EventLog>,
     /// The provider of containers.
@@ -61,8 +63,7 @@ pub enum Error {
 ///
 /// Errors: the log can not be followed any more.
 pub async fn run(config: Config, means: Means, shutdown: CancellationToken) -> Result<(), Error> {
-    let Means { client, log, containers, wallet } = means;
-    let ledger = Ledger::new(client, config.worker.clone(), config.hold);
+    let Means { ledger, log, containers, wallet } = means;
     let jobs = Jobs::new(config, ledger, containers, log.identity().log, wallet);
     tokio::select! {
         biased;

@@ -14,7 +14,7 @@ pub struct Wallet {
 }
 
 /// Looks, and hands in what was found.
-pub(crate) async fn look(ledger: &Ledger, wallet: &Wallet, floor: Usdc) {
+pub(crate) async fn look(ledger: &dyn Ledger, wallet: &Wallet, floor: Usdc) {
     let (balance, billing) = tokio::join!(wallet.pay.balance(), wallet.build.billing_balance());
     let balance = balance.inspect_err(|error| tracing::warn!(%error, "the wallet could not be read")).ok();
     let billing = billing.inspect_err(|error| tracing::warn!(%error, "credits could not be read")).ok();

@@ -109,7 +109,8 @@ impl ErrorKind {
 const RACE: &str = "race_condition";
 
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, call: impl Into<String>, detail: impl Into<String>) -> Self {
+    /// An error of this kind, of a call and with what was said: for whatever stands in for the services.
+    pub fn new(kind: ErrorKind, call: impl Into<String>, detail: impl Into<String>) -> Self {
         let after = match kind {
             ErrorKind::RateLimited { after } => after,
             _ => None,

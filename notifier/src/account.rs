@@ -12,14 +12,14 @@ use crate::error::Error;
 use crate::letter::{Desk, Letter, key, reference};
 use crate::plan::{Again, Plan, Rules, UNKNOWN, plan};
 use crate::templates::word;
+use crate::transport;
 use crate::verdict::{Case, Outcome};
 use crate::warnings::Warnings;
-use crate::work::{Door, OpenMail, Refused, Told};
+use crate::work::{OpenMail, Refused, Told};
 
 /// What the work on accounts needs.
 pub(crate) struct Notifier {
     pub(crate) config: Config,
-    pub(crate) door: Door,
     desk: Desk,
     warnings: Warnings,
     stopping: CancellationToken,
@@ -31,18 +31,13 @@ type Next = Option<Timestamp>;
 impl Notifier {
     /// Errors: a template or the address for topping up is not usable.
     pub(crate) fn new(config: Config, stopping: CancellationToken) -> Result<Arc<Self>, Error> {
-        let door = Door {
-            client: config.drip.clone(),
-            worker: config.worker.clone(),
-            cooldown_ms: config.timing.cooldown_ms(),
-        };
         let desk = Desk::new(&config)?;
-        Ok(Arc::new(Self { config, door, desk, warnings: Warnings::default(), stopping }))
+        Ok(Arc::new(Self { config, desk, warnings: Warnings::default(), stopping }))
     }
 
     /// Does what is to be done for the account now.
     pub(crate) async fn look(&self, account: &AccountId) -> Next {
-        let mails = match self.door.mails(account).await {
+        let mails = match self.config.door.mails(account).await {
             Ok(mails) => mails,
             Err(refused) => return self.refused(&refused),
         };
@@ -79,7 +74,7 @@ impl Notifier {
             return self.tell(account, notice, told, None).await;
         }
         let claim = Told::Claimed { hold_ms: self.config.timing.hold_ms(), mail: None };
-        match self.door.tell(account, notice, claim).await {
+        match self.config.door.tell(account, notice, claim).await {
             Ok(claimed) => self.tell(account, &claimed?, told, None).await,
             Err(Refused::TooEarly) => self.after_a_sweep(),
             Err(refused) => self.refused(&refused),
@@ -113,7 +108,7 @@ impl Notifier {
     ) -> Result<Option<Notice>, Refused> {
         let mail = again.is_none().then_some(letter);
         let claim = Told::Claimed { hold_ms: self.config.timing.hold_ms(), mail };
-        self.door.tell(account, notice, claim).await
+        self.config.door.tell(account, notice, claim).await
     }
 
     async fn unclaimed(
@@ -142,10 +137,10 @@ impl Notifier {
         letter: &Letter,
         again: Option<Again>,
     ) -> Outcome {
-        let (transport, key) = (&self.config.transport, self.key(account, claimed));
+        let (by, key) = (&*self.config.transport, self.key(account, claimed));
         match again {
-            None => transport.send(letter, &key).await,
-            Some(again) => transport.go_on(letter, &key, again).await,
+            None => transport::send(by, letter, &key).await,
+            Some(again) => transport::go_on(by, letter, &key, again).await,
         }
     }
 
@@ -157,7 +152,7 @@ impl Notifier {
         let timing = &self.config.timing;
         let has_keys = self.config.transport.has_keys();
         let (attempts, now) = (claimed.attempts, now());
-        let case = Case { attempts, now, last, has_keys, timing, random: rand::random() };
+        let case = Case { attempts, now, last, has_keys, timing, random: service_kit::chance::random() };
         let verdict = case.verdict(outcome);
         if let Some(reason) = verdict.person {
             self.warnings.say("mails are not sent until somebody acts", &reason);
@@ -172,7 +167,7 @@ impl Notifier {
     /// Tells it, and says so in the log; when to look again after that.
     async fn tell(&self, account: &AccountId, notice: &Notice, told: Told<'static>, next: Next) -> Next {
         self.trace(account, notice, &told);
-        match self.door.tell(account, notice, told).await {
+        match self.config.door.tell(account, notice, told).await {
             Ok(_) => next,
             Err(refused) => self.refused(&refused),
         }

@@ -8,18 +8,21 @@ use std::time::Duration;
 use event_log::EventLog;
 use ledger_core::{AppId, Label};
 
+use crate::transport::Transport;
+use crate::work::Door;
+
 /// What a notifier is handed.
 #[derive(Clone)]
 pub struct Config {
-    /// Drip itself, asked with the key of the workers.
-    pub drip: drip_client::Client,
+    /// Asked for open mails, and told of them.
+    pub door: Arc<dyn Door>,
     /// Followed for signals, from its end on.
     pub log: Arc<dyn EventLog>,
     /// The name it claims mails under. Of the notifiers that run at the same time each has its own; the same name
     /// again after a restart takes up at once what the last one left.
     pub worker: Label,
     /// How mails are sent.
-    pub transport: Transport,
+    pub transport: Arc<dyn Transport>,
     /// A folder whose files replace the built-in templates of the same names, `low_credit.txt` and so on.
     pub templates: Option<PathBuf>,
     /// What apps are called in mails; one that is not named here is called by its id.
@@ -32,39 +35,6 @@ pub struct Config {
     pub at_once: usize,
     /// How long things may take.
     pub timing: Timing,
-}
-
-/// How mails are sent, and the inbox they are sent from, which is an address.
-#[derive(Debug, Clone)]
-pub enum Transport {
-    /// AgentMail itself: the same mail asked for again is not sent again, within 24 hours.
-    Direct {
-        /// The client.
-        mail: locus::Mail,
-        /// The inbox.
-        inbox: String,
-    },
-    /// AgentMail by way of Locus, paid from the wallet: nothing but a look at the inbox tells whether a mail was sent.
-    LocusX402 {
-        /// The client.
-        pay: locus::Pay,
-        /// The inbox.
-        inbox: String,
-    },
-}
-
-impl Transport {
-    /// The inbox that mails are sent from.
-    pub(crate) fn inbox(&self) -> &str {
-        match self {
-            Self::Direct { inbox, .. } | Self::LocusX402 { inbox, .. } => inbox,
-        }
-    }
-
-    /// The provider knows a mail by its key, so that it may be asked for again.
-    pub(crate) const fn has_keys(&self) -> bool {
-        matches!(self, Self::Direct { .. })
-    }
 }
 
 /// How long things may take. The default is for production.

@@ -17,17 +17,21 @@ const REFERENCE_LEN: usize = 12;
 /// of templates, balances and settings.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(Debug))]
-pub(crate) struct Letter {
+pub struct Letter {
     /// The inbox it is sent from.
-    pub(crate) from: String,
-    pub(crate) to: String,
-    pub(crate) subject: String,
-    pub(crate) text: String,
-    pub(crate) html: String,
+    pub from: String,
+    /// The user's address.
+    pub to: String,
+    /// One line.
+    pub subject: String,
+    /// As plain text.
+    pub text: String,
+    /// The same as HTML.
+    pub html: String,
     /// Stands in the text, to find it by.
-    pub(crate) reference: String,
+    pub reference: String,
     /// A moment before the first attempt.
-    pub(crate) written_at: Timestamp,
+    pub written_at: Timestamp,
 }
 
 /// The name of a mail at the provider, where it is sent once under it. The log is part of it, because the provider

@@ -8,13 +8,15 @@
 //! What it deliberately does not do: it decides no levels and no amounts, reads no views by itself, keeps no cursor in
 //! the log, and shows no address and no text of a mail in logs or errors.
 //!
-//! In reading order: [`Config`] (what it is handed), `work` (what Drip's door for workers says), `plan` (what is to be
+//! In reading order: [`Config`] (what it is handed), [`work`] (what the ledger's door for
+//! workers says; [`Drip`] is one over HTTP), `plan` (what is to be
 //! done with a mail now, pure), `letter` and `templates` (what is written), `transport` (how it is sent), `verdict`
 //! (what is told of an attempt, pure), `account` (all of that for one account), `queue` (which account is next, pure),
 //! `signals` (what the log says), `run` (the tasks).
 
 mod account;
 mod config;
+mod drip;
 mod error;
 mod letter;
 mod plan;
@@ -22,11 +24,15 @@ mod queue;
 mod run;
 mod signals;
 mod templates;
-mod transport;
+pub mod transport;
 mod verdict;
 mod warnings;
-mod work;
+pub mod work;
 
-pub use config::{Config, Timing, Transport};
+pub use config::{Config, Timing};
+pub use drip::Drip;
 pub use error::Error;
+pub use letter::Letter;
 pub use run::run;
+pub use transport::{Direct, LocusX402, Transport};
+pub use work::Door;

@@ -95,7 +95,7 @@ impl Shell {
             });
         }
         if self.sweep.is_empty() && Instant::now() >= self.sweep_at {
-            let door = self.notifier.door.clone();
+            let door = Arc::clone(&self.notifier.config.door);
             self.sweep.spawn(async move { door.open().await });
         }
     }

@@ -1,9 +1,9 @@
 //! Sending a mail, and looking whether it was sent.
 
+use async_trait::async_trait;
 use locus::mail::IdempotencyKey;
 use locus::pay::{X402Mail, X402Message};
 
-use crate::config::Transport;
 use crate::letter::Letter;
 use crate::plan::Again;
 use crate::verdict::Outcome;
@@ -11,58 +11,115 @@ use crate::verdict::Outcome;
 /// What stands for an id where the provider gave none.
 const NO_ID: &str = "unknown";
 
-/// What the provider's list says of a mail.
+/// What a provider's list says of a mail.
 #[derive(Debug, PartialEq, Eq)]
-enum Found {
+pub enum Found {
+    /// It was sent, under this id.
     Yes(String),
+    /// It is not there.
     No,
     /// There is one that may be it.
     Perhaps,
 }
 
-impl Transport {
-    /// Sends a mail that nobody can have sent before.
-    pub(crate) async fn send(&self, letter: &Letter, key: &str) -> Outcome {
-        let sent = match self {
-            Self::Direct { mail, .. } => send_direct(mail, letter, key).await,
-            Self::LocusX402 { pay, .. } => send_x402(pay, letter).await,
-        };
-        sent.map_or_else(Outcome::Failed, |id| Outcome::Sent(usable(&id)))
+/// A provider of mails, with the inbox they are sent from.
+#[async_trait]
+pub trait Transport: Send + Sync + 'static {
+    /// The inbox, which is an address.
+    fn inbox(&self) -> &str;
+    /// The provider knows a mail by its key, so that it may be asked for again.
+    fn has_keys(&self) -> bool;
+    /// Sends it; the message's id, empty when the provider gave none.
+    async fn send(&self, letter: &Letter, key: &str) -> Result<String, locus::Error>;
+    /// Looks whether it was sent. Asked only where there are no keys.
+    async fn find(&self, letter: &Letter) -> Result<Found, locus::Error>;
+}
+
+/// AgentMail itself: the same mail asked for again is not sent again, within 24 hours.
+#[derive(Debug, Clone)]
+pub struct Direct {
+    /// The client.
+    pub mail: locus::Mail,
+    /// The inbox.
+    pub inbox: String,
+}
+
+/// AgentMail by way of Locus, paid from the wallet: nothing but a look at the inbox tells whether a mail was sent.
+#[derive(Debug, Clone)]
+pub struct LocusX402 {
+    /// The client.
+    pub pay: locus::Pay,
+    /// The inbox.
+    pub inbox: String,
+}
+
+#[async_trait]
+impl Transport for Direct {
+    fn inbox(&self) -> &str {
+        &self.inbox
     }
 
-    /// Goes on with a mail that was begun before.
-    pub(crate) async fn go_on(&self, letter: &Letter, key: &str, again: Again) -> Outcome {
-        let Self::LocusX402 { pay, .. } = self else { return self.send(letter, key).await };
-        let messages = match pay.x402_messages(&letter.from).await {
-            Ok(messages) => messages,
-            Err(error) => return Outcome::Unclear(Some(error)),
+    fn has_keys(&self) -> bool {
+        true
+    }
+
+    async fn send(&self, letter: &Letter, key: &str) -> Result<String, locus::Error> {
+        let Letter { from, to, subject, text, html, .. } = letter.clone();
+        let content = locus::mail::Letter {
+            to: vec![to],
+            subject,
+            text: Some(text),
+            html: Some(html),
+            ..locus::mail::Letter::default()
         };
-        match (find(&messages, letter), again) {
-            (Found::Yes(id), _) => Outcome::Sent(usable(&id)),
-            (Found::Perhaps, _) => Outcome::Unclear(None),
-            (Found::No, Again::Look) => Outcome::Missing,
-            (Found::No, Again::Send | Again::LookThenSend) => self.send(letter, key).await,
-        }
+        let key = IdempotencyKey::parse(key).expect("hex is what a key may be made of");
+        self.mail.send(&from, &content, &key).await.map(|sent| sent.message_id)
+    }
+
+    /// Its key makes a look needless.
+    async fn find(&self, _letter: &Letter) -> Result<Found, locus::Error> {
+        Ok(Found::Perhaps)
     }
 }
 
-async fn send_direct(mail: &locus::Mail, letter: &Letter, key: &str) -> Result<String, locus::Error> {
-    let Letter { from, to, subject, text, html, .. } = letter.clone();
-    let content = locus::mail::Letter {
-        to: vec![to],
-        subject,
-        text: Some(text),
-        html: Some(html),
-        ..locus::mail::Letter::default()
-    };
-    let key = IdempotencyKey::parse(key).expect("hex is what a key may be made of");
-    mail.send(&from, &content, &key).await.map(|sent| sent.message_id)
+#[async_trait]
+impl Transport for LocusX402 {
+    fn inbox(&self) -> &str {
+        &self.inbox
+    }
+
+    fn has_keys(&self) -> bool {
+        false
+    }
+
+    async fn send(&self, letter: &Letter, _key: &str) -> Result<String, locus::Error> {
+        let Letter { from, to, subject, text, .. } = letter.clone();
+        let mail = X402Mail { inbox_id: from, to: vec![to], subject, body: text };
+        self.pay.x402_send(&mail).await.map(|sent| sent.message_id.unwrap_or_default())
+    }
+
+    async fn find(&self, letter: &Letter) -> Result<Found, locus::Error> {
+        Ok(find(&self.pay.x402_messages(&letter.from).await?, letter))
+    }
 }
 
-async fn send_x402(pay: &locus::Pay, letter: &Letter) -> Result<String, locus::Error> {
-    let Letter { from, to, subject, text, .. } = letter.clone();
-    let mail = X402Mail { inbox_id: from, to: vec![to], subject, body: text };
-    pay.x402_send(&mail).await.map(|sent| sent.message_id.unwrap_or_default())
+/// Sends a mail that nobody can have sent before.
+pub(crate) async fn send(by: &dyn Transport, letter: &Letter, key: &str) -> Outcome {
+    by.send(letter, key).await.map_or_else(Outcome::Failed, |id| Outcome::Sent(usable(&id)))
+}
+
+/// Goes on with a mail that was begun before.
+pub(crate) async fn go_on(by: &dyn Transport, letter: &Letter, key: &str, again: Again) -> Outcome {
+    if by.has_keys() {
+        return send(by, letter, key).await;
+    }
+    match (by.find(letter).await, again) {
+        (Err(error), _) => Outcome::Unclear(Some(error)),
+        (Ok(Found::Yes(id)), _) => Outcome::Sent(usable(&id)),
+        (Ok(Found::Perhaps), _) => Outcome::Unclear(None),
+        (Ok(Found::No), Again::Look) => Outcome::Missing,
+        (Ok(Found::No), Again::Send | Again::LookThenSend) => send(by, letter, key).await,
+    }
 }
 
 /// An id that the ledger can hold.

@@ -2,6 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+#[cfg(feature = "sim")]
+use crate::sim;
+
 /// Microseconds since 1970-01-01 00:00 UTC by the system's clock, which may jump in either direction.
 ///
 /// # Panics
@@ -9,6 +12,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// If the clock is some 292,000 years off.
 #[must_use]
 pub fn now() -> i64 {
+    #[cfg(feature = "sim")]
+    if let Some(now) = sim::now() {
+        return now;
+    }
     micros(SystemTime::now())
 }
 

@@ -4,10 +4,13 @@
 //! configuration but the log filter, and starts no process of its own accord.
 //!
 //! In reading order: [`Supervisor`] runs the tasks of a process, [`StopReason`] says why it ended, [`telemetry`] writes
-//! the logs, [`Backoff`] spaces retries, [`clock`] reads the time.
+//! the logs, [`Backoff`] spaces retries, [`clock`] reads the time, [`chance`] draws.
 
 mod backoff;
+pub mod chance;
 pub mod clock;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod stop_reason;
 mod supervisor;
 pub mod telemetry;

@@ -11,7 +11,7 @@ use lifecycle_worker::{BuildWithLocus, Containers, Wallet};
 use locus::webhook::OtherHeaders;
 use locus::{Build, LocusKey, Mail, MailKey, Pay, Secret, Timing, build, mail, pay};
 use locus_sandbox::{Config as SandboxConfig, Funds, Handle, Sandbox};
-use notifier::Transport;
+use notifier::{Direct, LocusX402, Transport};
 use service_kit::Supervisor;
 
 /// Where the services outside are, and the keys for them.
@@ -67,7 +67,7 @@ pub(crate) struct Outside {
     /// Containers.
     pub(crate) build: Build,
     /// Mails; `None`: none are sent.
-    pub(crate) transport: Option<Transport>,
+    pub(crate) transport: Option<Arc<dyn Transport>>,
     /// How sessions are made and looked after, without the webhook's address.
     pub(crate) checkouts: CheckoutConfig,
     /// The sandbox that stands in for all of them.
@@ -111,15 +111,15 @@ impl OutsideArgs {
         Ok(Outside { pay, build, transport, checkouts: scaled(checkouts, self.sandbox_scale), sandbox: None })
     }
 
-    fn transport(&self, pay: &Pay, timing: &Timing) -> Result<Option<Transport>> {
+    fn transport(&self, pay: &Pay, timing: &Timing) -> Result<Option<Arc<dyn Transport>>> {
         let Some(inbox) = self.agentmail_inbox.clone() else { return Ok(None) };
         let Some(key) = &self.agentmail_api_key else {
-            return Ok(Some(Transport::LocusX402 { pay: pay.clone(), inbox }));
+            return Ok(Some(Arc::new(LocusX402 { pay: pay.clone(), inbox })));
         };
         let key = MailKey::parse(key).context("AGENTMAIL_API_KEY can not be used")?;
         let config = mail::Config { base: self.agentmail_url.clone(), key, timing: timing.clone() };
         let mail = Mail::new(config).context("AgentMail can not be asked")?;
-        Ok(Some(Transport::Direct { mail, inbox }))
+        Ok(Some(Arc::new(Direct { mail, inbox })))
     }
 
     /// A sandbox in this process that stands in for all of them. Its addresses are beside that of HTTP, so that they are

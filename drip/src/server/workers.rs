@@ -67,7 +67,7 @@ impl WorkerArgs {
         timing.retry_cap = shorter(timing.retry_cap);
         timing.deadline = shorter(timing.deadline);
         let means = Means {
-            client: place.client.clone(),
+            ledger: Arc::new(lifecycle_worker::Drip::new(place.client.clone(), &config)),
             log: Arc::clone(&place.log),
             containers: outside.containers(),
             wallet: Some(outside.wallet()),
@@ -92,10 +92,11 @@ impl WorkerArgs {
             margin: shorter(usual.margin).max(MARGIN_MIN),
             ..usual
         };
+        let worker = worker_name("notifier");
         let config = notifier::Config {
-            drip: place.client.clone(),
+            door: Arc::new(notifier::Drip::new(place.client.clone(), worker.clone(), &timing)),
             log: Arc::clone(&place.log),
-            worker: worker_name("notifier"),
+            worker,
             transport,
             templates: self.mail_templates.clone(),
             app_names: place.app_names.clone(),

@@ -4,11 +4,12 @@
 
 mod world;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ledger_core::upkeep::{NoticeKind, NoticeState};
 use locus_sandbox::{Fault, Rule, Service};
-use notifier::{Config, Timing};
+use notifier::{Config, Drip, Timing};
 use projector::upkeep::NoticeRow;
 
 use world::{By, World, address};
@@ -265,7 +266,9 @@ async fn answers_of_drip_that_are_lost_send_nothing_twice() {
             let world = World::start().await;
             world.low("anna").await;
             let road = world.bad_road(answers).await;
-            let _running = world.run(Config { drip: road.client.clone(), ..world.hasty("one", by) });
+            let config = world.hasty("one", by);
+            let door = Drip::new(road.client.clone(), config.worker.clone(), &config.timing);
+            let _running = world.run(Config { door: Arc::new(door), ..config });
             world.comes_to("anna", NoticeState::Sent).await;
             assert_eq!(world.mails().len(), 1, "{by:?} {answers}");
         }

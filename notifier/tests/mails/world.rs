@@ -14,7 +14,7 @@ use event_log::{EventLog, LogIdentity, SqliteLog};
 use ledger_core::upkeep::{NoticeKind, NoticeState};
 use ledger_core::{AccountId, AppId, Label, LogId, Policy, Timestamp, UserId};
 use locus_sandbox::{Effect, Fault, Rule, Sandbox, Service};
-use notifier::{Config, Timing, Transport};
+use notifier::{Config, Direct, LocusX402, Timing, Transport};
 use projector::upkeep::NoticeRow;
 use projector::{Positions, SqliteViews, ViewStore, Views};
 use service_kit::Supervisor;
@@ -92,10 +92,12 @@ impl World {
     /// How a notifier of this name is configured.
     pub(crate) fn config(&self, worker: &str, by: By) -> Config {
         let millis = Duration::from_millis;
+        let worker = Label::new(worker).unwrap();
+        let door = notifier::Drip::new(self.workers.clone(), worker.clone(), &Timing::default());
         Config {
-            drip: self.workers.clone(),
+            door: Arc::new(door),
             log: Arc::clone(&self.log),
-            worker: Label::new(worker).unwrap(),
+            worker,
             transport: self.transport(by),
             templates: None,
             app_names: BTreeMap::from([(AppId::new("demo").unwrap(), "The Demo".to_owned())]),
@@ -121,7 +123,7 @@ impl World {
         Config { timing: Timing { attempt, margin, ..config.timing }, ..config }
     }
 
-    fn transport(&self, by: By) -> Transport {
+    fn transport(&self, by: By) -> Arc<dyn Transport> {
         let inbox = INBOX.to_owned();
         // One attempt a call: that the notifier comes again is what is tested.
         let timing = locus::Timing { pauses: vec![], ..locus::Timing::default() };
@@ -130,12 +132,12 @@ impl World {
             By::Direct => {
                 let key = locus::MailKey::parse(&keys.mail[0]).unwrap();
                 let config = locus::mail::Config { base: self.sandbox.mail_base(), key, timing };
-                Transport::Direct { mail: locus::Mail::new(config).unwrap(), inbox }
+                Arc::new(Direct { mail: locus::Mail::new(config).unwrap(), inbox })
             }
             By::X402 => {
                 let key = locus::LocusKey::parse(&keys.locus[0]).unwrap();
                 let config = locus::pay::Config { base: self.sandbox.pay_base(), key, timing };
-                Transport::LocusX402 { pay: locus::Pay::new(config).unwrap(), inbox }
+                Arc::new(LocusX402 { pay: locus::Pay::new(config).unwrap(), inbox })
             }
         }
     }
