@@ -8,13 +8,15 @@
 //! In reading order: [`violation`](Rule) (the rules, a sentence each), [`wire`] (the bytes of a commit), [`fold`] (one
 //! partition: in it `chain`, then `events`, `money` and `upkeep`, where the rules are asked, then `account`, `keys` and
 //! `slots`, which they stand on). That is the judge of a log. Then [`views`] with `journal`, `agent_log` and `line` (the rows that the
-//! views must hold), and [`history`] with `operations`, `effects` and `check` (what clients were told, held against the log).
+//! views must hold), [`history`] with `operations`, `effects` and `check` (what clients were told, held against the log), and
+//! [`outside`] (what providers really did, held against the log).
 
 mod agent_log;
 pub mod fold;
 pub mod history;
 mod journal;
 mod line;
+pub mod outside;
 mod position;
 pub mod views;
 mod violation;
