@@ -9,6 +9,7 @@ use ledger_core::{AccountId, Label, LogId, LongText, Timestamp};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
+use crate::bugs;
 use crate::config::Config;
 use crate::containers::{
     ContainerError, Containers, Deployment, DeploymentState, NewService, Scale, Service,
@@ -43,6 +44,8 @@ pub(crate) struct Actor<'a> {
     pub(crate) log: LogId,
     pub(crate) account: &'a AccountId,
     pub(crate) settings: Settings,
+    /// This job has let it have an instance.
+    pub(crate) scaled: bool,
     /// This job has started a deployment: one that failed is its own.
     pub(crate) deployed: bool,
     /// The newest deployment when this job set the variables.
@@ -109,7 +112,7 @@ impl Actor<'_> {
 
     async fn project(&self) -> Result<Did, Ended> {
         let name = project_name(self.log, self.account);
-        let found = self.containers.projects(&name).await?;
+        let found = bugs::looked(self.containers.projects(&name).await?);
         let (id, extra) = match found.split_first() {
             Some((oldest, extra)) => (oldest.clone(), extra),
             None => (self.containers.create_project(&name).await?, &[][..]),
@@ -156,13 +159,14 @@ impl Actor<'_> {
 
     /// In the middle of falling asleep there may be a deployment that was to put it to sleep: known as that, it is not
     /// taken for the one that wakes it.
-    async fn scale_up(&self, service: &str, container: &Container) -> Result<Did, Ended> {
+    async fn scale_up(&mut self, service: &str, container: &Container) -> Result<Did, Ended> {
         if container.phase == Phase::Stopping
             && let Some(found) = self.untold(service, container).await?
         {
             return Ok(Did::Step(Step::DeploymentStarted { id: id(&found.id)? }));
         }
         self.containers.scale(service, self.scale(1, 1)).await?;
+        self.scaled = true;
         Ok(Did::Step(Step::ScaledUp))
     }
 
@@ -233,13 +237,13 @@ impl Actor<'_> {
     }
 
     /// It is waited for as long as was set for it. Then people hear of that, and each later attempt that finds it no
-    /// further deploys anew.
+    /// further begins with the scale again.
     fn not_yet(&self, container: &Container) -> Result<Did, Ended> {
         let now = Timestamp(service_kit::clock::now());
         let timing = &self.config.timing;
         match container.progress.filter(|progress| is_over(timing, *progress, now)) {
             None => Ok(Did::Wait(timing.starting)),
-            Some(progress) if progress.attempts > 0 && !self.deployed => Ok(Did::Instead(Act::Deploy)),
+            Some(progress) if progress.attempts > 0 && !self.deployed => Ok(Did::Instead(Act::ScaleUp)),
             Some(_) => {
                 let reason = "it does not run and answer in the time that was set for it".to_owned();
                 Err(Ended::Trouble(Trouble { reason, lasting: true }))
@@ -248,6 +252,9 @@ impl Actor<'_> {
     }
 
     async fn await_asleep(&mut self, service: &str, container: &Container) -> Result<Did, Ended> {
+        if container.service.is_none() {
+            return Ok(Did::Step(Step::Asleep));
+        }
         if self.containers.instances(service).await? == Some(0)
             && let Some(step) = self.quiet(service, container).await?
         {
@@ -278,9 +285,14 @@ impl Actor<'_> {
         Ok((found.state != DeploymentState::Underway).then_some(Step::Asleep))
     }
 
+    /// All of its name, for of one the answer may have been lost.
     async fn delete_project(&self, container: &Container) -> Result<Did, Ended> {
-        let project = container.project.as_ref().map(Label::as_str).unwrap_or_default();
-        self.containers.delete_project(project).await?;
+        let mut projects = self.containers.projects(&project_name(self.log, self.account)).await?;
+        let known = container.project.as_ref().map(ToString::to_string);
+        projects.extend(known.filter(|known| !projects.contains(known)));
+        for project in projects {
+            self.containers.delete_project(&project).await?;
+        }
         Ok(Did::Step(Step::ProjectDeleted))
     }
 }

@@ -9,10 +9,11 @@ use service_kit::Backoff;
 use tokio::sync::Notify;
 
 use crate::act::{Actor, Did, Trouble};
+use crate::bugs;
 use crate::config::{Config, Timing};
 use crate::containers::Containers;
 use crate::ledger::{Ledger, Refused, Work};
-use crate::plan::{self, Act};
+use crate::plan::{self, Act, Known};
 
 /// How a job ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,7 @@ enum Turn {
 
 impl Job {
     pub(crate) async fn run(&self) -> Ended {
+        bugs::before_claim(self).await;
         loop {
             let work = match self.shared.ledger.claim(&self.account).await {
                 Ok(work) => work,
@@ -95,6 +97,7 @@ impl Job {
             log: *log,
             account: &self.account,
             settings,
+            scaled: false,
             deployed: false,
             older: None,
             waiting: None,
@@ -108,7 +111,8 @@ impl Job {
             if Some(container.settings) != in_force {
                 return Ok(Turn::Over);
             }
-            let planned = || plan::next(operation, &container, &config.strategies, again);
+            let known = Known { again, scaled: actor.scaled };
+            let planned = || plan::next(operation, &container, &config.strategies, known);
             let act = instead.take().unwrap_or_else(planned);
             if let Some(renewed) = self.renewed(&container).await? {
                 work = renewed;
@@ -142,6 +146,7 @@ impl Job {
     /// Until it is time to look again, or something happens.
     async fn wait(&self, pause: Duration) -> Result<Work, Refused> {
         tokio::select! {
+            biased;
             () = tokio::time::sleep(pause) => {}
             () = self.signal.notified() => {}
         }

@@ -70,6 +70,7 @@ impl Jobs {
         loop {
             let next = self.later.first().map(|(at, _)| *at);
             tokio::select! {
+                biased;
                 ended = &mut listening => return ended,
                 Some(account) = signals.recv() => self.look(account),
                 Some(done) = self.tasks.join_next() => self.ended(done),

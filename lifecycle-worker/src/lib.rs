@@ -6,14 +6,14 @@
 //! a hibernation turns it round. A step whose outcome is unknown is never repeated as it is: every step that makes
 //! something first looks at the provider whether it is there.
 //!
-//! In reading order: [`Config`], [`ledger`] (what is asked of the ledger and told to it;
-//! [`Drip`] is one over HTTP), [`containers`] (what a provider of
-//! containers can do; `build_with_locus` is one), `plan` (which step is next: pure), `act` (doing it), `job` (one
+//! In reading order: [`Config`], [`ledger`] (what is asked of the ledger and told to it; [`Drip`] is one over HTTP),
+//! [`containers`] (what a provider of containers can do; `build_with_locus` is one), `plan` (which step is next: pure), `act` (doing it), `job` (one
 //! account), `jobs` (all of them, beside each other), `signals`, `solvency`.
 //!
 //! What it deliberately does not do: it decides nothing about money, keeps nothing on disk, and reads no environment.
 
 mod act;
+mod bugs;
 mod build_with_locus;
 mod config;
 pub mod containers;

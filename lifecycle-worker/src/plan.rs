@@ -29,17 +29,30 @@ pub(crate) enum Act {
     DeleteProject,
 }
 
-/// The next step of an operation. `strategies`: how containers are put to sleep here; `again`: an attempt before this one
-/// failed.
-pub(crate) fn next(operation: Operation, container: &Container, strategies: &[Strategy], again: bool) -> Act {
+/// What a job knows beside the ledger.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Known {
+    /// An attempt before this one failed.
+    pub(crate) again: bool,
+    /// It has let the container have an instance.
+    pub(crate) scaled: bool,
+}
+
+/// The next step of an operation. `strategies`: how containers are put to sleep here.
+pub(crate) fn next(
+    operation: Operation,
+    container: &Container,
+    strategies: &[Strategy],
+    known: Known,
+) -> Act {
     match operation {
-        Operation::Provision | Operation::Restore => towards_running(container),
-        Operation::Hibernate => towards_sleep(container, strategies, again),
+        Operation::Provision | Operation::Restore => towards_running(container, known.scaled),
+        Operation::Hibernate => towards_sleep(container, strategies, known.again),
         Operation::Deprovision => towards_nothing(container),
     }
 }
 
-fn towards_running(container: &Container) -> Act {
+fn towards_running(container: &Container, scaled: bool) -> Act {
     if container.project.is_none() {
         return Act::Project;
     }
@@ -57,6 +70,8 @@ fn towards_running(container: &Container) -> Act {
         // hears of the deployment.
         Phase::Absent | Phase::Creating | Phase::Asleep | Phase::Stopping => Act::ScaleUp,
         Phase::Starting if container.started && container.deployed => Act::AwaitRunning,
+        // Whoever was at it before may have died before it was told to run.
+        Phase::Starting if !container.started && !scaled => Act::ScaleUp,
         Phase::Starting | Phase::Running => Act::Deploy,
     }
 }
@@ -64,7 +79,9 @@ fn towards_running(container: &Container) -> Act {
 fn towards_sleep(container: &Container, strategies: &[Strategy], again: bool) -> Act {
     let first = strategies.first().copied().unwrap_or(Strategy::MinZero);
     match container.phase {
-        Phase::Stopping if !again => Act::AwaitAsleep,
+        // There is nothing that could run.
+        _ if container.service.is_none() => Act::AwaitAsleep,
+        Phase::Stopping if !again && container.strategy.is_some() => Act::AwaitAsleep,
         _ => Act::ScaleDown(first),
     }
 }
@@ -99,6 +116,10 @@ mod tests {
         Label::new(text).unwrap()
     }
 
+    fn claimed(operation: Operation) -> Step {
+        Step::Claimed { operation, until: Timestamp(2), attempts: 0 }
+    }
+
     fn made() -> Vec<Step> {
         vec![
             Step::ProjectCreated { id: id("p") },
@@ -115,22 +136,33 @@ mod tests {
         let steps = made();
         let acts = [Act::Project, Act::Environment, Act::Service, Act::Variables, Act::ScaleUp, Act::Deploy];
         for (done, act) in acts.into_iter().enumerate() {
-            let found = next(Operation::Provision, &container(&steps[..done]), &Strategy::ALL, false);
+            let known = Known { scaled: done == 5, again: false };
+            let found = next(Operation::Provision, &container(&steps[..done]), &Strategy::ALL, known);
             assert_eq!(found, act, "after {done} steps");
         }
-        assert_eq!(next(Operation::Provision, &container(&steps), &Strategy::ALL, false), Act::AwaitRunning);
+        assert_eq!(
+            next(Operation::Provision, &container(&steps), &Strategy::ALL, Known::default()),
+            Act::AwaitRunning
+        );
     }
 
     #[test]
     fn a_sleeper_is_woken_by_scale_deployment_and_a_look() {
         let mut steps = made();
         steps.extend([Step::Running, Step::ScaledDown { strategy: Strategy::MinZero }]);
-        let restore = |steps: &[Step]| next(Operation::Restore, &container(steps), &Strategy::ALL, false);
+        let knowing = |steps: &[Step], scaled| {
+            let known = Known { again: false, scaled };
+            next(Operation::Restore, &container(steps), &Strategy::ALL, known)
+        };
+        let restore = |steps: &[Step]| knowing(steps, false);
         assert_eq!(restore(&steps), Act::ScaleUp, "a top-up in the middle of a hibernation");
         steps.push(Step::Asleep);
         assert_eq!(restore(&steps), Act::ScaleUp);
+        steps.push(claimed(Operation::Restore));
+        assert_eq!(restore(&steps), Act::ScaleUp, "nobody knows what was done under a claim");
         steps.push(Step::ScaledUp);
-        assert_eq!(restore(&steps), Act::Deploy, "the deployment of before is not that of this start");
+        assert_eq!(restore(&steps), Act::ScaleUp, "another worker says it once more");
+        assert_eq!(knowing(&steps, true), Act::Deploy, "the deployment of before is not that of this start");
         steps.push(Step::DeploymentStarted { id: id("d2") });
         assert_eq!(restore(&steps), Act::AwaitRunning);
     }
@@ -139,8 +171,12 @@ mod tests {
     fn sleep_is_asked_for_in_the_order_that_is_configured() {
         let strategies = [Strategy::MinMaxZero, Strategy::Delete];
         let mut steps = made();
-        let sleep = |steps: &[Step], again| next(Operation::Hibernate, &container(steps), &strategies, again);
+        let sleep = |steps: &[Step], again| {
+            next(Operation::Hibernate, &container(steps), &strategies, Known { again, scaled: false })
+        };
         assert_eq!(sleep(&steps, false), Act::ScaleDown(Strategy::MinMaxZero), "while it starts");
+        steps.push(claimed(Operation::Hibernate));
+        assert_eq!(sleep(&steps, false), Act::ScaleDown(Strategy::MinMaxZero), "a claim tells it nothing");
         steps.push(Step::ScaledDown { strategy: Strategy::MinMaxZero });
         assert_eq!(sleep(&steps, false), Act::AwaitAsleep);
         assert_eq!(sleep(&steps, true), Act::ScaleDown(Strategy::MinMaxZero), "from the beginning again");
@@ -149,9 +185,18 @@ mod tests {
     }
 
     #[test]
+    fn without_a_service_nothing_runs() {
+        let steps = [Step::ProjectCreated { id: id("p") }, claimed(Operation::Hibernate)];
+        let act = next(Operation::Hibernate, &container(&steps), &Strategy::ALL, Known::default());
+        assert_eq!(act, Act::AwaitAsleep);
+    }
+
+    #[test]
     fn what_is_closed_is_taken_away_from_the_inside() {
         let mut steps = made();
-        let gone = |steps: &[Step]| next(Operation::Deprovision, &container(steps), &Strategy::ALL, false);
+        let gone = |steps: &[Step]| {
+            next(Operation::Deprovision, &container(steps), &Strategy::ALL, Known::default())
+        };
         assert_eq!(gone(&steps), Act::DeleteService);
         steps.push(Step::ServiceDeleted);
         assert_eq!(gone(&steps), Act::DeleteProject);

@@ -15,6 +15,7 @@
 //! `signals` (what the log says), `run` (the tasks).
 
 mod account;
+mod bugs;
 mod config;
 mod drip;
 mod error;

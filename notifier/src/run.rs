@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::account::{Notifier, now};
+use crate::bugs;
 use crate::config::Config;
 use crate::error::Error;
 use crate::queue::Queue;
@@ -137,6 +138,7 @@ impl Shell {
     fn take(&mut self, entry: Option<Result<Entry, ReadError>>) -> Result<(), Error> {
         let ended = || ReadError::Unavailable { doing: "following it", source: "it ended".into() };
         let entry = entry.unwrap_or_else(|| Err(ended())).map_err(Error::Log)?;
+        bugs::act_on(&entry, &self.notifier.config.transport);
         let signals = signals::of_entry(&entry, &self.notifier.config.worker)?;
         signals.into_iter().for_each(|(account, at)| self.look(account, at));
         Ok(())

@@ -9,7 +9,9 @@ use crate::ledger::Ledger;
 use crate::level::{Level, Line};
 use crate::money::Usdc;
 use crate::time::Timestamp;
-use crate::upkeep::{Checkout, CheckoutStep, Container, NoticeKind, NoticeStep, ParkReason, opened_key};
+use crate::upkeep::{
+    Checkout, CheckoutStep, Container, NoticeKind, NoticeStep, ParkReason, Step, opened_key,
+};
 
 impl Ledger {
     pub(super) fn on_container_set(
@@ -71,7 +73,12 @@ impl Ledger {
         let container = account.container_mut().ok_or("a worker tells of a container that was asked for")?;
         must(container.steps + 1 == event.number, "steps are counted without a gap")?;
         must(container.can(&event.step), "a step follows from those before it")?;
+        let claims = matches!(event.step, Step::Claimed { .. });
+        let before = claims.then(|| container.clone()).filter(|before| before.phase == event.phase);
         container.apply(time, &event.worker, &event.step);
+        if let Some(before) = before {
+            container.stay(&before);
+        }
         must(container.phase == event.phase, "the phase follows from the step")
     }
 

@@ -41,13 +41,13 @@ pub enum Phase {
     /// Nothing of it is there.
     #[default]
     Absent,
-    /// Parts of it are there; nothing runs.
+    /// Parts of it are there, or may be; nothing runs.
     Creating,
-    /// It was told to run, and has not answered yet.
+    /// It was told to run, or may have been, and has not answered yet.
     Starting,
     /// It runs and answers.
     Running,
-    /// It was told to sleep, and was not yet seen asleep.
+    /// It was told to sleep, or may have been, and was not yet seen asleep.
     Stopping,
     /// It sleeps.
     Asleep,
@@ -306,7 +306,9 @@ impl Container {
     pub(crate) fn can(&self, step: &Step) -> bool {
         match step {
             Step::Claimed { .. } | Step::Failed { .. } => true,
-            Step::ProjectCreated { .. } => self.phase == Phase::Absent,
+            Step::ProjectCreated { .. } => {
+                self.project.is_none() && matches!(self.phase, Phase::Absent | Phase::Creating)
+            }
             Step::EnvironmentCreated { .. } => self.project.is_some() && self.environment.is_none(),
             Step::ServiceCreated { .. } => self.environment.is_some() && self.service.is_none(),
             // Of the settings in force: other ones end what is under way, so whoever set older ones must claim anew.
@@ -358,11 +360,32 @@ impl Container {
     }
 
     fn claim(&mut self, time: Timestamp, worker: &Label, operation: Operation, until: Timestamp) {
+        self.depart(operation);
         self.holder = Some(Holder { worker: worker.clone(), until });
         let known = self.progress.filter(|progress| progress.operation == operation);
         let (since, attempts) = known.map_or((time, 0), |known| (known.since, known.attempts));
         let retry_at = Timestamp::default();
         self.progress = Some(Progress { operation, since, attempts, retry_at, gave_up: false });
+    }
+
+    /// From a claim on what it is for may be done, also when nobody lives to hear of it. So it does not stand where it
+    /// stood any more, and something is due whichever way things turn.
+    fn depart(&mut self, operation: Operation) {
+        match (operation, self.phase) {
+            (Operation::Provision | Operation::Restore, Phase::Absent) => self.phase = Phase::Creating,
+            (Operation::Provision | Operation::Restore, Phase::Asleep) => {
+                (self.phase, self.started) = (Phase::Starting, false);
+            }
+            (Operation::Hibernate, Phase::Running | Phase::Starting) => {
+                (self.phase, self.strategy) = (Phase::Stopping, None);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes in a claim of an older program, from before [`depart`](Self::depart).
+    pub(crate) fn stay(&mut self, before: &Self) {
+        (self.phase, self.strategy, self.started) = (before.phase, before.strategy, before.started);
     }
 
     /// What was wanted stands.

@@ -62,6 +62,16 @@ bugs! {
     LostAnswerIsHere = "lost-answer-is-here",
     /// Requests are answered to whatever subject they name.
     AnyReplySubject = "any-reply-subject",
+    /// A worker already does what it claims while its claim is under way.
+    ActBeforeClaim = "act-before-claim",
+    /// A worker makes what it needs without a look whether it is there.
+    CreateBlindly = "create-blindly",
+    /// A mail of which nobody knows whether it was sent is sent again without a look.
+    MailBlindly = "mail-blindly",
+    /// A worker does once more what it reads in the log that it did.
+    ActOnReplay = "act-on-replay",
+    /// A webhook is believed what it says was paid.
+    CreditFromBody = "credit-from-body",
     /// SQLite's log is not synced before an append is answered.
     LaxSqlite = "lax-sqlite",
 }

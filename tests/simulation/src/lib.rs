@@ -20,6 +20,7 @@ mod report;
 mod script;
 mod verdict;
 pub mod views;
+pub mod workers;
 mod world;
 
 pub use many::run_many;

@@ -3,6 +3,7 @@
 use event_log::sim::Counts;
 
 use crate::views::Seen;
+use crate::workers;
 
 /// A bug on purpose, to see that the judge catches it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +111,8 @@ pub struct Outcome {
     pub log: Counts,
     /// What the projectors have seen.
     pub views: Seen,
+    /// What the workers have seen.
+    pub workers: workers::Seen,
 }
 
 /// What went wrong in a run is said to be this invariant, "I1" and not "I11".

@@ -60,6 +60,26 @@ const FAULTS: &[Row] = &[
     ("bit of the log turned", |seen| seen.log.flips),
 ];
 
+const WORKERS: &[Row] = &[
+    ("worker killed between two of its steps", |seen| seen.workers.crashes),
+    ("as before: when what it asked for was done, before it heard of that", |seen| {
+        seen.workers.crashes_unheard
+    }),
+    ("worker stopped in order", |seen| seen.workers.stops),
+    ("request lost on its way", |seen| seen.workers.lost),
+    ("answer lost", |seen| seen.workers.answers_lost),
+    ("claim for making a container", |seen| seen.workers.provisioned),
+    ("claim for putting one to sleep", |seen| seen.workers.slept),
+    ("claim for waking one", |seen| seen.workers.woken),
+    ("claim for taking one away", |seen| seen.workers.taken_away),
+    ("step that failed and was tried again", |seen| seen.workers.failures),
+    ("sleep that took more than the first way", |seen| seen.workers.escalations),
+    ("mail sent", |seen| seen.workers.mails),
+    ("mail that took more than one attempt", |seen| seen.workers.mails_retried),
+    ("mail given up, or not true any more", |seen| seen.workers.mails_ended),
+    ("deed of a provider", |seen| seen.workers.deeds),
+];
+
 /// The page.
 pub fn page(command: &str, seen: &[Outcome], wrong: &[String]) -> String {
     let hours = seen.iter().map(|seen| seen.seconds).sum::<u64>() / 3600;
@@ -70,6 +90,7 @@ pub fn page(command: &str, seen: &[Outcome], wrong: &[String]) -> String {
     );
     table(&mut text, "what happened", ASKED, seen);
     table(&mut text, "fault", FAULTS, seen);
+    table(&mut text, "with workers", WORKERS, seen);
     text += "Held against every seed: I1 to I16 of the list in [torture.md](torture.md) (I12 as far as the log goes), and I11: every snapshot is, to the last byte, what a replay up to its commit knows (one of an owner that stopped: with the looks at the clock since). \
              A client whose attempt stayed without an outcome asks again in most cases, often more than once; whether the key was stored is counted at the first of these that is paid. The judge settles all of them, also those that were never asked again, from the log.\n\n";
     for wrong in wrong {

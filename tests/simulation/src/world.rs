@@ -22,7 +22,7 @@ use crate::outcome::{Bug, Outcome};
 use crate::owner::{Kept, Owner};
 use crate::owners::Asked;
 use crate::script::Running;
-use crate::{verdict, views};
+use crate::{verdict, views, workers};
 
 pub(crate) const LOG: LogId = LogId([7; 16]);
 pub(crate) const START: Timestamp = Timestamp(1_800_000_000 * SECOND);
@@ -98,7 +98,9 @@ pub fn run(seed: u64, bug: Option<Bug>) -> Result<Outcome, String> {
     let world = World::new(rng, swarm, bug);
     let (mut seen, entries) = world.run(&format!("seed {seed}"), &format!("drip-sim --seed {seed}"))?;
     let views = caught(|| views::play(&course(entries), seed, None));
-    seen.views = views.map_err(|wrong| format!("seed {seed}: {wrong}\nagain: drip-sim --seed {seed}"))?;
+    let again = |wrong| format!("seed {seed}: {wrong}\nagain: drip-sim --seed {seed}");
+    seen.views = views.map_err(again)?;
+    seen.workers = caught(|| workers::play(seed)).map_err(again)?;
     Ok(seen)
 }
 

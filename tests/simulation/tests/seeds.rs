@@ -20,7 +20,7 @@ fn well((seen, wrong): (Vec<Outcome>, Vec<String>)) -> Vec<Outcome> {
 #[test]
 fn the_fixed_seeds_go_well_and_see_what_they_should() {
     let seen = well(run_many(0, |count| count < SEEDS));
-    let sometimes: [(&str, Count); 45] = [
+    let sometimes: [(&str, Count); 59] = [
         ("unknown answers", |seen| seen.unknown),
         ("unknown, and it was stored", |seen| seen.unknown_stored),
         ("unknown, and it was not stored", |seen| seen.unknown_not_stored),
@@ -66,6 +66,20 @@ fn the_fixed_seeds_go_well_and_see_what_they_should() {
         ("a full store", |seen| seen.log.full),
         ("foreign messages", |seen| seen.log.foreign),
         ("answers from the past", |seen| seen.log.stale),
+        ("workers killed", |seen| seen.workers.crashes),
+        ("workers killed before they heard", |seen| seen.workers.crashes_unheard),
+        ("workers stopped", |seen| seen.workers.stops),
+        ("requests of workers lost", |seen| seen.workers.lost),
+        ("answers to workers lost", |seen| seen.workers.answers_lost),
+        ("containers made", |seen| seen.workers.provisioned),
+        ("containers put to sleep", |seen| seen.workers.slept),
+        ("containers woken", |seen| seen.workers.woken),
+        ("containers taken away", |seen| seen.workers.taken_away),
+        ("steps that failed", |seen| seen.workers.failures),
+        ("sleeps in another way", |seen| seen.workers.escalations),
+        ("mails sent", |seen| seen.workers.mails),
+        ("mails sent at a later attempt", |seen| seen.workers.mails_retried),
+        ("mails that ended otherwise", |seen| seen.workers.mails_ended),
     ];
     let unseen = sometimes.iter().filter(|(_, count)| seen.iter().all(|seen| count(seen) == 0));
     let unseen: Vec<_> = unseen.map(|(what, _)| what).collect();

@@ -93,6 +93,10 @@ impl Container {
         match told {
             LifecycleTold::Claimed { operation, until, attempts } => {
                 self.claimed(account, teller, *operation, *until, *attempts)?;
+                // Older programs left the phase to the steps behind the claim.
+                if phase == self.departed(*operation) {
+                    self.phase = phase;
+                }
             }
             LifecycleTold::Failed { attempts, retry_at, .. } => self.failed(*attempts, *retry_at)?,
             other => self.done(other, phase)?,
@@ -136,6 +140,16 @@ impl Container {
         self.doing = Some(Doing { operation, attempts, retry_at: None });
         self.held = Some(Held { worker: teller.worker.to_owned(), until });
         Ok(())
+    }
+
+    /// How it stands when something is done about it, of which nobody may hear.
+    fn departed(&self, operation: Operation) -> Phase {
+        match (operation, self.phase) {
+            (Operation::Provision | Operation::Restore, Phase::Absent) => Phase::Creating,
+            (Operation::Provision | Operation::Restore, Phase::Asleep) => Phase::Starting,
+            (Operation::Hibernate, Phase::Running | Phase::Starting) => Phase::Stopping,
+            (_, phase) => phase,
+        }
     }
 
     /// Nobody else is at it: who is thought dead neither claims over its successor nor tells anything.
@@ -195,7 +209,9 @@ impl Container {
     fn may(&self, told: &LifecycleTold<'_>) -> bool {
         match told {
             LifecycleTold::Claimed { .. } | LifecycleTold::Failed { .. } => true,
-            LifecycleTold::ProjectCreated { .. } => self.phase == Phase::Absent,
+            LifecycleTold::ProjectCreated { .. } => {
+                !self.has_project && matches!(self.phase, Phase::Absent | Phase::Creating)
+            }
             LifecycleTold::EnvironmentCreated { .. } => self.has_project && !self.has_environment,
             LifecycleTold::ServiceCreated { .. } => self.has_environment && !self.has_service,
             LifecycleTold::DeploymentStarted { .. } => {
