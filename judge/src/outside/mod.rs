@@ -160,3 +160,6 @@ fn credits<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
     let credits = format!("{whole}{part:0<6}").parse().ok().filter(|_| is_decimal);
     credits.ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no amount of USDC")))
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,13 +19,16 @@ impl Check<'_> {
     fn reached(&mut self, account: &Account, standing: &Standing, container: &Container) {
         let (wanted, phase) = (standing.wanted(), container.phase);
         let reached = match wanted {
-            Wanted::Running => phase == Phase::Running,
+            Wanted::Running => phase == Phase::Running && container.deployed,
             Wanted::Asleep => matches!(phase, Phase::Absent | Phase::Creating | Phase::Asleep),
             Wanted::Absent => phase == Phase::Absent,
         };
         if !reached {
             let wanted = format!("{wanted:?}").to_lowercase();
-            let what = format!("{}: the container is to be {wanted}, and is {}", name(account), phase.word());
+            let old =
+                if phase == Phase::Running && !container.deployed { " with older settings" } else { "" };
+            let what =
+                format!("{}: the container is to be {wanted}, and is {}{old}", name(account), phase.word());
             self.complain("I13", what);
         }
     }

@@ -54,6 +54,8 @@ pub(super) struct Container {
     pub(super) made: Vec<(Made, String, Position)>,
     /// The last one that started.
     pub(super) deployment: Option<String>,
+    /// It was deployed with the settings in force.
+    pub(super) deployed: bool,
 }
 
 /// What a worker makes.
@@ -129,11 +131,15 @@ impl Told {
     ///
     /// Errors: it can not be read.
     pub fn take(&mut self, bytes: &[u8]) -> Result<(), WireError> {
-        let commit = Commit::read(bytes)?;
-        for (index, event) in (0..).zip(&commit.body.events) {
-            self.event(&commit, index, event);
-        }
+        self.take_commit(&Commit::read(bytes)?);
         Ok(())
+    }
+
+    /// The same of one that was read.
+    pub fn take_commit(&mut self, commit: &Commit<'_>) {
+        for (index, event) in (0..).zip(&commit.body.events) {
+            self.event(commit, index, event);
+        }
     }
 
     fn event(&mut self, commit: &Commit<'_>, index: u32, event: &Event<'_>) {
@@ -165,7 +171,7 @@ impl Told {
                 let standing = self.standing(&place);
                 (standing.paused, standing.forced) = (false, event.forced);
             }
-            Event::ContainerSet(_) => drop(self.container(&place)),
+            Event::ContainerSet(_) => self.container(&place).deployed = false,
             Event::LifecycleStepped(event) => self.container(&place).step(&place, event),
             Event::NoticeStepped(event) => self.notice(&place, event),
             Event::CheckoutStepped(event) => self.checkout(&place, event),
@@ -287,7 +293,7 @@ impl Standing {
 
 impl Container {
     fn new() -> Self {
-        Self { phase: Phase::Absent, claims: Vec::new(), made: Vec::new(), deployment: None }
+        Self { phase: Phase::Absent, claims: Vec::new(), made: Vec::new(), deployment: None, deployed: false }
     }
 
     fn step(&mut self, place: &Place, event: &LifecycleStepped<'_>) {
@@ -302,8 +308,15 @@ impl Container {
             Some(LifecycleTold::DeploymentStarted { id }) => {
                 made(Made::Deployment, id);
                 self.deployment = Some(id.to_owned());
+                // One that puts it to sleep does not start it.
+                self.deployed |= self.phase != Phase::Stopping;
             }
-            Some(LifecycleTold::ServiceDeleted) if self.phase == Phase::Stopping => self.free(place.time),
+            Some(LifecycleTold::ServiceDeleted) => {
+                self.deployed = false;
+                if self.phase == Phase::Stopping {
+                    self.free(place.time);
+                }
+            }
             Some(
                 LifecycleTold::Running
                 | LifecycleTold::Asleep
