@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `GET /` | | the live page |
 //! | `GET /events` | | server-sent events: a number at every change |
-//! | `GET /record?after=n` | | `{"entries": […], "last": n, "refused": n}` |
+//! | `GET /record?after=n` | | `{"entries": […], "last": n, "refused": n, "wall": µs}`, the last being the world's time |
 //! | `GET /state` | | sessions, projects, services, deployments, messages, money, switches, faults |
 //! | `POST /sessions/{id}/pay` | [`PayOptions`], may be missing | `{"payment": id}` |
 //! | `POST /sessions/{id}/expire`, `…/cancel` | | `{}` |
@@ -110,7 +110,9 @@ struct After {
 async fn record(State(handle): State<Handle>, Query(After { after }): Query<After>) -> Json<Value> {
     let entries = handle.record_after(after);
     let last = entries.last().map_or(after, |entry| entry.n);
-    Json(json!({"entries": entries, "last": last, "refused": handle.refused()}))
+    Json(json!({
+        "entries": entries, "last": last, "refused": handle.refused(), "wall": service_kit::clock::now(),
+    }))
 }
 
 async fn state(State(handle): State<Handle>) -> Json<Value> {

@@ -24,8 +24,12 @@ pub enum Service {
 pub struct Entry {
     /// Counts up from 1 without gaps.
     pub n: u64,
-    /// When it took effect.
+    /// When it took effect, by the sandbox's time.
     pub at: Time,
+    /// The same by the world's clock, in microseconds since 1970: what a log can be held against. None: it was written
+    /// down by a sandbox that did not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wall: Option<i64>,
     /// Where.
     pub service: Service,
     /// What.
@@ -154,6 +158,9 @@ pub enum Effect {
         to: Vec<String>,
         subject: String,
         idempotency_key: Option<String>,
+        /// What the text ends with behind `Reference: `: the name that Drip gives to a mail, in short.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<String>,
         message_id: String,
     },
     MailBounced {
@@ -183,7 +190,8 @@ impl Record {
     pub(crate) fn add(&mut self, at: Time, service: Service, effect: Effect) {
         let n = self.last() + 1;
         tracing::debug!(n, ?effect, "took effect in the sandbox");
-        self.entries.push(Entry { n, at, service, effect });
+        let wall = Some(service_kit::clock::now());
+        self.entries.push(Entry { n, at, wall, service, effect });
     }
 
     pub(crate) fn last(&self) -> u64 {
@@ -213,5 +221,14 @@ mod tests {
         let effect = serde_json::json!({"kind": "project_created", "id": "b", "name": "b"});
         assert_eq!((&entry["n"], &entry["service"], &entry["effect"]), (&2.into(), &"build".into(), &effect));
         assert_eq!(serde_json::from_value::<Entry>(entry).unwrap(), record.after(1)[0]);
+    }
+
+    #[test]
+    fn entries_of_a_sandbox_that_did_not_look_at_the_clock_are_read() {
+        let old = r#"{"n": 1, "at": "2026-05-01T10:30:00.000Z", "service": "mail", "effect":
+            {"kind": "mail_sent", "to": [], "subject": "", "idempotency_key": null, "message_id": "<1>"}}"#;
+        let entry: Entry = serde_json::from_str(old).unwrap();
+        assert_eq!(entry.wall, None);
+        assert!(matches!(entry.effect, Effect::MailSent { reference: None, .. }));
     }
 }

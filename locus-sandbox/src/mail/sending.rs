@@ -190,6 +190,7 @@ impl Turn<'_> {
         let labels = ["sent".to_owned()].into_iter().chain(letter.labels.clone()).collect();
         let (to, subject) =
             (letter.recipients().cloned().collect(), letter.subject.clone().unwrap_or_default());
+        let reference = letter.text.as_deref().and_then(reference_of);
         let sent = Sent { message_id: message_id.clone(), thread_id: thread_id.clone() };
         self.store.mail.messages.push(Message {
             inbox_id: inbox.to_owned(),
@@ -204,13 +205,20 @@ impl Turn<'_> {
         });
         self.note(
             Service::Mail,
-            Effect::MailSent { to, subject, idempotency_key: key, message_id: message_id.clone() },
+            Effect::MailSent { to, subject, idempotency_key: key, reference, message_id: message_id.clone() },
         );
         self.tell_of(inbox, &message_id, "message.sent");
         let fate = Timer::MailFate { inbox: inbox.to_owned(), message: message_id };
         self.schedule(self.config().timings.mail_fate, fate);
         sent
     }
+}
+
+/// What a text ends with behind `Reference: `.
+fn reference_of(text: &str) -> Option<String> {
+    let last = text.trim_end().lines().next_back()?;
+    let reference = last.strip_prefix("Reference: ")?.trim();
+    (!reference.is_empty()).then(|| reference.to_owned())
 }
 
 fn is_address(text: &str) -> bool {
