@@ -28,6 +28,8 @@ const VIEWS_ARE_WRONG: &str = "The log was found right to its end, and it is the
 const ONE_OF_BOTH: &str = "One of the two was changed, and nothing here tells which. Compare the log with a backup, or \
                            with what was noted, before anything is written: the views may be the last to know. If the \
                            log is right, drop the views and run `drip init` (docs/replay.md).";
+const WORKERS_ARE_WRONG: &str = "The log is right in itself. Look at the provider for what was done twice, without a claim or \
+                                 not at all; docs/auditing.md says what each complaint means.";
 const UNDECIDED: &str = "The log could not be read to its end, so it is not known whether it or the views are wrong: \
                          check again before anything is changed.";
 
@@ -113,6 +115,14 @@ impl Finding {
         Self { exit: Exit::FoundWrong, sentence, way_out: LOG_IS_ANOTHER, details }
     }
 
+    /// The first complaint, of so many.
+    pub(super) fn not_as_recorded(complaint: &str, complaints: usize) -> Self {
+        let more = if complaints > 1 { format!(" (and {} more)", complaints - 1) } else { String::new() };
+        let sentence = format!("the log and what providers did differ: {complaint}{more}");
+        let details = json!({ "kind": "record", "complaint": complaint, "complaints": complaints });
+        Self { exit: Exit::FoundWrong, sentence, way_out: WORKERS_ARE_WRONG, details }
+    }
+
     pub(super) fn cut_off(partition: u16) -> Self {
         let sentence = format!("partition {partition} could not be read to its end");
         let details = json!({ "kind": "not_checked", "reason": sentence });
@@ -146,7 +156,7 @@ impl Finding {
 
     /// It ended the reading; else all of the log was read.
     pub(super) fn ended_it(&self) -> bool {
-        !["anchor", "noted", "difference"].iter().any(|kind| self.details["kind"] == *kind)
+        !["anchor", "noted", "difference", "record"].iter().any(|kind| self.details["kind"] == *kind)
     }
 }
 

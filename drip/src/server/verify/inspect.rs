@@ -14,6 +14,7 @@ use tokio::sync::mpsc::Receiver;
 use super::compare::Rows;
 use super::feed::{Food, Part, Scope, Start};
 use super::finding::Finding;
+use super::record::Record;
 use super::report::{Foreign, PartitionReport, Report, ViewsReport};
 use crate::failure::Exit;
 use crate::server::digest::{TableDigest, digest_of_all};
@@ -28,18 +29,24 @@ pub(super) struct Inspector {
     place: Option<&'static str>,
     starts: Vec<Start>,
     since: bool,
+    record: Option<Record>,
 }
 
 /// Ends the inspection with what it found.
 type Found = Result<(), Finding>;
 
 impl Inspector {
-    pub(super) fn new(identity: LogIdentity, place: Option<&'static str>, scope: &Scope) -> Self {
-        Self { identity, place, starts: scope.starts.clone(), since: scope.since.is_some() }
+    pub(super) fn new(
+        identity: LogIdentity,
+        place: Option<&'static str>,
+        scope: &Scope,
+        record: Option<Record>,
+    ) -> Self {
+        Self { identity, place, starts: scope.starts.clone(), since: scope.since.is_some(), record }
     }
 
     /// Reads to the end, or to the first thing that is wrong.
-    pub(super) fn run(self, food: Food) -> Report {
+    pub(super) fn run(mut self, food: Food) -> Report {
         let begin = Instant::now();
         let progress = Progress::new(messages(&self.starts));
         let views = self.starts.iter().map(|start| Views::new(start.fold())).collect();
@@ -54,6 +61,7 @@ impl Inspector {
             tables: Vec::new(),
             events: 0,
             difference: None,
+            record: self.record.take(),
         };
         let finding = match (self.all(&mut work).err(), work.difference.take()) {
             (Some(finding), Some(difference)) if finding.exit != Exit::FoundWrong => {
@@ -116,6 +124,9 @@ impl Inspector {
         let totals = folds.iter().map(|fold| fold.totals()).fold(Totals::default(), sum);
         let partitions =
             folds.iter().zip(&self.starts).map(|(fold, start)| PartitionReport::new(fold, start));
+        // Of a log that is wrong nothing is known that a record could be held against.
+        let log_is_right = finding.as_ref().is_none_or(Finding::is_of_views);
+        let record = work.record.as_ref().filter(|_| log_is_right).map(Record::report);
         let whole = finding.is_none() && !self.since;
         let views = self.place.map(|place| ViewsReport {
             store: place,
@@ -131,7 +142,8 @@ impl Inspector {
             foreign: work.foreign,
             views,
             noted: Vec::new(),
-            finding,
+            finding: finding.or_else(|| record.as_ref()?.finding()),
+            record,
             time: begin.elapsed(),
         }
     }
@@ -159,6 +171,7 @@ struct Work {
     /// The first row of the views that is not as the log tells. It is the views' fault only if the whole log is right,
     /// for a commit that was rewritten is shown up by its successor.
     difference: Option<Finding>,
+    record: Option<Record>,
 }
 
 impl Work {
@@ -192,6 +205,7 @@ impl Work {
                             };
                         }
                     })?;
+                    self.record.iter_mut().for_each(|record| record.take(&commit.bytes));
                     self.events += views.fold().totals_so_far().events - before;
                     self.note(compared.map_err(Finding::from))?;
                 }
@@ -210,7 +224,10 @@ impl Work {
         for _ in 0..part.count {
             let entry = self.entries.next(part)?;
             match entry {
-                Entry::Commit(commit) => self.folds[index].commit(commit.prefix.sequence, &commit.bytes)?,
+                Entry::Commit(commit) => {
+                    self.folds[index].commit(commit.prefix.sequence, &commit.bytes)?;
+                    self.record.iter_mut().for_each(|record| record.take(&commit.bytes));
+                }
                 Entry::Foreign { sequence, reason } => {
                     self.folds[index].foreign(sequence)?;
                     self.stranger(part.partition, sequence, reason);

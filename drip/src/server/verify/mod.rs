@@ -2,7 +2,7 @@
 //!
 //! In reading order: this page (what is asked, and in which order things are done), `feed` (log and views as two
 //! streams), `beside` (the agent log, which is a third), `inspect` (the judge, fed), `compare` (rows of the views against
-//! rows of the log), `noted` (what an auditor knows from earlier), `finding` (what is wrong), `report` (what is printed)
+//! rows of the log), `noted` (what an auditor knows from earlier), `record` (what providers really did), `finding` (what is wrong), `report` (what is printed)
 //! and `summary` (the same in short, for `drip demo`).
 
 mod beside;
@@ -11,6 +11,7 @@ mod feed;
 mod finding;
 mod inspect;
 mod noted;
+mod record;
 mod report;
 mod summary;
 
@@ -24,6 +25,7 @@ use self::feed::{Feed, Scope};
 use self::finding::Finding;
 use self::inspect::Inspector;
 use self::noted::Noted;
+use self::record::RecordArgs;
 use self::report::Report;
 pub(crate) use self::summary::Checked;
 use super::args::{EngineArgs, no_partition, parse_commit};
@@ -50,6 +52,8 @@ pub(crate) struct Verify {
     /// given for each partition, and more than once.
     #[arg(long, value_name = "POSITION=SHA256")]
     expect: Vec<Noted>,
+    #[command(flatten)]
+    record: RecordArgs,
 }
 
 impl Verify {
@@ -58,13 +62,15 @@ impl Verify {
     }
 
     async fn look_at_all(&self) -> Result<Report, Failure> {
+        let record = self.record.read()?;
         let log = engines::open_log_to_read(&self.engines).await.map_err(unopened)?;
         let identity = log.identity();
         self.name_partitions_there_are(identity.partitions)?;
         let views = self.freeze().await?;
         let (frozen, place) = views.unzip();
         let scope = Scope::of(&*log, frozen, self.since).await?;
-        let (inspector, folded_from) = (Inspector::new(identity, place, &scope), scope.folded_from.clone());
+        let (inspector, folded_from) =
+            (Inspector::new(identity, place, &scope, record), scope.folded_from.clone());
         let (feed, food) = Feed::new();
         // The judge keeps one core busy, reading the other.
         let judged = tokio::task::spawn_blocking(move || inspector.run(food));

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::feed::Start;
 use super::finding::Finding;
 use super::noted::Noted;
+use super::record::RecordReport;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::server::digest::TableDigest;
@@ -25,6 +26,7 @@ pub(super) struct Report {
     pub(super) views: Option<ViewsReport>,
     /// What was noted earlier and is to be there still.
     pub(super) noted: Vec<Noted>,
+    pub(super) record: Option<RecordReport>,
     pub(super) finding: Option<Finding>,
     pub(super) time: Duration,
 }
@@ -124,6 +126,7 @@ impl Report {
             "noted": if self.finding.is_none() { &self.noted[..] } else { &[] },
             "foreign": { "count": totals.foreign, "first": self.foreign },
             "views": self.views,
+            "record": self.record,
             "rules": self.rules().iter().map(|rule| rule.name()).collect::<Vec<_>>(),
             "not_checked": self.not_checked(),
             "seconds": format!("{}.{:03}", self.time.as_secs(), self.time.subsec_millis()),
@@ -156,6 +159,7 @@ impl Report {
             writeln!(out, "  {:<11}{}", rule.name(), rule.sentence())?;
         }
         self.compared(out)?;
+        self.recorded(out)?;
         writeln!(out, "\nNot checked")?;
         self.not_checked().iter().try_for_each(|line| writeln!(out, "  - {line}"))?;
         let millis = self.time.as_millis();
@@ -235,6 +239,17 @@ impl Report {
         }
     }
 
+    fn recorded(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let Some(RecordReport { deeds, at_rest, complaints }) = &self.record else { return Ok(()) };
+        let when =
+            if *at_rest { "when all had come to rest" } else { "while something may have been under way" };
+        writeln!(out, "\nHeld against what providers did: a record of {deeds} effects, taken {when}")?;
+        if complaints.is_empty() {
+            return writeln!(out, "  I6, I12{}: they agree", if *at_rest { ", I13" } else { "" });
+        }
+        complaints.iter().try_for_each(|complaint| writeln!(out, "  {complaint}"))
+    }
+
     /// The rules that were asked.
     pub(super) fn rules(&self) -> Vec<Rule> {
         // From the middle only what an event itself shows can be judged.
@@ -255,6 +270,9 @@ impl Report {
         {
             lines
                 .push("Whether this is the log you knew: give what you noted of each partition by --expect.");
+        }
+        if self.record.is_none() {
+            lines.push("What providers really did: where one keeps a record, as a sandbox does, give it by --record.");
         }
         if self.views.is_none() {
             lines.push("The views.");

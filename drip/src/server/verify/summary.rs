@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Verify;
 use super::finding::Finding;
+use super::record::RecordArgs;
 use super::report::{Report, usdc};
 use crate::failure::Failure;
 use crate::server::args::EngineArgs;
@@ -44,7 +45,8 @@ pub(crate) struct Checked {
 impl Verify {
     /// Checks everything that these engines hold: the numbers, and what to end with when something is wrong.
     pub(crate) async fn summarised(engines: EngineArgs) -> Result<(Checked, Option<Failure>), Failure> {
-        let verify = Self { engines, log_only: false, since: None, expect: Vec::new() };
+        let verify =
+            Self { engines, log_only: false, since: None, expect: Vec::new(), record: RecordArgs::default() };
         let report = verify.look_at_all().await?;
         let failure = report.finding.as_ref().map(Finding::failure);
         Ok((Checked::of(&report), failure))
