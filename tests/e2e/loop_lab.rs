@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_servers::{End, NatsServer, Postgres, Process, free_port};
 
-use crate::ask::{Reply, said, send};
+use crate::ask::{Reply, Said, said, send};
 use crate::audit::events;
 use crate::stack::{Drip, Engines, engine_flags, program};
 
@@ -17,6 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const FAST: [&str; 2] = ["--sandbox-scale", "60"];
 /// How `drip up` begins when it takes commands.
 const GREETING: &str = "Drip is up";
+/// So many seconds after the end of a claim may what was asked under it take effect: the sandbox lets go of whoever hangs
+/// up, so this is as slow as two busy processors are.
+const LATE: &str = "2";
 /// What all processes of a lab know each other by.
 const WORKER_KEY: &str = "a key that is long enough for workers";
 
@@ -33,6 +36,7 @@ pub(crate) struct Lab {
     engines: Vec<String>,
     /// Where it is a process of its own.
     sandbox: Option<Process>,
+    checked: bool,
     _nats: Option<NatsServer>,
 }
 
@@ -67,7 +71,17 @@ impl Lab {
         let mut drip = Drip::prepared(&["up"], &engines).with(&FAST).with(&["--sweep", "10"]).with(flags);
         drip.restart().await;
         let (control, log) = (control_of(&drip, 1).await, log_of(&drip).await);
-        Self { drip, others: vec![], log, control, outside: vec![], engines, sandbox: None, _nats: nats }
+        Self {
+            drip,
+            others: vec![],
+            log,
+            control,
+            outside: vec![],
+            engines,
+            sandbox: None,
+            checked: false,
+            _nats: nats,
+        }
     }
 
     /// Command-api, projector and sandbox, each in a process; nobody works yet.
@@ -88,7 +102,8 @@ impl Lab {
         drip.restart().await;
         let (sandbox, log) = (Some(sandbox), log_of(&drip).await);
         let others = vec![projector];
-        let lab = Self { drip, others, log, control, outside, engines, sandbox, _nats: Some(nats) };
+        let lab =
+            Self { drip, others, log, control, outside, engines, sandbox, checked: false, _nats: Some(nats) };
         // A sandbox by itself begins with less than a test needs.
         lab.tell(Method::PUT, "/credits", &json!({ "credits": "100" })).await.expect(200);
         lab.tell(Method::PUT, "/balances", &json!({ "usdc": "1000" })).await.expect(200);
@@ -166,19 +181,51 @@ impl Lab {
 
     /// All effects so far.
     pub(crate) async fn record(&self) -> Vec<Value> {
-        let record = self.tell(Method::GET, "/record", &json!({})).await.expect(200);
-        record.body["entries"].as_array().expect("a list").clone()
+        self.whole_record().await["entries"].as_array().expect("a list").clone()
     }
 
-    /// The judge has nothing to say, and nobody has panicked or left.
-    pub(crate) async fn check(&mut self) {
+    async fn whole_record(&self) -> Value {
+        self.tell(Method::GET, "/record", &json!({})).await.expect(200).body
+    }
+
+    /// What the judge says of log, views and record as they are.
+    pub(crate) async fn verified(&self, flag: &str) -> Said {
+        self.verified_with(&self.whole_record().await, flag).await
+    }
+
+    /// The same of a record that may not be the true one.
+    pub(crate) async fn verified_with(&self, record: &Value, flag: &str) -> Said {
+        let file = self.drip.folder().join("record.json");
+        fs::write(&file, record.to_string()).expect("the folder is ours");
         let mut verify = program();
-        verify.arg("verify").args(self.drip.log_flags());
-        said(verify).await.expect(0);
+        verify.args(["verify", "--json", "--late", LATE, flag, "--record"]).arg(file);
+        verify.args(self.drip.log_flags());
+        said(verify).await
+    }
+
+    /// How every scenario ends: all comes to rest, the judge has nothing to say of the log, nor of what was really done,
+    /// and nobody has panicked or left.
+    pub(crate) async fn check(&mut self) {
+        self.checked = true;
+        let held = wait_for("what is wanted stands", async || {
+            let said = self.verified("--at-rest").await;
+            let report = said.json();
+            let complaints = report["record"]["complaints"].as_array().map_or(&[][..], Vec::as_slice);
+            let waits = complaints.iter().all(|one| one.as_str().is_some_and(|one| one.starts_with("I13: ")));
+            if waits && !complaints.is_empty() { Err(complaints.into()) } else { Ok(said) }
+        })
+        .await;
+        held.expect(0);
         for process in self.others.iter_mut().chain([&mut self.drip]) {
             assert!(process.runs(), "{}", process.log());
             process.assert_no_panic();
         }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        assert!(self.checked || std::thread::panicking(), "a scenario ends with Lab::check");
     }
 }
 
