@@ -48,6 +48,8 @@ mod loop_kills;
 #[cfg(test)]
 mod loop_lab;
 #[cfg(test)]
+mod loop_record;
+#[cfg(test)]
 mod loop_switches;
 #[cfg(test)]
 mod loop_users;
