@@ -76,8 +76,10 @@ fn document(title: &str, head: &str, nonce: &str, body: &str) -> String {
 pub(super) fn login(open: bool, refused: Option<&str>, nonce: &str) -> String {
     let refused = refused.map(|text| format!("<p class=\"bad\">{}</p>", Escaped(text))).unwrap_or_default();
     let form = match open {
+        // A password manager keeps the key under the name in the field that nobody sees.
         true => {
-            "<form method=\"post\" action=\"/login\"><label>API key <input type=\"password\" name=\"key\" \
+            "<form method=\"post\" action=\"/login\"><input name=\"name\" value=\"Drip\" autocomplete=\"username\" \
+                 hidden><label>API key <input type=\"password\" name=\"key\" \
                  autocomplete=\"current-password\" required autofocus></label> <button>Look</button></form>"
         }
         false => {
@@ -95,6 +97,7 @@ pub(super) fn page(view: &View<'_>, nonce: &str) -> String {
     let body = format!(
         "<main data-last=\"{last}\"><header><h1>Drip: {app}</h1><form method=\"post\" action=\"/logout\">\
          <button>Log out</button></form></header>\
+         <p id=\"lost\" class=\"bad\" role=\"status\" hidden>The connection is lost: what stands here may be old.</p>\
          <section><h2>Accounts</h2>{choose}<div id=\"accounts\">{accounts}</div></section>\
          <section id=\"journal\">{journal}</section>\
          <section><h2>Log</h2><ol id=\"log\">{log}</ol></section></main><script nonce=\"{nonce}\">{SCRIPT}</script>",
@@ -150,7 +153,7 @@ fn journal_row(row: &JournalRow) -> String {
     let about = about.into_iter().flatten().collect::<Vec<_>>().join(" ");
     format!(
         "<tr><td>{}</td><td>{}</td><td class=\"number\">{amount}</td><td class=\"number\">{}</td><td>{}</td></tr>",
-        to_rfc3339(row.recorded_at),
+        moment(&to_rfc3339(row.recorded_at)),
         word(&row.kind),
         row.balance,
         Escaped(about),
@@ -167,21 +170,46 @@ fn line(line: &LogBody) -> String {
     let says = |words: &[&str]| words.iter().any(|word| line.message.contains(word));
     let bad = says(&["depleted", "failed", "will not be sent", "waits for a person"]);
     let class = if bad { " class=\"bad\"" } else { "" };
-    let (at, user, message) = (Escaped(&line.at), Escaped(user), Escaped(&line.message));
-    format!("<li{class}><time>{at}</time> <b>{user}</b> {message}</li>")
+    let (at, user, message) = (moment(&line.at), Escaped(user), Escaped(&line.message));
+    format!("<li{class}>{at} <b>{user}</b> {message}</li>")
+}
+
+/// To the second, which is what people read; the rest is told to who points at it.
+fn moment(at: &str) -> String {
+    let second = at.trim_end_matches('Z').split('.').next().unwrap_or(at).replace('T', " ");
+    format!(
+        "<time datetime=\"{at}\" title=\"{at}\">{second}Z</time>",
+        at = Escaped(at),
+        second = Escaped(second)
+    )
 }
 
 fn table(header: &[&str], rows: impl Iterator<Item = String>) -> String {
     let mut text = "<table><thead><tr>".to_owned();
-    header.iter().for_each(|name| text += &format!("<th>{name}</th>"));
+    header.iter().for_each(|name| text += &heading(name));
     text += "</tr></thead><tbody>";
     rows.for_each(|row| text += &row);
     text + "</tbody></table>"
 }
 
+/// Above its column: what stands above numbers stands to the right as they do.
+fn heading(name: &str) -> String {
+    match name {
+        "Amount" | "Balance" => format!("<th class=\"number\">{name}</th>"),
+        name => format!("<th>{name}</th>"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_is_read_to_the_second() {
+        for at in ["2026-11-27T21:35:53Z", "2026-11-27T21:35:53.94435Z"] {
+            assert!(moment(at).ends_with(&format!("title=\"{at}\">2026-11-27 21:35:53Z</time>")));
+        }
+    }
 
     #[test]
     fn nothing_in_a_text_means_anything_to_a_browser() {
