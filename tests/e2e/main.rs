@@ -5,7 +5,7 @@
 //! out here (`audit`) or in Python (`exact_sums.py`) once more, so that a mistake can not confirm itself.
 //!
 //! In reading order: `stack` starts and kills Drip, `ask` asks it, `audit` holds log, owners and views against each
-//! other, `load` is many clients at once; then the tests, from the main job to the odd corners.
+//! other, `load` is many clients at once, `browser` a real one; then the tests, from the main job to the odd corners.
 
 #[cfg(test)]
 mod anchors;
@@ -17,6 +17,8 @@ mod audit;
 mod bad_clients;
 #[cfg(test)]
 mod bad_lines;
+#[cfg(test)]
+mod browser;
 #[cfg(test)]
 mod bystander;
 #[cfg(test)]
@@ -37,6 +39,8 @@ mod import;
 mod import_kills;
 #[cfg(test)]
 mod keys;
+#[cfg(test)]
+mod live_page;
 #[cfg(test)]
 mod load;
 #[cfg(test)]

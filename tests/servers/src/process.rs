@@ -1,5 +1,6 @@
 //! One server process, its folder, and the watcher that ends both when the test process ends.
 
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -10,16 +11,16 @@ use std::time::{Duration, Instant};
 
 /// Reads the server's process id from each line (0 for none) until the test process is gone or lets go, then ends the
 /// last one with the given signal and removes the folder. Dying children may still write there: it tries for a while.
-/// A process whose end nobody has collected yet (state Z) counts as ended.
+/// A process whose end nobody has collected yet (state Z) counts as ended. "-" before the id means the process group.
 /// (The kernel's own parent-death signal will not do: it fires when the *thread* that started the server ends.)
 const WATCHER: &str = r#"
 pid=0
 while read -r line; do pid=$line; done
 runs() { read -r state <"/proc/$pid/stat" && case $state in *") Z "*) false ;; esac; }
 if [ "$pid" != 0 ]; then
-    kill -CONT "$pid"; kill -"$2" "$pid"
+    kill -CONT "$3$pid"; kill -"$2" "$3$pid"
     n=0; while runs && [ $n -lt 50 ]; do sleep 0.1; n=$((n+1)); done
-    kill -KILL "$pid"
+    kill -KILL "$3$pid"
 fi
 n=0; until rm -rf "$1" || [ $n -ge 50 ]; do sleep 0.1; n=$((n+1)); done
 "#;
@@ -31,6 +32,8 @@ const TICK: Duration = Duration::from_millis(20);
 pub enum End {
     /// SIGKILL.
     Kill,
+    /// SIGKILL to it and to all that it has started: a chromedriver's browsers would go on without it.
+    KillGroup,
     /// SIGQUIT: Postgres leaves at once, but gives its shared memory back first.
     Quit,
 }
@@ -134,6 +137,9 @@ impl Process {
     /// Never: a child of ours can always be killed.
     pub fn kill(&mut self) {
         if let Some(child) = &mut self.child {
+            if let End::KillGroup = self.end {
+                signal(format_args!("-{}", child.id()), "KILL");
+            }
             child.kill().expect("our own child can be killed");
             child.wait().expect("our own child can be waited for");
             self.forget();
@@ -213,10 +219,10 @@ impl Drop for Process {
     }
 }
 
-/// Sends a signal, named as `kill` names it. Whether it arrived.
-pub(crate) fn signal(pid: u32, signal: &str) -> bool {
+/// Sends a signal, named as `kill` names it, to a process or, behind a "-", to its group. Whether it arrived.
+pub(crate) fn signal(whom: impl Display, signal: &str) -> bool {
     let script = "kill -\"$1\" \"$2\"";
-    let status = Command::new("sh").args(["-c", script, "sh", signal, &pid.to_string()]).status();
+    let status = Command::new("sh").args(["-c", script, "sh", signal, &whom.to_string()]).status();
     status.is_ok_and(|status| status.success())
 }
 
@@ -232,12 +238,13 @@ pub(crate) async fn tick() {
 }
 
 fn watch(folder: &Path, end: End) -> Child {
-    let signal = match end {
-        End::Kill => "KILL",
-        End::Quit => "QUIT",
+    let (signal, group) = match end {
+        End::Kill => ("KILL", ""),
+        End::KillGroup => ("KILL", "-"),
+        End::Quit => ("QUIT", ""),
     };
     let mut command = Command::new("sh");
-    command.args(["-c", WATCHER, "sh"]).arg(folder).arg(signal).current_dir("/");
+    command.args(["-c", WATCHER, "sh"]).arg(folder).args([signal, group]).current_dir("/");
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
     command.spawn().expect("every Unix machine has sh")
 }

@@ -14,7 +14,14 @@ const NO_NATS: &str =
 const NO_POSTGRES: &str =
     "no Postgres of 15 or later is on this machine: run ./test once, which brings it into .tools";
 
-/// What is needed and not there: a sentence that says how to get it.
+const NO_CHROMEDRIVER: &str = "no chromedriver is on this machine: install Debian's package chromium-driver, which ./test e2e does as root, \
+     or name it in DRIP_CHROMEDRIVER";
+const NO_CHROMIUM: &str = "no Chromium is on this machine: install Debian's package chromium, which ./test e2e does as root, \
+     or name it in DRIP_CHROMIUM";
+/// What a Chromium is called.
+const CHROMIUMS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/// What of the servers is needed and not there: a sentence that says how to get it.
 #[must_use]
 pub fn missing() -> Option<String> {
     let nats = match env::var_os("DRIP_NATS_SERVER").map(PathBuf::from) {
@@ -90,6 +97,25 @@ fn find_postgres_bin() -> Option<PathBuf> {
         .filter_map(|folder| folder.join("initdb").canonicalize().ok()?.parent().map(Path::to_path_buf));
     let debian = children(Path::new("/usr/lib/postgresql")).into_iter().map(|folder| folder.join("bin"));
     brought.chain(searched).chain(debian).find(|folder| is_postgres(folder))
+}
+
+/// The program that starts browsers for tests.
+pub(crate) fn chromedriver() -> &'static Path {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND.get_or_init(|| named_or_installed("DRIP_CHROMEDRIVER", &["chromedriver"]).expect(NO_CHROMEDRIVER))
+}
+
+/// The browser.
+pub(crate) fn chromium() -> &'static Path {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND.get_or_init(|| named_or_installed("DRIP_CHROMIUM", &CHROMIUMS).expect(NO_CHROMIUM))
+}
+
+fn named_or_installed(variable: &str, names: &[&str]) -> Option<PathBuf> {
+    let named = env::var_os(variable).map(PathBuf::from);
+    let mut installed =
+        names.iter().flat_map(|name| search_path().into_iter().map(move |folder| folder.join(name)));
+    named.or_else(|| installed.find(|path| path.is_file()))
 }
 
 /// The git-ignored folder for what is brought or made once for all tests.
