@@ -4,14 +4,15 @@
 //! Each server lives in a folder of its own and dies with the test process, however that ends: a small watcher
 //! notices the end, stops the server and removes its folder. So a killed test run leaves nothing behind.
 //!
-//! What it deliberately does not do: it speaks none of their protocols (tests bring their own clients), it knows nothing of
-//! Drip, and it never fetches anything: `./test` brings the programs where the machine has none.
+//! What it deliberately does not do: it speaks none of their protocols (tests bring their own clients), it knows
+//! nothing of Drip, and it never fetches anything: `./test` brings the programs where the machine has none.
 //!
 //! A server that can not be started is a broken test machine, so everything here panics with a sentence and the end of
 //! the server's log.
 //!
-//! In reading order: [`NatsServer`], [`Postgres`], [`ChromeDriver`], [`Process`], which starts and watches any server, [`free_port`], and
-//! [`cut_stream`] with its like, which damage what a stopped server has stored; then the private parts: `programs` finds the binaries, `cluster` keeps the ready-made data folder.
+//! In reading order: [`NatsServer`], [`Postgres`], [`ChromeDriver`], [`Process`], which starts and watches any server,
+//! [`free_port`], and [`cut_stream`] with its like, which damage what a stopped server has stored; then the private
+//! parts: `programs` finds the binaries, `cluster` keeps the ready-made data folder.
 
 mod browser;
 mod cluster;
