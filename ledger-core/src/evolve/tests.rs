@@ -8,8 +8,10 @@ use crate::ids::{PartitionId, Position, SourceName};
 use crate::level::Level;
 use crate::money::{BALANCE_MAX, Usdc};
 use crate::policy::Policy;
+use crate::testing::upkeep::{claim, set};
 use crate::testing::{START, World, anna, app, close, debit, deposit, grant, keyed, open, usdc, user};
 use crate::time::Timestamp;
+use crate::upkeep::Phase;
 
 /// The world after these commands, and the event that the last one would make next.
 fn about_to(given: &[Command], last: &Command) -> (World, Event) {
@@ -188,4 +190,21 @@ fn the_end_of_time_does_no_harm() {
         world.ask(&debit("0.1"));
     }
     assert_eq!(world.ledger.time(), Timestamp(i64::MAX));
+}
+
+/// Their claims left a container as it stood; what they wrote stays readable, and stands as they meant it.
+#[test]
+fn claims_of_older_programs_move_nothing() {
+    let given = [open("5"), set("image:1")];
+    let phase_told = |told| {
+        let (mut world, mut event) = about_to(&given, &claim("w1"));
+        let Event::LifecycleStepped(stepped) = &mut event else { panic!("{event:?}") };
+        stepped.phase = told;
+        let position = Position { partition: PartitionId(0), sequence: world.sequence, index: 0 };
+        world.ledger.evolve(position, &event).map_err(|illegal| illegal.reason)?;
+        Ok(world.ledger.account(&anna()).unwrap().container().unwrap().phase)
+    };
+    assert_eq!(phase_told(Phase::Absent), Ok(Phase::Absent));
+    assert_eq!(phase_told(Phase::Creating), Ok(Phase::Creating));
+    assert_eq!(phase_told(Phase::Starting), Err("the phase follows from the step"));
 }

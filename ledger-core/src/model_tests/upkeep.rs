@@ -326,8 +326,8 @@ fn the_courses_go_far() {
     }
     for line in [
         "step  claimed for provision after  failures: creating",
-        "step  claimed for hibernate after  failures: running",
-        "step  claimed for restore after  failures: asleep",
+        "step  claimed for hibernate after  failures: stopping",
+        "step  claimed for restore after  failures: starting",
         "step  claimed for deprovision after  failures: asleep",
         "step  running: running",
         "step  asleep: asleep",

@@ -37,7 +37,7 @@ fn scaled_down() -> Step {
 
 #[test]
 fn the_first_who_claims_makes_it() {
-    let claimed = ["applied", "step 1 claimed for provision after 0 failures: absent"];
+    let claimed = ["applied", "step 1 claimed for provision after 0 failures: creating"];
     check(&asked_for("5"), &claim("w1"), &claimed);
 }
 
@@ -45,7 +45,7 @@ fn the_first_who_claims_makes_it() {
 fn of_two_workers_one_is_refused_until_the_claim_is_over() {
     let given = || and(asked_for("5"), [claim("w1")]);
     check(&given(), &claim("w2"), &["refused: claimed"]);
-    let again = ["applied", "step 2 claimed for provision after 0 failures: absent"];
+    let again = ["applied", "step 2 claimed for provision after 0 failures: creating"];
     check(&given(), &claim("w1"), &again);
     let mut later = given();
     later.push(Wait(minutes(1)));
@@ -58,10 +58,10 @@ fn a_claim_is_over_after_ten_minutes_whatever_was_asked() {
     given.push(Wait(minutes(10) - 1));
     check(&given, &claim("w2"), &["refused: claimed"]);
     given.push(Wait(1));
-    check(&given, &claim("w2"), &["applied", "step 2 claimed for provision after 0 failures: absent"]);
+    check(&given, &claim("w2"), &["applied", "step 2 claimed for provision after 0 failures: creating"]);
     // One of no length, or of less, keeps nobody out.
     let none = and(asked_for("5"), [claim_for("w1", -minutes(60))]);
-    check(&none, &claim("w2"), &["applied", "step 2 claimed for provision after 0 failures: absent"]);
+    check(&none, &claim("w2"), &["applied", "step 2 claimed for provision after 0 failures: creating"]);
 }
 
 #[test]
@@ -71,16 +71,16 @@ fn what_failed_is_not_tried_before_its_time_by_anybody() {
         check(&given, &claim(worker), &["refused: too_early"]);
     }
     given.push(Wait(minutes(5)));
-    check(&given, &claim("w2"), &["applied", "step 3 claimed for provision after 1 failures: absent"]);
+    check(&given, &claim("w2"), &["applied", "step 3 claimed for provision after 1 failures: creating"]);
     let again = and(given, [claim("w2")]);
-    check(&again, &tells("w2", 3, failed(9)), &["applied", "step 4 failed 2 times: absent"]);
+    check(&again, &tells("w2", 3, failed(9)), &["applied", "step 4 failed 2 times: creating"]);
 }
 
 #[test]
 fn a_person_who_asks_again_does_not_wait() {
     let given = || and(asked_for("5"), [claim("w1"), tells("w1", 1, failed(5))]);
     for ask in [restore(), set("image:2")] {
-        let claimed = ["applied", "step 3 claimed for provision after 0 failures: absent"];
+        let claimed = ["applied", "step 3 claimed for provision after 0 failures: creating"];
         check(&and(given(), [ask]), &claim("w2"), &claimed);
     }
     check(&running("5"), &restore(), &["unchanged"]);
@@ -113,8 +113,28 @@ fn money_that_comes_while_it_is_put_to_sleep_wakes_it_and_the_other_way_round() 
     let woken = and(paid, [tells("w1", 9, Step::Asleep), claim("w1"), tells("w1", 11, Step::ScaledUp)]);
     let spent = and(woken, [debit("2")]);
     assert_eq!(due(&spent), Some(Operation::Hibernate));
-    let claimed = ["applied", "step 13 claimed for hibernate after 0 failures: starting"];
+    let claimed = ["applied", "step 13 claimed for hibernate after 0 failures: stopping"];
     check(&spent, &claim("w1"), &claimed);
+}
+
+/// What is claimed may be done by a worker that dies before it can tell of it.
+#[test]
+fn whichever_way_things_turn_behind_a_claim_something_is_due() {
+    let made = and(asked_for("5"), [claim("w1")]);
+    assert_eq!(due(&and(made, [close()])), Some(Operation::Deprovision), "a project may be there");
+
+    let sleeping = || {
+        let told = [tells("w1", 8, scaled_down()), tells("w1", 9, Step::Asleep)];
+        and(and(running("5"), [debit("5"), claim("w1")]), told)
+    };
+    assert_eq!(due(&sleeping()), None);
+    let woken = and(sleeping(), [deposit("d", "2"), claim("w1")]);
+    let spent = and(woken, [debit("2")]);
+    assert_eq!(due(&spent), Some(Operation::Hibernate), "it may have been woken");
+
+    let told_to_sleep = and(running("5"), [debit("5"), claim("w1")]);
+    let paid = and(told_to_sleep, [deposit("d", "2")]);
+    assert_eq!(due(&paid), Some(Operation::Restore), "it may have been put to sleep");
 }
 
 #[test]
@@ -166,7 +186,7 @@ fn a_step_that_can_not_follow_is_refused() {
     };
     let has_service = "ScaledDown ScaledUp ServiceDeleted ProjectDeleted";
     for (count, can) in [
-        (0, "ProjectCreated".to_owned()),
+        (0, "ProjectCreated ProjectDeleted".to_owned()),
         (1, "EnvironmentCreated ProjectDeleted".to_owned()),
         (2, "ServiceCreated ProjectDeleted".to_owned()),
         (3, format!("VariablesSet {has_service}")),
