@@ -163,7 +163,7 @@ async fn knock(lab: &Lab, session: &str, signature: Option<&str>) -> u16 {
 }
 
 /// Waits until webhooks of a session were answered so.
-async fn delivered(lab: &Lab, session: &str, statuses: &[u16]) {
+pub(crate) async fn delivered(lab: &Lab, session: &str, statuses: &[u16]) {
     wait_for("webhooks are answered", async || {
         let deeds = deeds(lab).await;
         let ours =

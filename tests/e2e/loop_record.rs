@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::ask::{Said, said};
+use crate::loop_day::delivered;
 use crate::loop_lab::Lab;
 use crate::stack::{Engines, program};
 
@@ -53,6 +54,17 @@ async fn whatever_a_record_has_more_or_less_than_the_log_is_named() {
     lab.verified_with(&other, AT_REST).await.expect(0);
     lab.verified_with(&changed(&record, &never_slept), "--log-only").await.expect(0);
     for_people(&lab, &record).await;
+    lab.check().await;
+}
+
+/// Signed by the provider, and not true: only what was paid is money.
+#[tokio::test]
+async fn a_webhook_that_lies_brings_what_was_paid() {
+    let mut lab = Lab::start(Engines::Embedded).await;
+    let anna = lab.user("anna", "0").await;
+    let session = anna.checkout("2").await;
+    anna.pay(&session, &json!({ "at_once": true, "webhook": { "amount": "500" } })).await;
+    delivered(&lab, &session, &[200]).await;
     lab.check().await;
 }
 

@@ -1,7 +1,7 @@
 //! The hunt for bugs on purpose. Each stands here with the ground on which it is looked for, and with the invariants of
 //! which one must catch it; the tests go hunting when the bugs are built in (feature `bugs`), which `./test planted`
 //! does. What lives in a writer's decisions shows in the simulation; what lives in a real process, server or disk shows
-//! in the torture.
+//! in the torture; what needs the world outside, in a scenario of its own.
 
 use planted::Bug;
 use torture::nemesis::{Fault, Target};
@@ -27,6 +27,8 @@ pub enum Ground {
     Torture(Engines, Vec<Fault>),
     /// A power cut under load.
     PowerCut(Engines),
+    /// The test of this name over the running program, among those of the whole.
+    Scenario(&'static str),
 }
 
 /// All hunts.
@@ -53,6 +55,11 @@ pub fn hunts() -> Vec<Hunt> {
         simulation(Bug::CreateBlindly, &["I12"]),
         simulation(Bug::MailBlindly, &["I12"]),
         simulation(Bug::ActOnReplay, &["I12", "I17"]),
+        Hunt {
+            bug: Bug::CreditFromBody,
+            ground: Ground::Scenario("loop_record::a_webhook_that_lies_brings_what_was_paid"),
+            caught_by: &["I6"],
+        },
         torture(Bug::AnswerBeforeAck, vec![Fault::KillUnheard(1_000); 2], &["I1"]),
         torture(Bug::PositionApart, [views; 4].concat(), &["I10"]),
         torture(Bug::AnyReplySubject, vec![Fault::ReplyIntoLog(0); 2], &["I16"]),

@@ -68,8 +68,18 @@ mod hunting {
                 }
                 None => power::run(&plan(hunt, *engines, seed), 1).await,
             },
+            Ground::Scenario(name) => return Some(scenario(hunt.bug, name)),
         };
         Some(report.expect("the harness can do its work").violations)
+    }
+
+    /// What a test says that runs the program with the bug in it. The test itself is built without.
+    fn scenario(bug: Bug, name: &str) -> Vec<String> {
+        let mut test = std::process::Command::new(env!("CARGO"));
+        test.args(["test", "--quiet", "--workspace", "--test", "e2e", "--", "--exact", name]);
+        let output = test.env(planted::VARIABLE, bug.name()).output().expect("cargo can be run");
+        assert!(!output.status.success(), "{name} has seen nothing of {}", bug.name());
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).lines().map(str::to_owned).collect()
     }
 
     /// What was said instead, when no try has caught it.

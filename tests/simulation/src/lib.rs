@@ -5,7 +5,8 @@
 //! holds the log and what clients were told against each other. In reading order: `outcome` (the bugs on purpose, and
 //! what was seen), `faults` (what a seed lets go wrong), `world` (the agenda), `owners`, `lives` and `owner`, `clients` and
 //! `client`, `feeder` (a source), `script` (named schedules), `verdict`; then `views`, where the projectors of that seed fold
-//! the log, as it came to be, into a database that fails. `many` and `report` are about many seeds.
+//! the log, as it came to be, into a database that fails; and `workers`, where the real workers of that seed live and die over a
+//! ledger of their own. `many` and `report` are about many seeds.
 
 mod client;
 mod clients;

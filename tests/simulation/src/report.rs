@@ -91,7 +91,7 @@ pub fn page(command: &str, seen: &[Outcome], wrong: &[String]) -> String {
     table(&mut text, "what happened", ASKED, seen);
     table(&mut text, "fault", FAULTS, seen);
     table(&mut text, "with workers", WORKERS, seen);
-    text += "Held against every seed: I1 to I16 of the list in [torture.md](torture.md) (I12 as far as the log goes), and I11: every snapshot is, to the last byte, what a replay up to its commit knows (one of an owner that stopped: with the looks at the clock since). \
+    text += "Held against every seed: I1 to I17 of the list in [torture.md](torture.md) (I12, I13 and I17 of workers by what the providers of the simulation really did), and I11: every snapshot is, to the last byte, what a replay up to its commit knows (one of an owner that stopped: with the looks at the clock since). \
              A client whose attempt stayed without an outcome asks again in most cases, often more than once; whether the key was stored is counted at the first of these that is paid. The judge settles all of them, also those that were never asked again, from the log.\n\n";
     for wrong in wrong {
         let _ = writeln!(text, "```\n{wrong}\n```");

@@ -5,9 +5,14 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use ledger_core::command::{CheckoutOutcome, SettleCheckout};
+use ledger_core::time::SECOND;
+use ledger_core::{Command, Label, SessionId, Timestamp};
+use planted::Bug;
 use projector::upkeep::{CheckoutRow, CheckoutState};
 
 use super::extract;
+use crate::ask::{Ask, Call};
 use crate::checkouts::Looked;
 use crate::edge::EdgeState;
 use crate::edge::problem::{EdgeCode, Problem};
@@ -46,7 +51,24 @@ async fn checkout_paid(
         tracing::warn!(session = row.session, %distrust, "a webhook is not signed as its session's must be");
         Problem::new(EdgeCode::Unauthorized, "The webhook is not signed with the secret of its session.")
     })?;
-    look(&state, &row).await
+    match believed(&state, &row, &body).await {
+        Some(status) => Ok(status),
+        None => look(&state, &row).await,
+    }
+}
+
+/// A bug on purpose, which is not in what is shipped: what the body says was paid is taken for paid.
+async fn believed(state: &EdgeState, row: &CheckoutRow, body: &[u8]) -> Option<StatusCode> {
+    if !planted::on(Bug::CreditFromBody) {
+        return None;
+    }
+    let amount = locus::webhook::parse_checkout(body).ok()?.amount?;
+    let (account, session) = (row.account.clone(), SessionId::new(&row.session).ok()?);
+    let outcome = CheckoutOutcome::Paid { amount, transaction: None };
+    let command = SettleCheckout { account, session, outcome, actor: Label::new("webhook").ok()? };
+    let deadline = Timestamp(service_kit::clock::now()).plus(SECOND);
+    state.desk.ask(Call { ask: Ask::Command(Command::SettleCheckout(command)), deadline }).await;
+    Some(StatusCode::OK)
 }
 
 /// Our own record of the session that is named; what else the body says is not read.
