@@ -1,18 +1,21 @@
 //! The tests that every backend must pass. Each takes a fresh, empty log and panics where a promise of
 //! [`EventLog`] is broken.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::stream::BoxStream;
-use futures::{StreamExt as _, join};
-use ledger_core::commit::{Class, EncodedCommit, Prefix};
-use ledger_core::{LogId, PartitionId, Sequence, Timestamp};
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt as _, TryStreamExt as _, join};
+use ledger_core::commit::{Class, Commit, CommitBuilder, EncodedCommit, Hash, Head, Prefix};
+use ledger_core::{LogId, PartitionId, Sequence, TermNonce, Timestamp};
 
-use crate::{Anchor, AppendOutcome, Entry, EventLog, Keeper, LogIdentity, ReadError, StoredCommit};
+use crate::{
+    Anchor, AppendOutcome, Entry, EventLog, Keeper, LogIdentity, News, NewsError, ReadError, StoredCommit,
+};
 
 /// The log that the tests write to must have this many partitions.
 pub const PARTITIONS: u16 = 2;
@@ -249,6 +252,69 @@ pub async fn reopening_keeps_everything(
         assert_eq!((found.bytes, found.hash), (expected.bytes, expected.hash));
     }
     assert_eq!(next(&mut following).await.sequence(), 21);
+}
+
+/// A commit of this log that can be decoded, and tells nothing.
+fn decodable(log: LogIdentity, partition: PartitionId, sequence: Sequence) -> EncodedCommit {
+    CommitBuilder::default().seal(&Head {
+        log: log.log,
+        partition,
+        sequence,
+        previous: sequence - 1,
+        previous_hash: Hash::ZERO,
+        term: TermNonce([1; 16]),
+        time: Timestamp(1),
+    })
+}
+
+/// Where the partitions end is asked with the first look, and what is appended meanwhile may be behind that or not: so
+/// both partitions grow until so much news was heard.
+async fn hear(
+    log: &dyn EventLog,
+    news: &mut News,
+    count: usize,
+    next: fn(LogIdentity, PartitionId, Sequence) -> EncodedCommit,
+) -> Result<Vec<Commit>, NewsError> {
+    let done = Cell::new(false);
+    let write = async {
+        while !done.get() {
+            for partition in [ZERO, ONE] {
+                let sequence = log.head(partition).await.expect("readable") + 1;
+                append(log, &next(log.identity(), partition, sequence)).await;
+            }
+        }
+    };
+    let read = async {
+        let heard = stream::unfold(&mut *news, async |news| Some((news.next().await, news)));
+        let heard = heard.take(count).try_collect().await;
+        done.set(true);
+        heard
+    };
+    let both = async { join!(read, write) };
+    tokio::time::timeout(BOUND, both).await.expect("enough is heard in time").0
+}
+
+/// What is heard began after the looking did; of each partition it comes in order, without a gap.
+pub async fn news_come_from_the_ends_of_all_partitions_without_a_gap(log: Arc<dyn EventLog>) {
+    // Undecodable: an error would tell that one of them was looked at.
+    fill(&*log, ZERO, 5).await;
+    let mut news = News::of(&log);
+    let heard = hear(&*log, &mut news, 40, decodable).await.expect("nothing is damaged");
+    for partition in [ZERO, ONE] {
+        let of_it = heard.iter().filter(|commit| commit.prefix.partition == partition);
+        let sequences: Vec<_> = of_it.map(|commit| commit.prefix.sequence).collect();
+        assert!(sequences.len() >= 5, "{partition} was heard of {} times", sequences.len());
+        assert!(sequences.is_sorted_by(|one, next| one + 1 == *next), "{partition}: {sequences:?}");
+    }
+}
+
+/// What can not be decoded may be what a worker waits for: it is never passed over.
+pub async fn a_commit_that_can_not_be_decoded_ends_the_news(log: Arc<dyn EventLog>) {
+    let mut news = News::of(&log);
+    hear(&*log, &mut news, 4, decodable).await.expect("nothing is damaged");
+    let damaged = |log, partition, sequence| commit(log, partition, sequence, "no MessagePack of a commit");
+    let error = hear(&*log, &mut news, usize::MAX, damaged).await.expect_err("one can not be decoded");
+    assert!(matches!(error, NewsError::Commit { .. }), "{error}");
 }
 
 /// The anchor of such a commit.

@@ -1,15 +1,16 @@
 //! The port to the log: one trait whose documentation is the contract, and its backends.
 //!
 //! A log is a number of partitions; each is a gapless row of commits that never change once they are stored.
-//! To this crate a commit is a frozen prefix and opaque bytes. It deliberately does not decode what stands
+//! To a log a commit is a frozen prefix and opaque bytes. It deliberately does not decode what stands
 //! behind the prefix, does not check the chain of hashes from one commit to the next, does not retry an
 //! append, and does not decide who may write: all of that belongs to those who know what a commit means.
 //!
 //! In reading order: this page (the port), [`error`] (what can go wrong outside of an append), `classify`
 //! (ours, foreign or damaged), `sqlite` (one file, one writer process), `jetstream` (NATS, production), [`anchors`]
-//! (is the log still what it was?), `sim` (feature `sim`: one that lies on purpose), and `contract` (feature
-//! `contract-tests`: the tests every backend must pass). What the simulated log answers is pinned to the real server:
-//! it passes the contract as they do, and `tests/answers.rs` asks it and a real nats-server the same questions.
+//! (is the log still what it was?), [`News`] (what comes from now on, for workers), `sim` (feature `sim`: one that
+//! lies on purpose), and `contract` (feature `contract-tests`: the tests every backend must pass). What the simulated
+//! log answers is pinned to the real server: it passes the contract as they do, and `tests/answers.rs` asks it and a
+//! real nats-server the same questions.
 
 pub mod anchors;
 mod classify;
@@ -17,6 +18,7 @@ mod classify;
 pub mod contract;
 pub mod error;
 mod jetstream;
+mod news;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 mod sqlite;
@@ -32,6 +34,7 @@ use ledger_core::{LogId, PartitionId, Sequence, Timestamp};
 pub use anchors::{Alarm, Anchor, AnchorError, Keeper};
 pub use error::{OpenError, ReadError};
 pub use jetstream::{JetStreamLog, JetStreamOptions, connect};
+pub use news::{News, NewsError};
 pub use sqlite::SqliteLog;
 
 /// The most partitions a log can have: their numbers are written with two digits.

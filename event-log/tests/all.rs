@@ -21,6 +21,8 @@ macro_rules! contract {
             a_follower_sees_history_then_live_from_any_point,
             a_waiting_follower_is_woken_by_each_append,
             what_does_not_belong_to_the_log_is_fatal,
+            news_come_from_the_ends_of_all_partitions_without_a_gap,
+            a_commit_that_can_not_be_decoded_ends_the_news,
         );
     };
     ($($name:ident),+ $(,)?) => {

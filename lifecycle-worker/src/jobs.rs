@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_log::EventLog;
+use event_log::{EventLog, News};
 use ledger_core::{AccountId, LogId, Timestamp};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -17,9 +17,6 @@ use crate::job::{Ended, Job, Shared};
 use crate::ledger::{Due, Ledger, Refused};
 use crate::solvency::{self, Wallet};
 use crate::{Error, signals};
-
-/// How many signals may wait: who sends more is held back, and the sweep is there for what came before.
-const SIGNALS: usize = 4_096;
 
 /// A job that runs.
 struct Running {
@@ -60,10 +57,8 @@ impl Jobs {
     }
 
     /// For ever. Errors: the log can not be followed any more.
-    pub(crate) async fn work(mut self, log: &dyn EventLog) -> Result<(), Error> {
-        let (heard, mut signals) = mpsc::channel(SIGNALS);
-        let listening = signals::listen(log, heard);
-        tokio::pin!(listening);
+    pub(crate) async fn work(mut self, log: &Arc<dyn EventLog>) -> Result<(), Error> {
+        let mut news = News::of(log);
         let mut clock = tokio::time::interval(self.shared.config.sweep);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut sweeping = JoinSet::new();
@@ -71,8 +66,10 @@ impl Jobs {
             let next = self.later.first().map(|(at, _)| *at);
             tokio::select! {
                 biased;
-                ended = &mut listening => return ended,
-                Some(account) = signals.recv() => self.look(account),
+                commit = news.next() => {
+                    let commit = commit.map_err(Error::Log)?;
+                    signals::of_commit(&commit).for_each(|account| self.look(account.clone()));
+                }
                 Some(done) = self.tasks.join_next() => self.ended(done),
                 () = sleep_until(next) => self.time_is_come(),
                 _ = clock.tick(), if sweeping.is_empty() => {

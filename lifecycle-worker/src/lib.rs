@@ -27,7 +27,7 @@ mod solvency;
 
 use std::sync::Arc;
 
-use event_log::{EventLog, ReadError};
+use event_log::{EventLog, NewsError};
 use tokio_util::sync::CancellationToken;
 
 pub use build_with_locus::BuildWithLocus;
@@ -54,9 +54,9 @@ pub struct Means {
 /// The worker can not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The log is damaged, or unusable until somebody acts.
+    /// It is damaged, or unusable until somebody acts, or holds a commit that can not be decoded.
     #[error("the log can not be followed any more")]
-    Log(#[source] ReadError),
+    Log(#[source] NewsError),
 }
 
 /// Works until `shutdown`. What is under way then is left as it is: whoever comes next goes on.
@@ -68,6 +68,6 @@ pub async fn run(config: Config, means: Means, shutdown: CancellationToken) -> R
     tokio::select! {
         biased;
         () = shutdown.cancelled() => Ok(()),
-        ended = jobs.work(&*log) => ended,
+        ended = jobs.work(&log) => ended,
     }
 }

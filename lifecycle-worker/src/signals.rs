@@ -1,49 +1,12 @@
-//! Signals: events that may change what is due for a container. They come from the log as it grows; what came before is
-//! the sweep's.
+//! Signals: events that may change what is due for a container.
 
-use std::time::Duration;
-
-use event_log::{Entry, EventLog};
-use futures::StreamExt as _;
-use futures::stream::select_all;
 use ledger_core::commit::Commit;
 use ledger_core::level::Line;
-use ledger_core::{AccountId, Event, PartitionId, Sequence};
-use tokio::sync::mpsc::Sender;
+use ledger_core::{AccountId, Event};
 
-use crate::Error;
-
-/// Hears of everything from now on. Errors: the log can not be followed any more.
-pub(crate) async fn listen(log: &dyn EventLog, heard: Sender<AccountId>) -> Result<(), Error> {
-    let mut partitions = Vec::new();
-    for partition in log.identity().partitions() {
-        partitions.push(log.follow(partition, head(log, partition).await));
-    }
-    let mut entries = select_all(partitions);
-    while let Some(entry) = entries.next().await {
-        let Entry::Commit(stored) = entry.map_err(Error::Log)? else { continue };
-        // What can not be read stops the writer and the projector; here it is no signal.
-        let Ok(commit) = Commit::decode(&stored.bytes) else { continue };
-        for account in commit.events.iter().filter_map(concerned) {
-            if heard.send(account.clone()).await.is_err() {
-                return Ok(());
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Where the partition ends now. A log that can not be reached is waited for.
-async fn head(log: &dyn EventLog, partition: PartitionId) -> Sequence {
-    loop {
-        match log.head(partition).await {
-            Ok(head) => return head,
-            Err(error) => {
-                tracing::warn!(%error, %partition, "the log could not be asked how far it is");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        }
-    }
+/// The accounts whose containers may have to be looked at after a commit.
+pub(crate) fn of_commit(commit: &Commit) -> impl Iterator<Item = &AccountId> {
+    commit.events.iter().filter_map(concerned)
 }
 
 /// The account whose container may have to be looked at.

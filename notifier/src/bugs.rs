@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use event_log::Entry;
 use ledger_core::Event;
 use ledger_core::commit::Commit;
 use ledger_core::sealed::Sealed;
@@ -17,20 +16,18 @@ pub(crate) fn looks_not() -> bool {
     on(Bug::MailBlindly)
 }
 
-/// Does once more what an entry says was done.
-pub(crate) fn act_on(entry: &Entry, transport: &Arc<dyn Transport>) {
+/// Does once more what a commit says was done.
+pub(crate) fn act_on(commit: &Commit, transport: &Arc<dyn Transport>) {
     if !on(Bug::ActOnReplay) {
         return;
     }
-    for letter in written(entry) {
+    for letter in written(commit) {
         let transport = Arc::clone(transport);
         tokio::spawn(async move { transport.send(&letter, "").await });
     }
 }
 
-fn written(entry: &Entry) -> Vec<Letter> {
-    let Entry::Commit(stored) = entry else { return vec![] };
-    let Ok(commit) = Commit::decode(&stored.bytes) else { return vec![] };
+fn written(commit: &Commit) -> Vec<Letter> {
     let of = |event: &Event| match event {
         Event::NoticeStepped(event) => match &event.step {
             NoticeStep::Claimed { mail, .. } => mail.as_ref().and_then(letter),

@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use ledger_core::PartitionId;
-
 /// Why a notifier can not start, or not go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -33,15 +31,5 @@ pub enum Error {
     TopUpUrl(String),
     /// The log can not be followed, and that will not change by itself.
     #[error("the notifier can not follow the log")]
-    Log(#[source] event_log::ReadError),
-    /// A commit that can not be decoded.
-    #[error("partition {partition}, commit {sequence} of the log can not be read")]
-    Commit {
-        /// The partition.
-        partition: PartitionId,
-        /// Its sequence.
-        sequence: u64,
-        /// Why.
-        source: ledger_core::commit::DecodeError,
-    },
+    Log(#[source] event_log::NewsError),
 }

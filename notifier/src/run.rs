@@ -5,9 +5,8 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_log::{Entry, ReadError};
-use futures::StreamExt as _;
-use futures::stream::BoxStream;
+use event_log::News;
+use ledger_core::commit::Commit;
 use ledger_core::{AccountId, Timestamp};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -35,7 +34,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Erro
     let stopping = shutdown.child_token();
     let notifier = Notifier::new(config, stopping.clone())?;
     let mut shell = Shell {
-        entries: signals::follow(&notifier.config.log),
+        news: News::of(&notifier.config.log),
         notifier,
         queue: Queue::default(),
         looks: JoinSet::new(),
@@ -57,7 +56,7 @@ type Swept = Result<Vec<(AccountId, Option<Timestamp>)>, Refused>;
 struct Shell {
     notifier: Arc<Notifier>,
     queue: Queue,
-    entries: BoxStream<'static, Result<Entry, ReadError>>,
+    news: News,
     looks: JoinSet<Looked>,
     /// At most one.
     sweep: JoinSet<Swept>,
@@ -78,7 +77,7 @@ impl Shell {
                     self.queue.ended(account, next);
                 }
                 Some(swept) = self.sweep.join_next() => self.swept(outcome(swept).await),
-                entry = self.entries.next() => self.take(entry)?,
+                commit = self.news.next() => self.take(&commit.map_err(Error::Log)?),
                 () = tokio::time::sleep_until(wake_at) => {}
             }
         }
@@ -135,13 +134,11 @@ impl Shell {
         }
     }
 
-    fn take(&mut self, entry: Option<Result<Entry, ReadError>>) -> Result<(), Error> {
-        let ended = || ReadError::Unavailable { doing: "following it", source: "it ended".into() };
-        let entry = entry.unwrap_or_else(|| Err(ended())).map_err(Error::Log)?;
-        bugs::act_on(&entry, &self.notifier.config.transport);
-        let signals = signals::of_entry(&entry, &self.notifier.config.worker)?;
-        signals.into_iter().for_each(|(account, at)| self.look(account, at));
-        Ok(())
+    fn take(&mut self, commit: &Commit) {
+        bugs::act_on(commit, &self.notifier.config.transport);
+        let notifier = Arc::clone(&self.notifier);
+        let signals = signals::of_commit(commit, &notifier.config.worker);
+        signals.for_each(|(account, at)| self.look(account, at));
     }
 
     /// Lets the attempts under way end, for a while.
