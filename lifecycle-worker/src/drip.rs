@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use drip_client::{Client, Error};
 use ledger_core::upkeep::Step;
 use ledger_core::{AccountId, Label};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::config::Config;
-use crate::ledger::{Compared, Due, Found, Ledger, Refused, Work};
+use crate::ledger::{Compared, DuePage, Found, Ledger, Refused, Work};
 
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
@@ -54,11 +54,6 @@ struct Handed<'a> {
     found: &'a Found,
 }
 
-#[derive(Deserialize)]
-struct DuePage {
-    data: Vec<Due>,
-}
-
 impl Drip {
     /// Asked with the key of workers.
     pub fn new(client: Client, config: &Config) -> Self {
@@ -83,12 +78,11 @@ impl Ledger for Drip {
         Ok(self.client.work("container", account).await?)
     }
 
-    async fn due(&self, after: Option<&AccountId>) -> Result<Vec<Due>, Refused> {
-        let page: DuePage = match after {
+    async fn due(&self, after: Option<&AccountId>) -> Result<DuePage, Refused> {
+        Ok(match after {
             Some(account) => self.client.work("containers", account).await?,
             None => self.client.work("containers", &()).await?,
-        };
-        Ok(page.data)
+        })
     }
 
     async fn compare(&self, found: &Found) -> Result<Compared, Refused> {

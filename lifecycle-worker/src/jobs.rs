@@ -1,13 +1,14 @@
 //! All accounts that something is due for, each worked on by one job, beside each other: one user's broken upstream
 //! delays nobody.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use event_log::{EventLog, News};
 use ledger_core::{AccountId, LogId, Timestamp};
-use tokio::sync::Notify;
+use service_kit::{Queue, outcome};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -18,21 +19,12 @@ use crate::ledger::{Due, Ledger, Refused};
 use crate::solvency::{self, Wallet};
 use crate::{Error, signals};
 
-/// A job that runs.
-struct Running {
-    signal: Arc<Notify>,
-    /// Something happened since it began.
-    again: bool,
-}
-
 pub(crate) struct Jobs {
     shared: Arc<Shared>,
     wallet: Option<Arc<Wallet>>,
-    running: HashMap<AccountId, Running>,
-    /// Waits for room.
-    waiting: VecDeque<AccountId>,
-    /// To be looked at then.
-    later: BTreeSet<(Instant, AccountId)>,
+    queue: Queue<AccountId, Instant>,
+    /// How the jobs that run hear that something happened to their accounts.
+    running: HashMap<AccountId, Arc<Notify>>,
     tasks: JoinSet<(AccountId, Ended)>,
     sweeps: u32,
 }
@@ -48,35 +40,39 @@ impl Jobs {
         Self {
             shared: Arc::new(Shared { config, ledger, containers, log }),
             wallet: wallet.map(Arc::new),
+            queue: Queue::default(),
             running: HashMap::new(),
-            waiting: VecDeque::new(),
-            later: BTreeSet::new(),
             tasks: JoinSet::new(),
             sweeps: 0,
         }
     }
 
     /// For ever. Errors: the log can not be followed any more.
+    ///
+    /// Of what is there at once, that comes first which is there least often: news of a busy log never end.
     pub(crate) async fn work(mut self, log: &Arc<dyn EventLog>) -> Result<(), Error> {
         let mut news = News::of(log);
         let mut clock = tokio::time::interval(self.shared.config.sweep);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // One page waits for room, and one more for that: a sweep is as fast as the work that it finds.
+        let (found, mut pages) = mpsc::channel(1);
         let mut sweeping = JoinSet::new();
         loop {
-            let next = self.later.first().map(|(at, _)| *at);
+            self.begin();
+            let wake_at = self.wake_at();
             tokio::select! {
                 biased;
-                commit = news.next() => {
-                    let commit = commit.map_err(Error::Log)?;
-                    signals::of_commit(&commit).for_each(|account| self.look(account.clone()));
-                }
-                Some(done) = self.tasks.join_next() => self.ended(done),
-                () = sleep_until(next) => self.time_is_come(),
+                Some(swept) = sweeping.join_next() => outcome(swept).await,
                 _ = clock.tick(), if sweeping.is_empty() => {
                     let solvency = self.solvency_is_due();
-                    sweeping.spawn(sweep(Arc::clone(&self.shared), solvency));
+                    sweeping.spawn(sweep(Arc::clone(&self.shared), solvency, found.clone()));
                 }
-                Some(swept) = sweeping.join_next() => self.swept(swept.unwrap_or_default()),
+                Some(done) = self.tasks.join_next() => self.ended(outcome(done).await),
+                Some(page) = pages.recv(), if self.has_room() => self.found(page),
+                () = sleep_until(wake_at) => {}
+                commit = news.next() => {
+                    signals::of_commit(&commit.map_err(Error::Log)?).for_each(|account| self.heard(account));
+                }
             }
         }
     }
@@ -87,72 +83,67 @@ impl Jobs {
         self.wallet.clone().filter(|_| due)
     }
 
-    /// Something happened to an account, or it is time to look at it.
-    fn look(&mut self, account: AccountId) {
-        if let Some(running) = self.running.get_mut(&account) {
-            running.again = true;
-            running.signal.notify_one();
-            return;
+    /// Begins what there is time and room for.
+    fn begin(&mut self) {
+        while self.queue.busy() < self.at_once()
+            && let Some(account) = self.queue.next(Instant::now())
+        {
+            self.start(account);
         }
-        if self.running.len() >= self.shared.config.at_once {
-            if !self.waiting.contains(&account) {
-                self.waiting.push_back(account);
-            }
-            return;
-        }
-        self.start(account);
     }
 
     fn start(&mut self, account: AccountId) {
         let signal = Arc::new(Notify::new());
-        self.running.insert(account.clone(), Running { signal: Arc::clone(&signal), again: false });
+        self.running.insert(account.clone(), Arc::clone(&signal));
         let job = Job { shared: Arc::clone(&self.shared), account: account.clone(), signal };
         self.tasks.spawn(async move { (account, job.run().await) });
     }
 
-    fn ended(&mut self, done: Result<(AccountId, Ended), tokio::task::JoinError>) {
-        let (account, ended) = match done {
-            Ok(done) => done,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
+    fn at_once(&self) -> usize {
+        self.shared.config.at_once.max(1)
+    }
+
+    /// Not much waits: a page more of work is no hoard.
+    fn has_room(&self) -> bool {
+        self.queue.waiting() < self.at_once()
+    }
+
+    /// When the next one's time comes, if it could begin then.
+    fn wake_at(&self) -> Option<Instant> {
+        self.queue.wake_at().filter(|_| self.queue.busy() < self.at_once())
+    }
+
+    /// Something happened to an account.
+    fn heard(&mut self, account: &AccountId) {
+        if let Some(signal) = self.running.get(account) {
+            signal.notify_one();
+        }
+        self.queue.look(account.clone());
+    }
+
+    fn ended(&mut self, (account, ended): (AccountId, Ended)) {
+        self.running.remove(&account);
+        let later = match ended {
+            Ended::Again(pause) => Some(Instant::now() + pause),
+            Ended::Done => None,
         };
-        let again = self.running.remove(&account).is_some_and(|running| running.again);
-        match ended {
-            _ if again => self.look(account),
-            Ended::Again(pause) => {
-                self.later.insert((Instant::now() + pause, account));
-            }
-            Ended::Done => {}
-        }
-        if let Some(next) = self.waiting.pop_front() {
-            self.look(next);
-        }
+        self.queue.ended(account, later);
     }
 
-    fn time_is_come(&mut self) {
-        let now = Instant::now();
-        while self.later.first().is_some_and(|(at, _)| *at <= now) {
-            let Some((_, account)) = self.later.pop_first() else { return };
-            self.look(account);
-        }
-    }
-
-    fn swept(&mut self, due: Vec<Due>) {
+    /// What is worked on is due until it is done: its job knows.
+    fn found(&mut self, page: Vec<Due>) {
         let now = Timestamp(service_kit::clock::now());
-        for Due { account, retry_at } in due {
-            let wait = retry_at.map_or(0, |at| at.since(now));
-            match u64::try_from(wait) {
-                Ok(micros) if micros > 0 => self.remind(account, Duration::from_micros(micros)),
-                _ if self.running.contains_key(&account) => {}
-                _ => self.look(account),
+        for Due { account, retry_at } in page {
+            if self.queue.is_busy(&account) {
+                continue;
             }
-        }
-    }
-
-    /// Looks at it then, unless that is known already.
-    fn remind(&mut self, account: AccountId, pause: Duration) {
-        let known = self.running.contains_key(&account);
-        if !known && !self.later.iter().any(|(_, other)| *other == account) {
-            self.later.insert((Instant::now() + pause, account));
+            match retry_at.filter(|at| *at > now) {
+                Some(at) => {
+                    let wait = Duration::from_micros(at.since(now).unsigned_abs());
+                    self.queue.look_at(account, Instant::now() + wait);
+                }
+                None => self.queue.look(account),
+            }
         }
     }
 }
@@ -165,21 +156,20 @@ async fn sleep_until(at: Option<Instant>) {
 }
 
 /// What is due, page by page; and, when it is time, how solvent the house is.
-async fn sweep(shared: Arc<Shared>, wallet: Option<Arc<Wallet>>) -> Vec<Due> {
+async fn sweep(shared: Arc<Shared>, wallet: Option<Arc<Wallet>>, found: mpsc::Sender<Vec<Due>>) {
     if let Some(wallet) = wallet {
         solvency::look(&*shared.ledger, &wallet, shared.config.floor).await;
     }
-    let mut all: Vec<Due> = Vec::new();
+    let mut after = None;
     loop {
-        let after = all.last().map(|due| &due.account);
-        match shared.ledger.due(after).await {
-            Ok(page) if page.is_empty() => return all,
-            Ok(page) => all.extend(page),
-            Err(Refused::Trouble(reason)) => {
-                tracing::warn!(reason, "what is due could not be read");
-                return all;
-            }
-            Err(_) => return all,
+        let page = match shared.ledger.due(after.as_ref()).await {
+            Ok(page) => page,
+            Err(Refused::Trouble(reason)) => return tracing::warn!(reason, "what is due could not be read"),
+            Err(_) => return,
+        };
+        after = page.data.last().map(|due| due.account.clone());
+        if after.is_none() || found.send(page.data).await.is_err() || !page.more {
+            return;
         }
     }
 }

@@ -70,6 +70,15 @@ impl Refused {
     }
 }
 
+/// Some of them, by app and user.
+#[derive(Debug, Deserialize)]
+pub struct DuePage {
+    /// These.
+    pub data: Vec<Due>,
+    /// There may be others behind the last one.
+    pub more: bool,
+}
+
 /// What was found at the providers.
 #[derive(Debug, Serialize)]
 pub struct Found {
@@ -106,7 +115,7 @@ pub trait Ledger: Send + Sync + 'static {
     /// How things stand now.
     async fn show(&self, account: &AccountId) -> Result<Work, Refused>;
     /// Accounts whose container is not as it is wanted, behind one of them.
-    async fn due(&self, after: Option<&AccountId>) -> Result<Vec<Due>, Refused>;
+    async fn due(&self, after: Option<&AccountId>) -> Result<DuePage, Refused>;
     /// Hands in what was found, to be compared with what users hold.
     async fn compare(&self, found: &Found) -> Result<Compared, Refused>;
 }

@@ -11,8 +11,8 @@
 //! In reading order: [`Config`] (what it is handed), [`work`] (what the ledger's door for
 //! workers says; [`Drip`] is one over HTTP), `plan` (what is to be
 //! done with a mail now, pure), `letter` and `templates` (what is written), `transport` (how it is sent), `verdict`
-//! (what is told of an attempt, pure), `account` (all of that for one account), `queue` (which account is next, pure),
-//! `signals` (what the log says), `run` (the tasks).
+//! (what is told of an attempt, pure), `account` (all of that for one account), `signals` (what the log says), `run` (the
+//! tasks).
 
 mod account;
 mod bugs;
@@ -21,7 +21,6 @@ mod drip;
 mod error;
 mod letter;
 mod plan;
-mod queue;
 mod run;
 mod signals;
 mod templates;

@@ -1,14 +1,14 @@
 //! The tasks of a notifier: one that listens, sweeps and hands out accounts, and one for each account that is worked
 //! on.
 
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
 use event_log::News;
 use ledger_core::commit::Commit;
 use ledger_core::{AccountId, Timestamp};
-use tokio::task::{JoinError, JoinSet};
+use service_kit::{Queue, outcome};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +16,6 @@ use crate::account::{Notifier, now};
 use crate::bugs;
 use crate::config::Config;
 use crate::error::Error;
-use crate::queue::Queue;
 use crate::signals;
 use crate::work::Refused;
 
@@ -55,7 +54,7 @@ type Swept = Result<Vec<(AccountId, Option<Timestamp>)>, Refused>;
 
 struct Shell {
     notifier: Arc<Notifier>,
-    queue: Queue,
+    queue: Queue<AccountId, Timestamp>,
     news: News,
     looks: JoinSet<Looked>,
     /// At most one.
@@ -151,14 +150,5 @@ impl Shell {
         if tokio::time::timeout(self.notifier.config.timing.stop, all).await.is_err() {
             tracing::info!(mails = self.looks.len(), "attempts under way are left: they are taken up later");
         }
-    }
-}
-
-/// What a task of ours gave. Its panic goes on here. One that was cut off ended with the runtime, and so does this one.
-async fn outcome<T>(ended: Result<T, JoinError>) -> T {
-    match ended.map_err(JoinError::try_into_panic) {
-        Ok(given) => given,
-        Err(Ok(panic)) => resume_unwind(panic),
-        Err(Err(_cut_off)) => std::future::pending().await,
     }
 }

@@ -150,6 +150,8 @@ fn opened(
 #[derive(Debug, Serialize)]
 pub struct DuePage {
     data: Vec<DueContainer>,
+    /// The page is full: there may be others behind it.
+    more: bool,
 }
 
 /// One of them, as the views know it.
@@ -165,13 +167,14 @@ pub struct DueContainer {
 /// Lists what is due, behind an account.
 pub async fn due(state: &EdgeState, after: Option<AccountId>) -> Result<DuePage, Problem> {
     let rows = from_views(soon(), state.views.containers_due(after.as_ref(), PAGE_MAX)).await?;
+    let more = rows.len() == PAGE_MAX as usize;
     let data = rows.into_iter().map(|row| DueContainer {
         account: row.account,
         phase: row.phase,
         retry_at: row.retry_at,
         until: row.until,
     });
-    Ok(DuePage { data: data.collect() })
+    Ok(DuePage { data: data.collect(), more })
 }
 
 /// A mail, and what is needed to write it.

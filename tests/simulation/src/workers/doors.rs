@@ -15,7 +15,7 @@ use ledger_core::event::Event;
 use ledger_core::sealed::Sealed;
 use ledger_core::upkeep::{Notice, NoticeStep, Step};
 use ledger_core::{AccountId, Command, Label, LongText, PartitionId, Rejection, Sequence, Timestamp};
-use lifecycle_worker::ledger::{Compared, Due, Found, Settings, Work};
+use lifecycle_worker::ledger::{Compared, Due, DuePage, Found, Settings, Work};
 use lifecycle_worker::{Ledger, ledger};
 use notifier::work::{OpenMail, Told};
 use notifier::{Door, work};
@@ -92,11 +92,12 @@ impl Ledger for Doors {
         self.work(account, false, None).await
     }
 
-    async fn due(&self, after: Option<&AccountId>) -> Result<Vec<Due>, ledger::Refused> {
+    async fn due(&self, after: Option<&AccountId>) -> Result<DuePage, ledger::Refused> {
         let after = after.cloned();
         let page = self.ask(move |house| {
             let behind = house.accounts().into_iter().filter(|id| after.as_ref() < Some(id));
-            behind.filter_map(|id| due(house, id)).take(2).collect()
+            let data: Vec<_> = behind.filter_map(|id| due(house, id)).take(2).collect();
+            DuePage { more: data.len() == 2, data }
         });
         page.await.ok_or_else(|| ledger::Refused::Trouble("no answer in time".to_owned()))
     }
