@@ -3,9 +3,11 @@
 //!
 //! A Drip of its own with its sandbox is started as users start it, and asked as users ask it. All times are those of its
 //! own log, in microseconds: a step is written down after the provider has accepted it, so that what is told here is a
-//! little more than the time to the accepted call.
+//! little more than the time to the accepted call. The log is read line by line as it grows, so that looking on takes
+//! little of what is measured.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -42,12 +44,18 @@ pub(crate) struct UpkeepArgs {
     /// How many of them need work.
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     needy: u32,
+    /// The program that is measured, if not this one: so two builds are compared by the same measure.
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
 }
 
 /// A Drip with its sandbox.
 struct Running {
     child: Child,
     client: Client,
+    /// What was read of its agent log.
+    lines: Vec<LogLine>,
+    after: String,
 }
 
 impl UpkeepArgs {
@@ -58,7 +66,7 @@ impl UpkeepArgs {
         Ok(measured?)
     }
 
-    async fn measure(&self, folder: &std::path::Path, output: Output) -> Result<()> {
+    async fn measure(&self, folder: &Path, output: Output) -> Result<()> {
         let (asleep, awake) = self.cross(&folder.join("crossings")).await?;
         let swept = if self.swept > 0 { Some(self.sweep(&folder.join("sweep")).await?) } else { None };
         let rows = [
@@ -91,8 +99,8 @@ impl UpkeepArgs {
     }
 
     /// Puts containers to sleep by debits, and wakes them by money.
-    async fn cross(&self, folder: &std::path::Path) -> Result<(Times, (Times, Times))> {
-        let drip = Running::start(folder, true).await?;
+    async fn cross(&self, folder: &Path) -> Result<(Times, (Times, Times))> {
+        let mut drip = self.start(folder, true).await?;
         say(&format!("making {} containers …", self.crossings));
         drip.open((0..self.crossings).map(|number| (format!("u{number}"), "0.01", true))).await?;
         drip.open((0..100).map(|number| (format!("busy{number}"), "100000", false))).await?;
@@ -114,34 +122,42 @@ impl UpkeepArgs {
             done = drip.at_rate(self.crossings, self.rate, async |user| drip.pay(&user).await) => done?,
         }
         drip.until("container runs and answers", self.crossings, 2).await?;
-        let lines = drip.log().await?;
+        let asleep = Times::between(&drip.lines, "balance depleted", "told to sleep");
+        let deployed = Times::between(&drip.lines, "paid in", "deployment ");
+        let active = Times::between(&drip.lines, "paid in", "container runs and answers");
         drip.stop().await?;
-        let asleep = Times::between(&lines, "balance depleted", "told to sleep");
-        let deployed = Times::between(&lines, "paid in", "deployment ");
-        let active = Times::between(&lines, "paid in", "container runs and answers");
         Ok((asleep, (deployed, active)))
     }
 
     /// Opens many accounts while no worker is there, and lets the first sweep find those that need work.
-    async fn sweep(&self, folder: &std::path::Path) -> Result<Duration> {
-        let drip = Running::start(folder, false).await?;
+    async fn sweep(&self, folder: &Path) -> Result<Duration> {
+        let drip = self.start(folder, false).await?;
         say(&format!("opening {} accounts …", self.swept));
         let needy = |number: u32| if number < self.needy { "1" } else { "0" };
         drip.open((0..self.swept).map(|number| (format!("s{number}"), needy(number), true))).await?;
+        let after = drip.client.log(None, Some(1)).await?.last_id;
         drip.stop().await?;
         say("and sweeping them …");
-        let drip = Running::start(folder, true).await?;
-        let begun = Instant::now();
+        let mut drip = self.start(folder, true).await?;
+        let begun = service_kit::clock::now();
+        drip.after = after;
         drip.until(" started", self.needy, 1).await?;
-        let swept = begun.elapsed();
+        let last = drip.lines.iter().rfind(|line| line.message.contains(" started")).map(|line| line.at);
         drip.stop().await?;
-        Ok(swept)
+        let micros = last.context("somebody needs work")?.timestamp_micros() - begun;
+        Ok(Duration::from_micros(u64::try_from(micros).unwrap_or(0)))
+    }
+
+    async fn start(&self, folder: &Path, workers: bool) -> Result<Running> {
+        let own = || std::env::current_exe().context("this program can not be found");
+        let program = self.program.clone().map_or_else(own, Ok)?;
+        Running::start(&program, folder, workers).await
     }
 }
 
 impl Running {
-    async fn start(folder: &std::path::Path, workers: bool) -> Result<Self> {
-        let mut command = Command::new(std::env::current_exe().context("this program can not be found")?);
+    async fn start(program: &Path, folder: &Path, workers: bool) -> Result<Self> {
+        let mut command = Command::new(program);
         command.args([
             "up",
             "--http",
@@ -163,7 +179,8 @@ impl Running {
         let mut child = command.spawn().context("a Drip could not be started")?;
         let url = url_of(&said, &mut child).await?;
         let key = std::fs::read_to_string(folder.join("dev.key"))?;
-        Ok(Self { child, client: Client::new(&url, key.trim().to_owned())? })
+        let client = Client::new(&url, key.trim().to_owned())?;
+        Ok(Self { child, client, lines: Vec::new(), after: FIRST.to_owned() })
     }
 
     async fn open(&self, users: impl Iterator<Item = (String, &str, bool)>) -> Result<()> {
@@ -225,11 +242,11 @@ impl Running {
     }
 
     /// Waits until so many users have had a line of this kind so often.
-    async fn until(&self, message: &str, users: u32, times: u32) -> Result<()> {
+    async fn until(&mut self, message: &str, users: u32, times: u32) -> Result<()> {
         let end = Instant::now() + Duration::from_secs(300);
         loop {
-            let lines = self.log().await?;
-            let found = lines.iter().filter(|line| line.message.contains(message)).count();
+            self.read().await?;
+            let found = self.lines.iter().filter(|line| line.message.contains(message)).count();
             if found >= users as usize * times as usize {
                 return Ok(());
             }
@@ -240,16 +257,15 @@ impl Running {
         }
     }
 
-    /// The whole agent log.
-    async fn log(&self) -> Result<Vec<LogLine>> {
-        let (mut lines, mut after) = (Vec::new(), FIRST.to_owned());
+    /// What the agent log holds by now.
+    async fn read(&mut self) -> Result<()> {
         loop {
-            let page = self.client.log(Some(&after), Some(1_000)).await?;
+            let page = self.client.log(Some(&self.after), Some(1_000)).await?;
+            self.after = page.last_id;
             if page.data.is_empty() {
-                return Ok(lines);
+                return Ok(());
             }
-            lines.extend(page.data);
-            after = page.last_id;
+            self.lines.extend(page.data);
         }
     }
 
@@ -268,7 +284,7 @@ impl Running {
 const FIRST: &str = "316c3a7b7d";
 
 /// Where a Drip that starts says that it is.
-async fn url_of(said: &std::path::Path, child: &mut Child) -> Result<String> {
+async fn url_of(said: &Path, child: &mut Child) -> Result<String> {
     loop {
         let text = std::fs::read_to_string(said)?;
         let rest = text.lines().find_map(|line| line.trim_start().strip_prefix("http "));
