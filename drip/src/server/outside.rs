@@ -184,7 +184,7 @@ impl Outside {
 
     /// Makes containers.
     pub(crate) fn containers(&self) -> Arc<dyn Containers> {
-        Arc::new(BuildWithLocus(self.build.clone()))
+        Arc::new(BuildWithLocus::new(self.build.clone()))
     }
 
     /// Where the money is.

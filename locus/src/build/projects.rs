@@ -94,7 +94,7 @@ impl Build {
     ///
     /// # Errors
     ///
-    /// See [`ErrorKind`]; after an ambiguous one look for it with [`Build::projects_named`].
+    /// See [`ErrorKind`]; after an ambiguous one look for it with [`Build::all_projects`]: names are not documented to be unique.
     pub async fn create_project(&self, project: &NewProject) -> Result<Project, Error> {
         self.ask(&self.post(&["projects"], project)?.slow()).await
     }
@@ -109,21 +109,21 @@ impl Build {
         self.ask(&self.get(&["projects"])?.query(&page)).await
     }
 
-    /// All projects of exactly this name, from all pages: none, one, or several when a creation was repeated. A project
-    /// that is deleted during the walk can hide another one.
+    /// All projects, from all pages: there is no asking for a name. A project that is deleted during the walk can hide
+    /// another one.
     ///
     /// # Errors
     ///
     /// See [`ErrorKind`]; [`Decode`](ErrorKind::Decode) when the pages do not end.
-    pub async fn projects_named(&self, name: &str) -> Result<Vec<Project>, Error> {
-        let (mut found, mut offset) = (Vec::new(), 0_u32);
+    pub async fn all_projects(&self) -> Result<Vec<Project>, Error> {
+        let mut all = Vec::new();
         for _ in 0..PAGES_MAX {
+            let offset = u32::try_from(all.len()).unwrap_or(u32::MAX);
             let ProjectPage { projects, total } = self.projects(PAGE_MAX, offset).await?;
-            offset = offset.saturating_add(u32::try_from(projects.len()).unwrap_or(u32::MAX));
-            let last = projects.is_empty() || total.is_some_and(|total| u64::from(offset) >= total);
-            found.extend(projects.into_iter().filter(|project| project.name == name));
-            if last {
-                return Ok(found);
+            let ends = projects.is_empty();
+            all.extend(projects);
+            if ends || total.is_some_and(|total| all.len() as u64 >= total) {
+                return Ok(all);
             }
         }
         let kind = ErrorKind::Decode { snippet: String::new() };

@@ -2,8 +2,8 @@
 
 use locus::Secret;
 use locus::build::{
-    BillingStatus, DeploymentStatus, EnvironmentKind, NewProject, NewService, Probe, Removal, Runtime,
-    Variables,
+    BillingStatus, DeploymentStatus, EnvironmentKind, NewProject, NewService, Probe, Project, Removal,
+    Runtime, Variables,
 };
 use serde_json::json;
 
@@ -40,23 +40,23 @@ async fn a_project_and_an_environment_are_created() {
 }
 
 #[tokio::test]
-async fn a_project_is_found_by_its_exact_name_on_any_page() {
+async fn projects_are_read_from_all_pages() {
+    let ids = |found: Vec<Project>| found.into_iter().map(|project| project.id).collect::<Vec<_>>();
     let server = Server::with_token(&[
         answer(200, r#"{"projects":[{"id":"p1","name":"drip"},{"id":"p2","name":"drip-1"}],"total":4}"#),
         answer(200, r#"{"projects":[{"id":"p3","name":"Drip"},{"id":"p4","name":"drip"}],"total":4}"#),
     ])
     .await;
-    let found = build(&server).projects_named("drip").await.unwrap();
-    assert_eq!(found.iter().map(|project| project.id.as_str()).collect::<Vec<_>>(), ["p1", "p4"]);
+    assert_eq!(ids(build(&server).all_projects().await.unwrap()), ["p1", "p2", "p3", "p4"]);
     let pages = ["GET /v1/projects?limit=100&offset=0", "GET /v1/projects?limit=100&offset=2"];
     assert_eq!(server.lines()[1..], pages);
 
     let server = says(200, r#"{"projects":[],"total":0}"#).await;
-    assert!(build(&server).projects_named("drip").await.unwrap().is_empty());
+    assert!(build(&server).all_projects().await.unwrap().is_empty());
     let without_total =
         [answer(200, r#"{"projects":[{"id":"p1","name":"a"}]}"#), answer(200, r#"{"projects":[]}"#)];
     let server = Server::with_token(&without_total).await;
-    assert_eq!(build(&server).projects_named("a").await.unwrap().len(), 1);
+    assert_eq!(ids(build(&server).all_projects().await.unwrap()), ["p1"]);
 }
 
 #[tokio::test]
