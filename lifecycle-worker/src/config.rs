@@ -14,7 +14,9 @@ pub struct Config {
     pub sweep: Duration,
     /// How long a claim lasts. A worker that died is replaced after it, so it is longer than one call to the provider.
     pub hold: Duration,
-    /// How many accounts are worked on beside each other.
+    /// How many accounts are worked on beside each other. Most of the time they wait for a container to start or to stop.
+    pub accounts: usize,
+    /// How many of them are at the provider at once.
     pub at_once: usize,
     /// Delays.
     pub timing: Timing,
@@ -54,6 +56,7 @@ impl Config {
             worker,
             sweep: Duration::from_secs(60),
             hold: Duration::from_secs(150),
+            accounts: 1_024,
             at_once: 256,
             timing: Timing::default(),
             strategies: Strategy::ALL.to_vec(),

@@ -1,12 +1,13 @@
 //! One account: claim, then one step after the other, until nothing is due.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ledger_core::upkeep::{Container, Operation, Progress, Step};
 use ledger_core::{AccountId, LogId, LongText, Timestamp};
 use service_kit::Backoff;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::act::{Actor, Did, Trouble};
 use crate::bugs;
@@ -30,6 +31,10 @@ pub(crate) struct Shared {
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) containers: Arc<dyn Containers>,
     pub(crate) log: LogId,
+    /// At the provider.
+    pub(crate) room: Semaphore,
+    /// How many jobs there are.
+    pub(crate) jobs: AtomicUsize,
 }
 
 impl Shared {
@@ -114,13 +119,17 @@ impl Job {
             let known = Known { again, scaled: actor.scaled };
             let planned = || plan::next(operation, &container, &config.strategies, known);
             let act = instead.take().unwrap_or_else(planned);
+            // Before the look at the claim, which is to last while the step is done. Who waits or tells takes no room.
+            let room = self.shared.room.acquire().await;
             if let Some(renewed) = self.renewed(&container).await? {
                 work = renewed;
                 instead = Some(act);
                 continue;
             }
             again = false;
-            match actor.act(act, &container).await {
+            let acted = actor.act(act, &container).await;
+            drop(room);
+            match acted {
                 Ok(Did::Step(step)) => work = self.tell(&container, &step).await?,
                 Ok(Did::Wait(pause)) => work = self.wait(pause).await?,
                 Ok(Did::Instead(other)) => instead = Some(other),
@@ -145,6 +154,7 @@ impl Job {
 
     /// Until it is time to look again, or something happens.
     async fn wait(&self, pause: Duration) -> Result<Work, Refused> {
+        let pause = paced(pause, self.shared.jobs.load(Ordering::Relaxed), &self.shared.config);
         tokio::select! {
             biased;
             () = tokio::time::sleep(pause) => {}
@@ -176,6 +186,13 @@ impl Job {
         self.tell(container, &step).await?;
         Ok(Turn::Later(pause))
     }
+}
+
+/// However many wait, the provider is looked at no more often than by as many as there is room for there; but within the
+/// time of a claim.
+fn paced(pause: Duration, jobs: usize, config: &Config) -> Duration {
+    let times = u32::try_from(jobs.div_ceil(config.at_once.max(1))).unwrap_or(u32::MAX);
+    pause.saturating_mul(times.max(1)).min(config.hold / 4).max(pause)
 }
 
 fn attempts(container: Option<&Container>) -> u16 {
@@ -219,5 +236,14 @@ mod tests {
         let seconds = |attempts, random| backoff(&timing, attempts, random).as_secs();
         assert_eq!([0, 1, 2, 3, 60_000].map(|attempts| seconds(attempts, 0)), [4, 8, 16, 20, 20]);
         assert_eq!(backoff(&timing, 0, 2_000_000_000), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn the_more_wait_the_longer_each_does_within_the_time_of_a_claim() {
+        let hold = Duration::from_secs(150);
+        let config = Config { at_once: 10, hold, ..Config::new(ledger_core::Label::new("w").unwrap()) };
+        let seconds = |pause, jobs| paced(Duration::from_secs(pause), jobs, &config).as_secs();
+        assert_eq!([0, 1, 10, 11, 20, 40, 1_000].map(|jobs| seconds(5, jobs)), [5, 5, 5, 10, 10, 20, 37]);
+        assert_eq!(seconds(60, 1_000), 60);
     }
 }

@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use event_log::{EventLog, News};
 use ledger_core::{AccountId, LogId, Timestamp};
 use service_kit::{Queue, outcome};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -37,8 +38,9 @@ impl Jobs {
         log: LogId,
         wallet: Option<Wallet>,
     ) -> Self {
+        let (room, jobs) = (Semaphore::new(config.at_once.max(1)), AtomicUsize::new(0));
         Self {
-            shared: Arc::new(Shared { config, ledger, containers, log }),
+            shared: Arc::new(Shared { config, ledger, containers, log, room, jobs }),
             wallet: wallet.map(Arc::new),
             queue: Queue::default(),
             running: HashMap::new(),
@@ -85,11 +87,12 @@ impl Jobs {
 
     /// Begins what there is time and room for.
     fn begin(&mut self) {
-        while self.queue.busy() < self.at_once()
+        while self.queue.busy() < self.jobs_max()
             && let Some(account) = self.queue.next(Instant::now())
         {
             self.start(account);
         }
+        self.shared.jobs.store(self.queue.busy(), Ordering::Relaxed);
     }
 
     fn start(&mut self, account: AccountId) {
@@ -99,18 +102,18 @@ impl Jobs {
         self.tasks.spawn(async move { (account, job.run().await) });
     }
 
-    fn at_once(&self) -> usize {
-        self.shared.config.at_once.max(1)
+    fn jobs_max(&self) -> usize {
+        self.shared.config.accounts.max(1)
     }
 
     /// Not much waits: a page more of work is no hoard.
     fn has_room(&self) -> bool {
-        self.queue.waiting() < self.at_once()
+        self.queue.waiting() < self.jobs_max()
     }
 
     /// When the next one's time comes, if it could begin then.
     fn wake_at(&self) -> Option<Instant> {
-        self.queue.wake_at().filter(|_| self.queue.busy() < self.at_once())
+        self.queue.wake_at().filter(|_| self.queue.busy() < self.jobs_max())
     }
 
     /// Something happened to an account.
