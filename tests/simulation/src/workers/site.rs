@@ -137,8 +137,13 @@ impl Site {
             return self.took(Effect::DeploymentFailed { id: id.to_owned() });
         }
         found.state = DeploymentState::Healthy;
-        let (service, deployed) = (found.service.clone(), found.asked);
+        let (service, deployed, number) = (found.service.clone(), found.asked, found.number);
         self.took(Effect::DeploymentHealthy { id: id.to_owned() });
+        let newer = |found: &DeploymentHere| found.service == service && found.number > number;
+        if self.deployments.values().any(|found| newer(found) && found.state == DeploymentState::Healthy) {
+            // The newest counts, in whatever order they end.
+            return;
+        }
         if let Some(here) = self.services.get_mut(&service) {
             here.deployed = true;
             let asked = if self.scaling == Scaling::NextDeployment { deployed } else { here.asked };
