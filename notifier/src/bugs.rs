@@ -23,6 +23,7 @@ pub(crate) fn act_on(commit: &Commit, transport: &Arc<dyn Transport>) {
     }
     for letter in written(commit) {
         let transport = Arc::clone(transport);
+        #[expect(clippy::disallowed_methods, reason = "a bug on purpose may as well die in silence")]
         tokio::spawn(async move { transport.send(&letter, "").await });
     }
 }

@@ -15,6 +15,7 @@ mod hunting {
     use std::time::Duration;
 
     use caught::{Ground, Hunt, hunts};
+    use planted::Bug;
     use torture::plan::{Engines, Plan};
     use torture::{campaign, power};
 

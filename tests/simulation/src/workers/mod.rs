@@ -133,7 +133,7 @@ fn app() -> AppId {
 pub fn play(seed: u64) -> Result<Seen, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.map_err(|error| format!("the runtime can not be made: {error}"))?;
-    runtime.block_on(story(Rng::new(seed))).map_err(|wrong| format!("{wrong}\n\nworkers of seed {seed}"))
+    runtime.block_on(story(Rng::new(seed)))
 }
 
 async fn story(mut rng: Rng) -> Result<Seen, String> {

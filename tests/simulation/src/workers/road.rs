@@ -38,6 +38,7 @@ pub(super) async fn ask<T: Send + 'static>(
     let (there, back) = (world.way(road), world.way(road));
     let (lost, answer_lost, dies) = world.fate(road);
     let (outside, who) = (Arc::clone(world), who.clone());
+    #[expect(clippy::disallowed_methods, reason = "what is under way outlives whoever asked for it")]
     tokio::spawn(async move {
         sleep(there).await;
         if lost {
