@@ -52,6 +52,17 @@ pub(crate) struct Actor<'a> {
     pub(crate) older: Option<String>,
     /// When this job first waited for the sleep that was asked for last.
     pub(crate) waiting: Option<Instant>,
+    /// Since when it has seen no deployment under way.
+    pub(crate) quiet_since: Option<Instant>,
+    /// It was told once that what the ledger knows of is gone.
+    pub(crate) gone: bool,
+}
+
+impl Trouble {
+    /// The claim was about to end.
+    pub(crate) fn late() -> Self {
+        trouble("the provider took longer than a claim lasts")
+    }
 }
 
 impl From<ContainerError> for Trouble {
@@ -99,6 +110,9 @@ impl Actor<'_> {
             Ok(did) => Ok(did),
             Err(Ended::Trouble(trouble)) => Err(trouble),
             Err(Ended::Never(reason)) => Err(Trouble { reason, lasting: true }),
+            Err(Ended::Gone) if std::mem::replace(&mut self.gone, true) => {
+                Err(trouble("the provider says that it is gone, and shows it again"))
+            }
             // Somebody took it away at the provider: that is how things stand then.
             Err(Ended::Gone) if container.service.is_some() => Ok(Did::Step(Step::ServiceDeleted)),
             Err(Ended::Gone) if container.project.is_some() => Ok(Did::Step(Step::ProjectDeleted)),
@@ -189,7 +203,7 @@ impl Actor<'_> {
     }
 
     async fn scaled_down(&mut self, service: &str, strategy: Strategy) -> Result<Did, Ended> {
-        self.waiting = None;
+        (self.waiting, self.quiet_since) = (None, None);
         match strategy {
             Strategy::MinZero => self.containers.scale(service, self.scale(0, 1)).await?,
             Strategy::MinMaxZero => self.containers.scale(service, self.scale(0, 0)).await?,
@@ -255,10 +269,11 @@ impl Actor<'_> {
         if container.service.is_none() {
             return Ok(Did::Step(Step::Asleep));
         }
-        if self.containers.instances(service).await? == Some(0)
-            && let Some(step) = self.quiet(service, container).await?
-        {
-            return Ok(Did::Step(step));
+        match self.quiet(service, container).await? {
+            Some(Step::Asleep) if self.has_none(service).await? => return Ok(Did::Step(Step::Asleep)),
+            Some(Step::Asleep) => {}
+            Some(step) => return Ok(Did::Step(step)),
+            None => self.quiet_since = None,
         }
         let since = *self.waiting.get_or_insert_with(Instant::now);
         let timing = &self.config.timing;
@@ -271,7 +286,15 @@ impl Actor<'_> {
         }
     }
 
-    /// Nothing runs: what is to be told of that. A deployment under way would start it again, so its end is waited for;
+    /// No instance is wanted, and that is no news of before: the count may be as old as the provider's cache, and so of
+    /// before a deployment that ended since, or of before the scale.
+    async fn has_none(&mut self, service: &str) -> Result<bool, Ended> {
+        let since = *self.quiet_since.get_or_insert_with(Instant::now);
+        let fresh = since.elapsed() >= self.config.timing.stopping;
+        Ok(fresh && self.containers.instances(service).await? == Some(0))
+    }
+
+    /// Nothing is under way: what is to be told of that. A deployment under way would start it again, so its end is waited for;
     /// and one that the ledger does not know of would be taken for the next start's.
     async fn quiet(&self, service: &str, container: &Container) -> Result<Option<Step>, Ended> {
         if let Some(found) = self.untold(service, container).await? {

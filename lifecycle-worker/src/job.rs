@@ -8,6 +8,7 @@ use ledger_core::upkeep::{Container, Operation, Progress, Step};
 use ledger_core::{AccountId, LogId, LongText, Timestamp};
 use service_kit::Backoff;
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::timeout;
 
 use crate::act::{Actor, Did, Trouble};
 use crate::bugs;
@@ -106,6 +107,8 @@ impl Job {
             deployed: false,
             older: None,
             waiting: None,
+            quiet_since: None,
+            gone: false,
         };
         let mut instead = None;
         loop {
@@ -127,7 +130,9 @@ impl Job {
                 continue;
             }
             again = false;
-            let acted = actor.act(act, &container).await;
+            // What is not done when the claim is about to end is left: another worker may be at it soon.
+            let acted = timeout(self.left(&container), actor.act(act, &container)).await;
+            let acted = acted.unwrap_or_else(|_| Err(Trouble::late()));
             drop(room);
             match acted {
                 Ok(Did::Step(step)) => work = self.tell(&container, &step).await?,
@@ -150,6 +155,14 @@ impl Job {
             Some(until) if until.since(now) > hold / 2 => Ok(None),
             _ => self.shared.ledger.claim(&self.account).await.map(Some),
         }
+    }
+
+    /// For how long this worker may still act, if it holds the container.
+    fn left(&self, container: &Container) -> Duration {
+        let now = Timestamp(service_kit::clock::now());
+        let left = self.shared.holds(container).map_or(0, |until| until.since(now));
+        let left = Duration::from_micros(left.max(0).unsigned_abs());
+        left.saturating_sub(self.shared.config.hold / 10)
     }
 
     /// Until it is time to look again, or something happens.

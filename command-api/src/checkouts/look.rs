@@ -58,7 +58,7 @@ impl Checkouts {
         let paid = matches!(outcome, CheckoutOutcome::Paid { .. });
         let (account, session, actor) = (account.clone(), session.clone(), provider());
         let command = SettleCheckout { account, session: session.clone(), outcome, actor };
-        let waits = settle(desk, command, now).await?;
+        let waits = settle(desk, command).await?;
         Ok(if paid && !waits { Looked::Paid } else { Looked::Parked })
     }
 }
@@ -85,10 +85,12 @@ fn outcome(found: &Session, over: bool) -> Result<Option<CheckoutOutcome>, LookE
 }
 
 /// Tells the ledger. Whether the session is still there, and so waits for a person.
-async fn settle(desk: &Desk, command: SettleCheckout, now: Timestamp) -> Result<bool, LookError> {
+async fn settle(desk: &Desk, command: SettleCheckout) -> Result<bool, LookError> {
     let session = command.session.clone();
     let ask = Ask::Command(Command::SettleCheckout(command));
-    match desk.ask(Call { ask, deadline: now.plus(DEADLINE) }).await {
+    // The provider may have taken its time: the ledger's begins now.
+    let deadline = Timestamp(service_kit::clock::now()).plus(DEADLINE);
+    match desk.ask(Call { ask, deadline }).await {
         Answer::Account(answer) => {
             let upkeep = answer.account.upkeep.as_ref();
             Ok(upkeep.is_some_and(|upkeep| upkeep.checkout(session.as_str()).is_some()))

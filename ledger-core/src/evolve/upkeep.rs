@@ -76,7 +76,7 @@ impl Ledger {
         let claims = matches!(event.step, Step::Claimed { .. });
         let before = claims.then(|| container.clone()).filter(|before| before.phase == event.phase);
         container.apply(time, &event.worker, &event.step);
-        if let Some(before) = before {
+        if let Some(before) = before.filter(|before| before.phase != container.phase) {
             container.stay(&before);
         }
         must(container.phase == event.phase, "the phase follows from the step")

@@ -379,6 +379,8 @@ impl Container {
             (Operation::Hibernate, Phase::Running | Phase::Starting) => {
                 (self.phase, self.strategy) = (Phase::Stopping, None);
             }
+            // It may be woken in the middle of falling asleep: then it is to be told to sleep again.
+            (Operation::Provision | Operation::Restore, Phase::Stopping) => self.strategy = None,
             _ => {}
         }
     }
