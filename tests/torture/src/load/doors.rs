@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use async_nats::RequestErrorKind;
-use drip_client::{Account, Amount, Client, Debit, Error, MoneyIn, OpenAccount, Receipt};
+use drip_client::{Account, Amount, Client, ContainerSettings, Debit, Error, MoneyIn, OpenAccount, Receipt};
 use judge::history::{Answer, Item, Refusal, Request, Verb, What};
 use serde_json::{Map, Value, json};
 
-use super::mix::APP;
+use super::mix::{APP, is_bot};
 use crate::world::World;
 
 /// What an answer may take beyond the deadline.
@@ -135,8 +135,12 @@ async fn by_client(client: &Client, request: &Request, patience: Duration) -> Wh
     let key = request.key.clone().unwrap_or_default();
     let answer = match request.verb {
         Verb::Open => {
-            let open =
-                OpenAccount { key: request.key.clone(), ..OpenAccount::new(user).initial_balance(amount) };
+            let open = OpenAccount {
+                key: request.key.clone(),
+                email: is_bot(user).then(|| email(user)),
+                container: is_bot(user).then(container),
+                ..OpenAccount::new(user).initial_balance(amount)
+            };
             client.open(&open).await.map(|shown| account(&shown))
         }
         Verb::Read => client.account(user, false).await.map(|shown| account(&shown)),
@@ -204,10 +208,24 @@ fn body(request: &Request) -> Map<String, Value> {
     if request.verb == Verb::Open {
         body.insert("user_id".to_owned(), request.user.clone().into());
     }
+    if request.verb == Verb::Open && is_bot(&request.user) {
+        body.insert("email".to_owned(), email(&request.user).into());
+        body.insert("container".to_owned(), json!(container()));
+    }
     if !request.items.is_empty() {
         body.insert("items".to_owned(), request.items.iter().map(json_item).collect());
     }
     body
+}
+
+fn email(user: &str) -> String {
+    format!("{user}@example.org")
+}
+
+/// With a variable, which is sealed before it is stored.
+fn container() -> ContainerSettings {
+    let variables = [("MODE", "pro")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    ContainerSettings { variables: variables.into(), ..ContainerSettings::new("ghcr.io/acme/bot:1") }
 }
 
 fn json_item(item: &Item) -> Value {
