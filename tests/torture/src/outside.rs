@@ -64,13 +64,13 @@ impl Outside {
     }
 }
 
-/// I6, I12, I13: waits until what is wanted stands, and holds the record against the log. `paused`: so long a worker was
+/// I6, I12, I13: waits until what is wanted stands, and holds the record against the log. `longest`: so long a worker was
 /// paused at most, with something in hand.
-pub(crate) async fn comes_to_rest(world: &World, paused: Duration, report: &mut Report) -> Result<()> {
+pub(crate) async fn comes_to_rest(world: &World, longest: Duration, report: &mut Report) -> Result<()> {
     let begin = Instant::now();
     let (record, complaints) = loop {
         let record = world.record().await?;
-        let complaints = complaints(world, &record, LATE + paused).await?;
+        let complaints = complaints(world, &record, LATE + longest).await?;
         // Time can only help who is not there yet.
         let waits = complaints.iter().all(|one| one.starts_with("I13: "));
         if complaints.is_empty() || !waits || begin.elapsed() > HEAL_BOUND {

@@ -67,6 +67,17 @@ impl Doors {
         request: &Request,
         patience: Duration,
     ) -> What {
+        let what = self.sent(door, world, request, patience).await;
+        let shows_more = request.verb == Verb::Open && is_bot(&request.user);
+        match what {
+            // It shows the account as the setting of its container left it, which is an event of its own: so it is
+            // held against the log as a look at an account that was open already.
+            What::Ok(answer) if shows_more => What::Ok(Answer { duplicate: true, ..answer }),
+            what => what,
+        }
+    }
+
+    async fn sent(&self, door: Door, world: &World, request: &Request, patience: Duration) -> What {
         let url = world.active().url();
         match (door, &self.nats, self.clients.get(&url)) {
             (Door::Nats, Some(nats), _) => over_nats(nats, request, patience).await,
