@@ -229,12 +229,12 @@ fn body(request: &Request) -> Map<String, Value> {
     body
 }
 
-fn email(user: &str) -> String {
+pub(super) fn email(user: &str) -> String {
     format!("{user}@example.org")
 }
 
 /// With a variable, which is sealed before it is stored.
-fn container() -> ContainerSettings {
+pub(super) fn container() -> ContainerSettings {
     let variables = [("MODE", "pro")].map(|(name, value)| (name.to_owned(), value.to_owned()));
     ContainerSettings { variables: variables.into(), ..ContainerSettings::new("ghcr.io/acme/bot:1") }
 }

@@ -3,6 +3,7 @@
 
 mod doors;
 mod mix;
+mod payers;
 mod tally;
 
 use std::collections::BTreeMap;
@@ -124,7 +125,9 @@ impl Load {
         self.open_accounts(&mut mix).await?;
         let mut clients =
             Clients { load: Arc::clone(self), mix, running: JoinSet::new(), later: Later::default() };
-        clients.ask(rate).await?;
+        let paying = payers::pay_until(&self.draining, &self.world, seed);
+        let (asked, ()) = tokio::join!(clients.ask(rate), paying);
+        asked?;
         clients.finish(rate).await
     }
 

@@ -239,6 +239,16 @@ impl World {
         Ok(begin.elapsed())
     }
 
+    /// A question to the owner.
+    pub(crate) fn get(&self, path: &str) -> reqwest::RequestBuilder {
+        self.http.get(format!("{}{path}", self.active().url())).bearer_auth(&self.key)
+    }
+
+    /// An order to the owner.
+    pub(crate) fn post(&self, path: &str) -> reqwest::RequestBuilder {
+        self.http.post(format!("{}{path}", self.active().url())).bearer_auth(&self.key)
+    }
+
     /// How long a small durable write takes here: when nothing goes on, the disk may be the reason.
     pub(crate) async fn time_a_write(&self) -> Result<Duration> {
         let (begin, file) = (Instant::now(), tokio::fs::File::create(self.folder().join("write")).await?);

@@ -79,12 +79,17 @@ impl Setup {
 impl World {
     /// All that took effect at the providers, as the sandbox tells it.
     pub(crate) async fn record(&self) -> Result<Value> {
-        let control = match &self.sandbox {
-            Some(sandbox) => sandbox.control.clone(),
-            None => last_told(&self.active().output().await).context("the embedded Drip has no sandbox")?,
-        };
+        let control = self.control().await?;
         let answer = self.http.get(format!("{control}/record")).send().await.context("no sandbox answers")?;
         answer.json().await.context("the sandbox tells no record")
+    }
+
+    /// Where the sandbox takes orders, and tells what was done.
+    pub(crate) async fn control(&self) -> Result<String> {
+        match &self.sandbox {
+            Some(sandbox) => Ok(sandbox.control.clone()),
+            None => last_told(&self.active().output().await).context("the embedded Drip told of no sandbox"),
+        }
     }
 
     /// Those who act outside end in order, and start again; the embedded Drip with all that it has.
