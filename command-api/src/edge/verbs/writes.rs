@@ -315,7 +315,7 @@ fn nothing_happened(problem: Problem) -> Problem {
 /// What was asked for in two parts, of which one is done: that nothing happened would not be true.
 fn half_done(problem: Problem) -> Problem {
     let nothing = [EdgeCode::Unavailable.as_str(), EdgeCode::Overloaded.as_str(), "deadline_passed"];
-    if nothing.contains(&&*problem.body().code) {
+    if nothing.contains(&problem.body().code) {
         return Failure::OutcomeUnknown.into();
     }
     problem
