@@ -51,6 +51,8 @@ mod hunting {
         Plan {
             planted: Some(hunt.bug.name()),
             longest_fault: Duration::from_secs(3),
+            // What they break is money.
+            workers: false,
             ..Plan::new(engines, Duration::ZERO, seed)
         }
     }

@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow};
 
 use crate::load::Load;
 use crate::nemesis::{Nemesis, Record};
+use crate::outside;
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::verdict::{self, Judged};
@@ -14,7 +15,8 @@ use crate::world::{HEAL_BOUND, Setup, World};
 
 /// Runs it. Error: the harness could not do its work; what is wrong with Drip stands in the report.
 pub async fn run(plan: &Plan) -> Result<Report> {
-    let world = Arc::new(Setup::new(plan).start().await?);
+    let setup = Setup { workers: plan.workers, ..Setup::new(plan) };
+    let world = Arc::new(setup.start().await?);
     judged(plan, &world, async |nemesis| nemesis.storm(plan).await).await
 }
 
@@ -62,7 +64,7 @@ async fn under_load(
     let judged = conclude(world, &load, &record, &mut report).await?;
     // Otherwise owners and views would be asked in vain, a minute long.
     if came_back {
-        owners_and_views(world, &judged, &mut report).await?;
+        owners_and_views(plan, world, &judged, &mut report).await?;
     }
     Ok(report)
 }
@@ -117,23 +119,29 @@ fn strangers(sent: &[(u16, u64)], found: &[(u16, u64)]) -> Vec<String> {
 }
 
 /// What the owners answer and the views hold is what the log says.
-async fn owners_and_views(world: &World, judged: &Judged, report: &mut Report) -> Result<()> {
-    match compared(world, judged, report).await {
+async fn owners_and_views(plan: &Plan, world: &World, judged: &Judged, report: &mut Report) -> Result<()> {
+    match compared(plan, world, judged, report).await {
         // Drip may be away for good, which was said already.
         Err(_) if !report.violations.is_empty() => Ok(()),
         ended => ended,
     }
 }
 
-async fn compared(world: &World, judged: &Judged, report: &mut Report) -> Result<()> {
+async fn compared(plan: &Plan, world: &World, judged: &Judged, report: &mut Report) -> Result<()> {
     match world.until_quiet(&judged.heads).await {
         Ok(time) => report.quiet_after = millis(time),
         Err(error) => report.violations.push(format!("I13: {error:#}")),
     }
     report.violations.extend(verdict::differences(world, judged).await?);
+    if world.has_workers {
+        outside::comes_to_rest(world, plan.longest_fault, report).await?;
+    }
     match verdict::verify(world).await {
         Ok(said) => report.verify = said,
         Err(error) => report.violations.push(format!("{error:#}")),
+    }
+    if world.has_workers {
+        outside::nothing_is_done_again(world, report).await?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@
 //!
 //! In reading order: `plan` is what was asked for, `world` the processes and the wires between them, `load` the clients
 //! and their `history`, `nemesis` the faults by a seeded schedule, `campaign` puts them together; `verdict` reads log,
-//! history and views and lets the judge speak, `report` shows it. Beside them stand `power`, which pulls the plug of a
+//! history and views and lets the judge speak, `outside` does so for what workers did, `report` shows it. Beside them stand `power`, which pulls the plug of a
 //! disk, and `damage`, which flips bits in the files of a log.
 
 pub mod campaign;
@@ -17,6 +17,7 @@ pub mod damage;
 mod history;
 mod load;
 pub mod nemesis;
+pub mod outside;
 pub mod plan;
 pub mod power;
 

@@ -65,6 +65,8 @@ pub struct Plan {
     pub first: Vec<Fault>,
     /// The bug on purpose that Drip's processes have, by its name; they must be built with such bugs.
     pub planted: Option<&'static str>,
+    /// Some accounts have containers and addresses, workers look after them, and what they did is judged.
+    pub workers: bool,
     /// A folder in which everything is left for a look; none: nothing is left.
     pub keep: Option<PathBuf>,
 }
@@ -81,6 +83,7 @@ impl Plan {
             longest_fault: Duration::from_secs(20),
             first: Vec::new(),
             planted: None,
+            workers: true,
             keep: None,
         }
     }

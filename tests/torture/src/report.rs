@@ -5,11 +5,14 @@ use std::fmt::Write as _;
 
 use crate::load::Tally;
 use crate::nemesis::{Done, Record};
+use crate::outside::Outside;
 use crate::plan::{Engines, Plan};
 use crate::verdict::Sums;
 
 /// The invariants that are held against every run, by the numbers of the list in docs/torture.md.
-const CHECKED: &str = "I1 to I10, I12 (as far as the log goes), I13, I14, I16";
+const CHECKED: &str = "I1 to I10, I12, I13, I14, I16";
+/// What is held against workers too.
+const CHECKED_OUTSIDE: &str = ", of workers I6, I12, I13, I17";
 
 /// So many violations are shown; all of them stand in the JSON.
 const SHOWN: usize = 20;
@@ -37,6 +40,8 @@ pub struct Report {
     pub log: Sums,
     /// From the end of load until the views held everything, in milliseconds.
     pub quiet_after: u64,
+    /// What workers did, where there were workers.
+    pub outside: Option<Outside>,
     /// What is wrong with Drip. Empty: nothing was found.
     pub violations: Vec<String>,
     /// With which sentences processes of Drip ended by themselves, and were started again.
@@ -58,6 +63,7 @@ impl Report {
             faults: record.done.clone(),
             log: Sums::default(),
             quiet_after: 0,
+            outside: None,
             violations: Vec::new(),
             ends: Vec::new(),
             verify: String::new(),
@@ -100,8 +106,9 @@ impl Report {
         format!(
             "## Torture, {name}, seed {seed}: {seconds} s at {rate} requests a second\n\n\
              The log at the end: {commits} commits, {events} events, {accounts} accounts, {debits} debits, \
-             {crossings} crossings, {foreign} foreign messages. Views complete {} ms after the last answer.\n\n",
-            self.quiet_after
+             {crossings} crossings, {foreign} foreign messages. Views complete {} ms after the last answer.\n\n{}",
+            self.quiet_after,
+            self.outside.as_ref().map(Outside::text).unwrap_or_default()
         )
     }
 
@@ -152,7 +159,8 @@ impl Report {
     }
 
     fn what_was_found(&self) -> String {
-        let mut text = format!("\nChecked: {CHECKED}.\n\nViolations: {}\n", self.violations.len());
+        let more = self.outside.as_ref().map_or("", |_| CHECKED_OUTSIDE);
+        let mut text = format!("\nChecked: {CHECKED}{more}.\n\nViolations: {}\n", self.violations.len());
         self.violations.iter().take(SHOWN).for_each(|violation| text += &format!("- {violation}\n"));
         if self.violations.len() > SHOWN {
             text += &format!("- and {} more\n", self.violations.len() - SHOWN);

@@ -20,6 +20,11 @@ fn clean(report: &Report) {
     assert!(report.violations.is_empty(), "{}\n\n{}", report.violations.join("\n"), report.text());
 }
 
+fn workers_did_everything(report: &Report) -> bool {
+    let Some(done) = &report.outside else { return false };
+    [done.made, done.slept, done.woken, done.removed, done.mails, done.paid].iter().all(|count| *count > 0)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_or_doubled_on_nats_and_postgres() {
     let report = campaign::run(&plan(Engines::R1, 55, 5)).await.unwrap();
@@ -31,6 +36,11 @@ async fn nothing_is_lost_or_doubled_on_nats_and_postgres() {
         "kill -9 nats-server",
         "kill -9 Postgres",
         "kill -9 Postgres backend",
+        "kill -9 lifecycle-worker",
+        "kill -9 notifier",
+        "kill -9 sandbox",
+        "pause lifecycle-worker",
+        "pause notifier",
         "second owner beside the first",
         "second owner while the first is paused",
         "foreign message",
@@ -44,6 +54,7 @@ async fn nothing_is_lost_or_doubled_on_nats_and_postgres() {
         report.text()
     );
     assert!(report.log.foreign > 0 && report.log.crossings > 0, "{}", report.text());
+    assert!(workers_did_everything(&report), "{}", report.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,6 +62,7 @@ async fn nothing_is_lost_or_doubled_embedded() {
     let report = campaign::run(&plan(Engines::Embedded, 18, 3)).await.unwrap();
     clean(&report);
     assert!(report.operations.with_outcome("ok") > 500, "{}", report.text());
+    assert!(workers_did_everything(&report), "{}", report.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,7 +44,8 @@ pub async fn open(state: &EdgeState, who: &Principal, mut body: OpenRequest) -> 
     let profile = command.profile.clone();
     let answer = ask_account(state, Ask::Command(Command::Open(command)), deadline).await;
     let answer = answer.map_err(|problem| AmountField::InitialBalance.named_in(problem))?;
-    let body = if answer.changed {
+    let is_new = answer.changed;
+    let body = if is_new {
         let given: Option<Profile> =
             profile.as_ref().and_then(|sealed| serde_json::from_slice(&sealed.bytes).ok());
         let Profile { email, metadata } = given.unwrap_or_default();
@@ -52,14 +53,16 @@ pub async fn open(state: &EdgeState, who: &Principal, mut body: OpenRequest) -> 
     } else {
         with_profile(state, answer.account, false).await
     };
-    let body = AccountBody { created: Some(answer.changed), ..body };
+    let body = AccountBody { created: Some(is_new), ..body };
     match container {
         // Opening again changes nothing, but a container that could not be set the first time.
         Some(command) if body.container.is_none() => {
             let ask = Ask::Command(Command::SetContainer(command));
-            let answer = ask_account(state, ask, deadline).await?;
-            let AccountBody { status, position, container, .. } = AccountBody::of(answer.account, false);
-            Ok(AccountBody { status, position, container, ..body })
+            let answer = ask_account(state, ask, deadline).await;
+            let answer = answer.map_err(|problem| half_done(problem, is_new))?;
+            // Money may have moved in between: position and balance are of one moment.
+            let AccountBody { email, metadata, created, .. } = body;
+            Ok(AccountBody { email, metadata, created, ..AccountBody::of(answer.account, false) })
         }
         _ => Ok(body),
     }
@@ -309,6 +312,12 @@ fn nothing_happened(problem: Problem) -> Problem {
     problem
 }
 
+/// What was asked for in two parts, of which one is done: no refusal would be true, not even that the account was closed
+/// meanwhile. Asked again, the rest is done, or refused by itself.
+fn half_done(problem: Problem, is_new: bool) -> Problem {
+    if is_new { Failure::OutcomeUnknown.into() } else { problem }
+}
+
 /// What an opening says of a person.
 #[derive(Default, Deserialize)]
 struct Profile {
@@ -356,6 +365,14 @@ mod tests {
                 (&code.into(), &key.to_string().into())
             );
         }
+    }
+
+    #[test]
+    fn of_what_is_half_done_nobody_is_told_that_nothing_happened() {
+        for code in [Code::DeadlinePassed, Code::AccountClosed] {
+            assert_eq!(half_done(code.into(), true).body().code, "outcome_unknown");
+        }
+        assert_eq!(half_done(Code::AccountClosed.into(), false).body().code, "account_closed");
     }
 
     #[test]

@@ -14,6 +14,10 @@ pub(crate) const APP: &str = "demo";
 const HOT: u32 = 4;
 /// Ordinary ones.
 const USERS: u32 = 60;
+/// So many at a time have a container that is used.
+const BOTS: u32 = 8;
+/// What those pay in at once; they spend it in fifths and two fifths, so that they come to low credit and to none, exactly.
+const BOT_PAYS: i64 = 1_000_000;
 
 /// One thing a client wants, over all its attempts.
 #[derive(Debug, Clone)]
@@ -45,12 +49,14 @@ pub(crate) struct Mix {
     seed: u64,
     drawn: u64,
     tiny: u32,
+    bots: u32,
 }
 
 impl Mix {
-    /// The same seed draws the same wishes.
-    pub(crate) fn new(seed: u64) -> Self {
-        Self { rng: StdRng::seed_from_u64(seed), seed, drawn: 0, tiny: 8 }
+    /// The same seed draws the same wishes. `bots`: some accounts have containers.
+    pub(crate) fn new(seed: u64, bots: bool) -> Self {
+        let bots = if bots { BOTS } else { 0 };
+        Self { rng: StdRng::seed_from_u64(seed), seed, drawn: 0, tiny: 8, bots }
     }
 
     /// The openings that come before everything else.
@@ -58,13 +64,15 @@ impl Mix {
         let hot = (0..HOT).map(|number| (format!("hot-{number}"), 2_000_000_000));
         let users = (0..USERS).map(|number| (format!("user-{number}"), 5_000_000));
         let tiny = (0..self.tiny).map(|number| (format!("tiny-{number}"), 20_000));
-        let all: Vec<_> = hot.chain(users).chain(tiny).collect();
+        let bots = (0..self.bots).map(|number| (bot(number), BOT_PAYS));
+        let all: Vec<_> = hot.chain(users).chain(tiny).chain(bots).collect();
         all.into_iter().map(|(user, initial)| self.opening(user, initial)).collect()
     }
 
     /// The next wish.
     pub(crate) fn draw(&mut self) -> Wish {
         match self.rng.random_range(0..1000) {
+            0..80 if self.bots > 0 => self.about_a_bot(),
             0..600 => self.debit(),
             600..730 => self.itemised(),
             730..800 => self.money_in(Verb::Deposit),
@@ -139,15 +147,38 @@ impl Mix {
     }
 
     fn opening(&mut self, user: String, initial: i64) -> Wish {
-        let mut wish = self.ask(Verb::Open, Some(user));
-        wish.request.amount = Some(initial);
-        wish
+        self.of_amount(Verb::Open, user, initial)
     }
 
     /// Some of the small accounts are closed while they are used.
     fn closing(&mut self) -> Wish {
         let number = self.rng.random_range(0..self.tiny) / 10 * 10 + 9;
         self.ask(Verb::Close, Some(format!("tiny-{number}")))
+    }
+
+    /// Money goes and comes, so that containers sleep and wake; now and then one is new, and one is taken away.
+    fn about_a_bot(&mut self) -> Wish {
+        let (any, used) = (self.rng.random_range(0..self.bots), self.rng.random_range(1..=BOTS));
+        let used = bot(self.bots - used);
+        match self.rng.random_range(0..100) {
+            0..3 => {
+                self.bots += 1;
+                self.opening(bot(self.bots - 1), BOT_PAYS)
+            }
+            3..5 => self.ask(Verb::Close, Some(bot(any))),
+            5..20 => self.of_amount(Verb::Deposit, used, BOT_PAYS),
+            20..25 => self.of_amount(Verb::Grant, used, BOT_PAYS),
+            _ => {
+                let fifths = self.rng.random_range(1..=2);
+                self.of_amount(Verb::Debit, used, BOT_PAYS / 5 * fifths)
+            }
+        }
+    }
+
+    fn of_amount(&mut self, verb: Verb, user: String, amount: i64) -> Wish {
+        let mut wish = self.ask(verb, Some(user));
+        wish.request.amount = Some(amount);
+        wish
     }
 
     /// Somebody who was never opened.
@@ -188,6 +219,18 @@ impl Mix {
     }
 }
 
+/// What those with containers are called.
+const BOT: &str = "bot-";
+
+fn bot(number: u32) -> String {
+    format!("{BOT}{number}")
+}
+
+/// Whoever opens this account asks for a container, and gives an address.
+pub(super) fn is_bot(user: &str) -> bool {
+    user.starts_with(BOT)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,7 +238,7 @@ mod tests {
     #[test]
     fn a_seed_draws_the_same_wishes_and_each_kind_of_them() {
         let draw = |seed| {
-            let mut mix = Mix::new(seed);
+            let mut mix = Mix::new(seed, true);
             (0..3000)
                 .map(|_| mix.draw())
                 .map(|wish| (wish.request.verb, wish.request.user, wish.request.amount, wish.door))
@@ -205,6 +248,8 @@ mod tests {
         assert_ne!(draw(7), draw(8));
         for verb in [Verb::Open, Verb::Grant, Verb::Deposit, Verb::Debit, Verb::Close, Verb::Read] {
             assert!(draw(7).iter().any(|(drawn, ..)| *drawn == verb), "{verb:?} is never asked");
+            let of_bots = draw(7).iter().any(|(drawn, user, ..)| *drawn == verb && is_bot(user));
+            assert!(of_bots || verb == Verb::Read, "{verb:?} is never asked for an account with a container");
         }
         for door in Door::ALL {
             assert!(draw(7).iter().any(|(.., drawn)| *drawn == door), "{door:?} is never used");

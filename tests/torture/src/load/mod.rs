@@ -3,6 +3,7 @@
 
 mod doors;
 mod mix;
+mod payers;
 mod tally;
 
 use std::collections::BTreeMap;
@@ -120,11 +121,13 @@ impl Load {
 
     /// Asks until told to drain, and then until nothing is left. `rate`: a second.
     pub(crate) async fn run(self: &Arc<Self>, seed: u64, rate: u32) -> Result<()> {
-        let mut mix = Mix::new(seed);
+        let mut mix = Mix::new(seed, self.world.has_workers);
         self.open_accounts(&mut mix).await?;
         let mut clients =
             Clients { load: Arc::clone(self), mix, running: JoinSet::new(), later: Later::default() };
-        clients.ask(rate).await?;
+        let paying = payers::pay_until(&self.draining, &self.world, seed);
+        let (asked, ()) = tokio::join!(clients.ask(rate), paying);
+        asked?;
         clients.finish(rate).await
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use test_servers::NatsServer;
 use tokio::sync::Mutex;
 
-use super::schedule::{Fault, Target};
+use super::fault::{Fault, Target};
 use super::{Nemesis, RECOVERY_BOUND};
 use crate::load::APP;
 use crate::world::proxy::Wire;
@@ -56,11 +56,11 @@ impl Nemesis<'_> {
                 owner.start().await?;
                 figure("writer: first answered debit", self.load.debit_after(at, None, RECOVERY_BOUND).await?)
             }
-            Target::Projector(number) => {
-                let projector = &self.world.projectors[number];
-                projector.kill().await;
+            Target::Projector(_) | Target::Lifecycle(_) | Target::Notifier(_) | Target::Sandbox => {
+                let role = self.role(target)?;
+                role.kill().await;
                 tokio::time::sleep(away).await;
-                projector.start().await?;
+                role.start().await?;
                 Ok(None)
             }
             Target::Postgres => {
@@ -96,8 +96,11 @@ impl Nemesis<'_> {
 
     async fn terminate(&self, target: Target, away: Duration) -> Result<()> {
         match target {
-            Target::Owner => restart(self.world.active(), away, false).await,
-            Target::Projector(number) => restart(&self.world.projectors[number], away, false).await,
+            Target::Owner
+            | Target::Projector(_)
+            | Target::Lifecycle(_)
+            | Target::Notifier(_)
+            | Target::Sandbox => restart(self.role(target)?, away, false).await,
             Target::Postgres => {
                 let mut postgres = self.postgres()?.lock().await;
                 postgres.stop().await;
@@ -116,8 +119,11 @@ impl Nemesis<'_> {
 
     async fn pause(&self, target: Target, time: Duration) -> Result<()> {
         match target {
-            Target::Owner => pause(self.world.active(), time).await,
-            Target::Projector(number) => pause(&self.world.projectors[number], time).await,
+            Target::Owner
+            | Target::Projector(_)
+            | Target::Lifecycle(_)
+            | Target::Notifier(_)
+            | Target::Sandbox => pause(self.role(target)?, time).await,
             Target::Postgres => {
                 let postgres = self.postgres()?;
                 postgres.lock().await.pause();
@@ -214,8 +220,8 @@ impl Nemesis<'_> {
     async fn rolling_restart(&self) -> Result<()> {
         restart(self.world.active(), Duration::ZERO, true).await?;
         self.world.active().until_ready(&self.world.http, HEAL_BOUND).await?;
-        for projector in &self.world.projectors {
-            restart(projector, Duration::ZERO, true).await?;
+        for role in self.world.projectors.iter().chain(self.world.workers()).chain(self.world.sandbox()) {
+            restart(role, Duration::ZERO, true).await?;
         }
         for server in &self.world.nats {
             server.lock().await.stop().await;
@@ -229,7 +235,7 @@ impl Nemesis<'_> {
 
     async fn bad_wire(&self, number: usize, how: Wire, time: Duration, reset: bool) {
         let active = self.world.active().name();
-        let matters = |name: &str| name.starts_with(active) || name.starts_with("projector");
+        let matters = |name: &str| name.starts_with(active) || !name.starts_with("command-api");
         let wires: Vec<_> = self.world.wires.iter().filter(|wire| matters(&wire.name)).collect();
         let Some(wire) = wires.get(number % wires.len().max(1)) else { return };
         wire.set(how);
@@ -261,6 +267,20 @@ impl Nemesis<'_> {
             nats.publish_with_reply(format!("drip.cmd.{APP}.get"), reply.clone(), question).await?;
         }
         Ok(nats.flush().await?)
+    }
+
+    /// The process of Drip that is meant.
+    fn role(&self, target: Target) -> Result<&Role> {
+        let world = self.world;
+        let found = match target {
+            Target::Owner => Some(world.active()),
+            Target::Projector(number) => world.projectors.get(number),
+            Target::Lifecycle(number) => world.lifecycle.get(number),
+            Target::Notifier(number) => world.notifiers.get(number),
+            Target::Sandbox => world.sandbox(),
+            Target::Nats(_) | Target::StreamLeader(_) | Target::MetaLeader | Target::Postgres => None,
+        };
+        found.with_context(|| format!("there is no {target}"))
     }
 
     /// The nats-server that is meant.

@@ -1,5 +1,6 @@
 //! The faults, carried out on a world under load, each healed again, and how long it took until work went on.
 
+mod fault;
 mod inflict;
 mod schedule;
 
@@ -14,7 +15,7 @@ use crate::plan::Plan;
 use crate::world::World;
 use schedule::Schedule;
 
-pub use schedule::{Fault, Target};
+pub use fault::{Fault, Target};
 
 /// After a fault is healed, work goes on within this time.
 const RECOVERY_BOUND: Duration = Duration::from_secs(60);

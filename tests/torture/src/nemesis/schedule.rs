@@ -1,126 +1,12 @@
 //! Which fault comes when: data, drawn from the seed.
 
-use std::fmt;
-
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
+use super::fault::{Fault, Target};
 use crate::plan::{Engines, Plan};
 use crate::world::proxy::Wire;
-
-/// Who is hit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Target {
-    /// A nats-server, by number.
-    Nats(usize),
-    /// The nats-server that leads the stream of this partition.
-    StreamLeader(u16),
-    /// The nats-server that leads the cluster.
-    MetaLeader,
-    /// The postmaster.
-    Postgres,
-    /// The command-api that clients ask, or the embedded Drip.
-    Owner,
-    /// A projector, by number.
-    Projector(usize),
-}
-
-/// What happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fault {
-    /// SIGKILL; started again after so many milliseconds.
-    Kill(Target, u64),
-    /// SIGTERM; started again after so many milliseconds.
-    Terminate(Target, u64),
-    /// SIGSTOP, and SIGCONT after so many milliseconds.
-    Pause(Target, u64),
-    /// Nothing that the owner sends to NATS arrives for so many milliseconds; then it is killed, and what it had sent is
-    /// lost.
-    KillUnheard(u64),
-    /// SIGKILL to one process of Postgres that serves a client.
-    KillBackend,
-    /// Two of the three nats-servers are killed, or paused, for so many milliseconds.
-    TwoOfThree {
-        /// Paused and not killed.
-        paused: bool,
-        /// For how long.
-        millis: u64,
-    },
-    /// The leader of a partition's stream, or of the cluster, hands over, so many times in a row.
-    StepDown(Option<u16>, u32),
-    /// A second owner is started beside the first.
-    Takeover {
-        /// The first one is paused meanwhile and wakes up with its old memory.
-        asleep: bool,
-    },
-    /// Everything is stopped and started again, one after the other.
-    RollingRestart,
-    /// A wire, by number among those that matter, is so for so many milliseconds.
-    BadWire {
-        /// Which.
-        wire: usize,
-        /// How it is.
-        how: Wire,
-        /// For how long.
-        millis: u64,
-        /// It is cut before it is good again.
-        reset: bool,
-    },
-    /// A message of nobody's in the stream of this partition.
-    Foreign(u16),
-    /// A caller who wants the answer to a request published into the stream of this partition.
-    ReplyIntoLog(u16),
-}
-
-impl Fault {
-    /// Its kind, for counting.
-    pub(crate) fn kind(&self) -> String {
-        match self {
-            Self::Kill(target, _) => format!("kill -9 {target}"),
-            Self::Terminate(target, _) => format!("SIGTERM {target}"),
-            Self::Pause(target, _) => format!("pause {target}"),
-            Self::KillUnheard(_) => "kill -9 owner whose last words were lost".to_owned(),
-            Self::KillBackend => "kill -9 Postgres backend".to_owned(),
-            Self::TwoOfThree { paused: true, .. } => "pause two of three nats-servers".to_owned(),
-            Self::TwoOfThree { paused: false, .. } => "kill -9 two of three nats-servers".to_owned(),
-            Self::StepDown(Some(_), _) => "stepdown of a stream's leader".to_owned(),
-            Self::StepDown(None, _) => "stepdown of the cluster's leader".to_owned(),
-            Self::Takeover { asleep: false } => "second owner beside the first".to_owned(),
-            Self::Takeover { asleep: true } => "second owner while the first is paused".to_owned(),
-            Self::RollingRestart => "rolling restart".to_owned(),
-            Self::BadWire { how, .. } => format!("wire {}", wire(*how)),
-            Self::Foreign(_) => "foreign message".to_owned(),
-            Self::ReplyIntoLog(_) => "reply wanted into the log".to_owned(),
-        }
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Nats(_) => "nats-server",
-            Self::StreamLeader(_) => "leader of a stream",
-            Self::MetaLeader => "leader of the cluster",
-            Self::Postgres => "Postgres",
-            Self::Owner => "owner",
-            Self::Projector(_) => "projector",
-        })
-    }
-}
-
-fn wire(how: Wire) -> &'static str {
-    match how {
-        Wire::Good => "good",
-        Wire::Cut => "cut",
-        Wire::StalledToServer => "stalled towards the server",
-        Wire::StalledToClient => "stalled towards the client",
-        Wire::Silent => "half-open",
-        Wire::Slow(_) => "slow",
-    }
-}
 
 /// One moment: a pause, then faults together.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -137,6 +23,9 @@ pub(crate) struct Schedule {
     engines: Engines,
     longest: u64,
     first: Vec<Fault>,
+    /// What hits workers, while something else is broken: they are many, and need no time of their own.
+    beside: Vec<Fault>,
+    workers: bool,
 }
 
 impl Schedule {
@@ -147,20 +36,23 @@ impl Schedule {
         let engines = plan.engines;
         let mut first = if plan.first.is_empty() { once_each(engines) } else { plan.first.clone() };
         first.shuffle(&mut rng);
+        let workers = plan.workers && engines != Engines::Embedded;
+        let mut beside = if workers && plan.first.is_empty() { workers_once() } else { Vec::new() };
+        beside.shuffle(&mut rng);
         let longest = u64::try_from(plan.longest_fault.as_millis()).unwrap_or(u64::MAX).max(1_001);
-        Self { rng, engines, longest, first }
+        Self { rng, engines, longest, first, beside, workers }
     }
 
     /// So many steps hit what was not hit yet.
     pub(crate) fn first_steps(&self) -> usize {
-        self.first.len()
+        self.first.len().max(self.beside.len())
     }
 
     /// The next step.
     pub(crate) fn draw(&mut self) -> Step {
         let calm = self.rng.random_range(100..2_000);
-        if let Some(fault) = self.first.pop() {
-            return Step { calm, faults: vec![fault] };
+        if self.first_steps() > 0 {
+            return Step { calm, faults: self.first_ones() };
         }
         let mut faults = vec![self.fault()];
         if self.rng.random_range(0..100) < 20 {
@@ -170,6 +62,16 @@ impl Schedule {
             }
         }
         Step { calm, faults }
+    }
+
+    fn first_ones(&mut self) -> Vec<Fault> {
+        let mut faults: Vec<_> = self.first.pop().into_iter().collect();
+        let mut hindered =
+            self.beside.last().into_iter().flat_map(|own| faults.iter().map(|one| one.hinders(own)));
+        if !hindered.any(|hindered| hindered) {
+            faults.extend(self.beside.pop());
+        }
+        faults
     }
 
     fn fault(&mut self) -> Fault {
@@ -197,7 +99,7 @@ impl Schedule {
                     Wire::Slow(self.rng.random_range(5..200)),
                 ];
                 let how = wires[self.rng.random_range(0..wires.len())];
-                Fault::BadWire { wire: self.rng.random_range(0..6), how, millis, reset: self.rng.random() }
+                Fault::BadWire { wire: self.rng.random_range(0..60), how, millis, reset: self.rng.random() }
             }
         }
     }
@@ -215,6 +117,9 @@ impl Schedule {
 
     fn target(&mut self) -> Target {
         let partition = self.rng.random_range(0..self.engines.partitions());
+        if self.workers && self.rng.random_range(0..100) < 30 {
+            return self.worker();
+        }
         match (self.engines, self.rng.random_range(0..100)) {
             (Engines::Embedded, _) | (_, 0..35) => Target::Owner,
             (_, 35..55) => Target::Projector(self.rng.random_range(0..2)),
@@ -226,38 +131,15 @@ impl Schedule {
     }
 }
 
-impl Fault {
-    /// Both at once would fight over the same process, or make it impossible to say what should work.
-    fn hinders(&self, other: &Self) -> bool {
-        self.place() == other.place() || self.place() == Place::All || other.place() == Place::All
-    }
-
-    fn place(&self) -> Place {
-        match self {
-            Self::Kill(target, _) | Self::Terminate(target, _) | Self::Pause(target, _) => match target {
-                Target::Nats(_) | Target::StreamLeader(_) | Target::MetaLeader => Place::Log,
-                Target::Postgres => Place::Views,
-                Target::Owner => Place::Owner,
-                Target::Projector(_) => Place::Projector,
-            },
-            Self::KillBackend => Place::Views,
-            Self::TwoOfThree { .. } | Self::StepDown(..) | Self::Foreign(_) | Self::ReplyIntoLog(_) => {
-                Place::Log
-            }
-            Self::Takeover { .. } | Self::RollingRestart | Self::KillUnheard(_) => Place::All,
-            Self::BadWire { .. } => Place::Wires,
+impl Schedule {
+    fn worker(&mut self) -> Target {
+        let number = self.rng.random_range(0..2);
+        match self.rng.random_range(0..10) {
+            0..5 => Target::Lifecycle(number),
+            5..9 => Target::Notifier(number),
+            _ => Target::Sandbox,
         }
     }
-}
-
-#[derive(PartialEq, Eq)]
-enum Place {
-    Log,
-    Views,
-    Owner,
-    Projector,
-    Wires,
-    All,
 }
 
 /// Longer than Drip waits for an acknowledgement, so that it must find out what became of its commit.
@@ -303,10 +185,29 @@ fn once_each(engines: Engines) -> Vec<Fault> {
     all
 }
 
+/// Longer than a claim lasts here, so that another worker is at it when this one wakes.
+const CLAIM_OVER: u64 = 6_000;
+
+/// What every run must have done to workers.
+fn workers_once() -> Vec<Fault> {
+    vec![
+        Fault::Kill(Target::Lifecycle(0), 0),
+        Fault::Kill(Target::Lifecycle(1), 300),
+        Fault::Kill(Target::Notifier(0), 300),
+        Fault::Kill(Target::Notifier(1), 0),
+        Fault::Kill(Target::Sandbox, 500),
+        Fault::Pause(Target::Lifecycle(0), CLAIM_OVER),
+        Fault::Pause(Target::Notifier(0), CLAIM_OVER),
+        Fault::Terminate(Target::Lifecycle(1), 0),
+        Fault::Terminate(Target::Notifier(1), 0),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use super::super::fault::Place;
     use super::*;
 
     fn drawn(seed: u64, engines: Engines) -> Vec<Step> {
@@ -323,9 +224,16 @@ mod tests {
     #[test]
     fn what_every_run_must_do_comes_first_and_the_rest_never_fights_over_one_place() {
         for engines in [Engines::Embedded, Engines::R1, Engines::R3] {
-            let (steps, must) = (drawn(3, engines), once_each(engines));
-            let first: Vec<Fault> =
-                steps.iter().take(must.len()).flat_map(|step| step.faults.clone()).collect();
+            let (steps, mut must) = (drawn(3, engines), once_each(engines));
+            let count = must.len();
+            if engines != Engines::Embedded {
+                must.extend(workers_once());
+            }
+            let first: Vec<Fault> = steps
+                .iter()
+                .take(count + workers_once().len())
+                .flat_map(|step| step.faults.clone())
+                .collect();
             assert!(must.iter().all(|fault| first.contains(fault)), "{engines:?}: {first:?}");
             for step in &steps {
                 assert!(step.faults.len() < 2 || !step.faults[0].hinders(&step.faults[1]), "{step:?}");

@@ -4,6 +4,7 @@ pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod role;
 mod start;
+pub(crate) mod workers;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +18,7 @@ use tokio::sync::Mutex;
 use crate::plan::Engines;
 use proxy::{Proxy, Wire};
 use role::Role;
+use workers::Sandbox;
 
 pub(crate) use start::Setup;
 
@@ -31,6 +33,14 @@ pub(crate) struct World {
     pub(crate) apis: Vec<Role>,
     /// Any number may run.
     pub(crate) projectors: Vec<Role>,
+    /// The same; the embedded Drip has its own.
+    pub(crate) lifecycle: Vec<Role>,
+    /// The same.
+    pub(crate) notifiers: Vec<Role>,
+    /// Stands in for the providers; the embedded Drip has its own.
+    pub(crate) sandbox: Option<Sandbox>,
+    /// Workers look after containers and mails, and what they did is judged.
+    pub(crate) has_workers: bool,
     /// The servers of the log.
     pub(crate) nats: Vec<Mutex<NatsServer>>,
     /// The server of the views.
@@ -90,6 +100,9 @@ impl World {
     /// From now on clients ask the other one.
     pub(crate) fn swap(&self) {
         self.active.fetch_xor(1, Ordering::Relaxed);
+        let port = self.active().port();
+        let to_owner = self.wires.iter().filter(|wire| wire.name.ends_with(workers::TO_OWNER));
+        to_owner.flat_map(|wire| &wire.proxies).for_each(|proxy| proxy.lead_to(port));
     }
 
     /// The key of the app `demo`.
@@ -109,7 +122,23 @@ impl World {
 
     /// Every process of Drip.
     pub(crate) fn roles(&self) -> impl Iterator<Item = &Role> {
-        self.apis.iter().chain(&self.projectors)
+        self.apis.iter().chain(&self.projectors).chain(self.workers()).chain(self.sandbox())
+    }
+
+    /// Those who act outside, where they are processes of their own.
+    pub(crate) fn workers(&self) -> impl Iterator<Item = &Role> {
+        self.lifecycle.iter().chain(&self.notifiers)
+    }
+
+    /// The process that stands in for the providers.
+    pub(crate) fn sandbox(&self) -> Option<&Role> {
+        self.sandbox.as_ref().map(|sandbox| &sandbox.role)
+    }
+
+    /// All but the second owner.
+    pub(crate) fn usual_roles(&self) -> impl Iterator<Item = &Role> {
+        let active = std::iter::once(self.active());
+        self.sandbox().into_iter().chain(active).chain(&self.projectors).chain(self.workers())
     }
 
     /// Starts again what ended by itself, for ever. Error: a process can not be started.
@@ -184,7 +213,7 @@ impl World {
                 false => postgres.restart().await,
             }
         }
-        for role in std::iter::once(self.active()).chain(&self.projectors) {
+        for role in self.usual_roles() {
             role.resume().await;
             role.start().await?;
         }
@@ -208,6 +237,16 @@ impl World {
             }
         }
         Ok(begin.elapsed())
+    }
+
+    /// A question to the owner.
+    pub(crate) fn get(&self, path: &str) -> reqwest::RequestBuilder {
+        self.http.get(format!("{}{path}", self.active().url())).bearer_auth(&self.key)
+    }
+
+    /// An order to the owner.
+    pub(crate) fn post(&self, path: &str) -> reqwest::RequestBuilder {
+        self.http.post(format!("{}{path}", self.active().url())).bearer_auth(&self.key)
     }
 
     /// How long a small durable write takes here: when nothing goes on, the disk may be the reason.

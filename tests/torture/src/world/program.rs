@@ -1,7 +1,7 @@
 //! The program under torture.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -18,14 +18,19 @@ pub(crate) fn drip() -> Result<Command> {
 
 /// Runs it to its end; what it printed. Error: it failed, with what it said.
 pub(crate) async fn run(arguments: &[String]) -> Result<String> {
-    let mut command = drip()?;
-    command.args(arguments).stdin(Stdio::null());
-    let output = tokio::process::Command::from(command).kill_on_drop(true).output().await?;
+    let output = ask(arguments).await?;
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         bail!("drip {} ended with {}: {said}", arguments.join(" "), output.status);
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Runs it to its end, however that is.
+pub(crate) async fn ask(arguments: &[String]) -> Result<Output> {
+    let mut command = drip()?;
+    command.args(arguments).stdin(Stdio::null());
+    Ok(tokio::process::Command::from(command).kill_on_drop(true).output().await?)
 }
 
 /// Named by `DRIP_BIN`, or built into the same folder as this program.

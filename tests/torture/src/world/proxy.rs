@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -48,6 +49,7 @@ enum Direction {
 /// A port of ours that leads to another one. Dropping it cuts the wire for good.
 pub(crate) struct Proxy {
     port: u16,
+    server: Arc<AtomicU16>,
     wire: Arc<watch::Sender<Wire>>,
     _accepting: JoinSet<()>,
 }
@@ -60,13 +62,19 @@ impl Proxy {
         let port = listener.local_addr()?.port();
         let wire = Arc::new(watch::Sender::new(Wire::Good));
         let mut accepting = JoinSet::new();
-        accepting.spawn(accept(listener, SocketAddr::from(([127, 0, 0, 1], server)), Arc::clone(&wire)));
-        Ok(Self { port, wire, _accepting: accepting })
+        let server = Arc::new(AtomicU16::new(server));
+        accepting.spawn(accept(listener, Arc::clone(&server), Arc::clone(&wire)));
+        Ok(Self { port, server, wire, _accepting: accepting })
     }
 
     /// Where clients connect.
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// New connections lead to this port from now on.
+    pub(crate) fn lead_to(&self, server: u16) {
+        self.server.store(server, Ordering::Relaxed);
     }
 
     /// Makes the wire so, for connections that are there too.
@@ -75,11 +83,12 @@ impl Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, server: SocketAddr, wire: Arc<watch::Sender<Wire>>) {
+async fn accept(listener: TcpListener, server: Arc<AtomicU16>, wire: Arc<watch::Sender<Wire>>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => if let Ok((client, _)) = accepted {
+                let server = SocketAddr::from(([127, 0, 0, 1], server.load(Ordering::Relaxed)));
                 connections.spawn(connection(client, server, wire.subscribe()));
             },
             Some(_) = connections.join_next() => {}
@@ -181,5 +190,16 @@ mod tests {
         proxy.set(Wire::Good);
         let mut third = TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap();
         assert_eq!(ask(&mut third, "f").await.as_deref(), Some("f"));
+    }
+
+    #[tokio::test]
+    async fn a_wire_can_lead_somewhere_else() {
+        let (port, _serving) = echo().await;
+        let proxy = Proxy::to(test_servers::free_port()).await.unwrap();
+        let mut nobody = TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap();
+        assert_eq!(ask(&mut nobody, "a").await.as_deref().unwrap_or_default(), "");
+        proxy.lead_to(port);
+        let mut stream = TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap();
+        assert_eq!(ask(&mut stream, "b").await.as_deref(), Some("b"));
     }
 }

@@ -56,6 +56,11 @@ impl Role {
         Self { planted, ..self }
     }
 
+    /// Serving HTTP on this port.
+    pub(crate) fn with_http(self, port: u16) -> Self {
+        Self { http: Some(port), ..self }
+    }
+
     /// What it is called.
     pub(crate) fn name(&self) -> &str {
         &self.name
@@ -67,7 +72,16 @@ impl Role {
     ///
     /// If it serves no HTTP.
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.http.expect("only a role with HTTP is asked"))
+        format!("http://127.0.0.1:{}", self.port())
+    }
+
+    /// The port of it.
+    ///
+    /// # Panics
+    ///
+    /// If it serves no HTTP.
+    pub(crate) fn port(&self) -> u16 {
+        self.http.expect("only a role with HTTP is asked")
     }
 
     /// Starts it, unless it runs, and from now on whenever it ends by itself.

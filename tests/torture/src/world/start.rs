@@ -8,6 +8,7 @@ use test_servers::{End, NatsServer, Postgres, Process, free_port};
 
 use super::proxy::Proxy;
 use super::role::Role;
+use super::workers::{FAST, Outside};
 use super::{Addresses, HEAL_BOUND, NamedWire, World, program};
 use crate::plan::{Engines, Plan};
 
@@ -23,12 +24,20 @@ pub(crate) struct Setup {
     pub(crate) durable: bool,
     /// The bug on purpose that Drip's processes have.
     pub(crate) planted: Option<&'static str>,
+    /// There are workers and a sandbox.
+    pub(crate) workers: bool,
 }
 
 impl Setup {
-    /// The usual world.
+    /// The usual world, without workers.
     pub(crate) fn new(plan: &Plan) -> Self {
-        Self { engines: plan.engines, disks: Vec::new(), durable: true, planted: plan.planted }
+        Self {
+            engines: plan.engines,
+            disks: Vec::new(),
+            durable: true,
+            planted: plan.planted,
+            workers: false,
+        }
     }
 
     /// Starts it, and waits until commands are taken.
@@ -37,7 +46,7 @@ impl Setup {
             Engines::Embedded => self.embedded()?,
             Engines::R1 | Engines::R3 => self.on_servers().await?,
         };
-        for role in std::iter::once(world.active()).chain(&world.projectors) {
+        for role in world.usual_roles() {
             role.start().await?;
         }
         world.active().until_ready(&world.http, HEAL_BOUND).await?;
@@ -48,16 +57,17 @@ impl Setup {
     }
 
     fn embedded(&self) -> Result<World> {
-        let mut world = World::bare(self.engines)?;
+        let mut world = World::bare(self)?;
         let data = self.disks.first().map_or_else(|| world.folder().join("data"), |disk| disk.join("data"));
         world.flags = vec!["--data-dir".to_owned(), data.display().to_string()];
-        let arguments = [&["up".to_owned()][..], &snapshots(), &world.flags].concat();
+        let mut arguments = [&["up".to_owned()][..], &snapshots(), &world.flags].concat();
+        arguments.extend(FAST.map(str::to_owned).into_iter().filter(|_| self.workers));
         world.apis.push(Role::new("drip up", arguments, Some(free_port())).planted(self.planted));
         Ok(world)
     }
 
     async fn on_servers(&self) -> Result<World> {
-        let mut world = World::bare(self.engines)?;
+        let mut world = World::bare(self)?;
         let mut builder = NatsServer::builder();
         for index in 0..self.engines.servers() {
             let own = world.folder().join(format!("nats-{index}"));
@@ -90,24 +100,37 @@ impl Setup {
         ];
         program::run(&[&["init".to_owned()][..], &direct, &create].concat()).await?;
         world.flags = direct;
-        for number in 1..=2 {
-            let role = self.role(world, "command-api", number, Some(free_port())).await?;
-            world.apis.push(role);
-            let role = self.role(world, "projector", number, None).await?;
+        let ports = [free_port(), free_port()];
+        let outside = if self.workers { Some(Outside::before(world, ports[0]).await?) } else { None };
+        for (number, port) in (1..).zip(ports) {
+            let house = outside.as_ref().map(Outside::of_an_owner).unwrap_or_default();
+            let own = [&snapshots()[..], &house].concat();
+            let role = self.role(world, "command-api", number, &own).await?;
+            world.apis.push(role.with_http(port));
+            let role = self.role(world, "projector", number, &[]).await?;
             world.projectors.push(role);
+        }
+        if let Some(outside) = outside {
+            self.workers(world, outside).await?;
         }
         world.key = read_key(&first)?;
         Ok(())
     }
 
-    /// One role with a data folder of its own, behind wires of its own.
-    async fn role(&self, world: &mut World, role: &str, number: usize, http: Option<u16>) -> Result<Role> {
+    /// One role with a data folder of its own, behind wires of its own, and with flags of its own.
+    pub(super) async fn role(
+        &self,
+        world: &mut World,
+        role: &str,
+        number: usize,
+        own: &[String],
+    ) -> Result<Role> {
         let name = format!("{role} {number}");
         let data = World::data_dir(world.folder(), &name);
         let first = World::data_dir(world.folder(), "command-api 1");
         if data != first {
             std::fs::create_dir(&data)?;
-            for file in ["drip.toml", "dev.key"] {
+            for file in ["drip.toml", "dev.key", "secret.key"] {
                 std::fs::copy(first.join(file), data.join(file))?;
             }
         }
@@ -116,17 +139,16 @@ impl Setup {
         for url in &mut addresses.nats {
             to_nats.proxies.push(insert_proxy(url).await?);
         }
-        let mut to_postgres = NamedWire { name: format!("{name} to Postgres"), proxies: Vec::new() };
+        world.wires.push(to_nats);
+        // Workers know nothing of the views.
+        addresses.database = addresses.database.filter(|_| matches!(role, "command-api" | "projector"));
         if let Some(url) = &mut addresses.database {
-            to_postgres.proxies.push(insert_proxy(url).await?);
+            let proxies = vec![insert_proxy(url).await?];
+            world.wires.push(NamedWire { name: format!("{name} to Postgres"), proxies });
         }
-        world.wires.extend([to_nats, to_postgres]);
-        let mut run = vec!["run".to_owned(), role.to_owned()];
-        if role == "command-api" {
-            run.extend(snapshots());
-        }
-        let arguments = [&run[..], &self.flags(&data, &addresses)].concat();
-        Ok(Role::new(name, arguments, http).planted(self.planted))
+        let run = ["run".to_owned(), role.to_owned()];
+        let arguments = [&run[..], own, &self.flags(&data, &addresses)].concat();
+        Ok(Role::new(name, arguments, None).planted(self.planted))
     }
 
     fn flags(&self, data: &Path, addresses: &Addresses) -> Vec<String> {
@@ -142,12 +164,16 @@ impl Setup {
 }
 
 impl World {
-    fn bare(engines: Engines) -> Result<Self> {
+    fn bare(setup: &Setup) -> Result<Self> {
         let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build()?;
         Ok(Self {
-            engines,
+            engines: setup.engines,
             apis: Vec::new(),
             projectors: Vec::new(),
+            lifecycle: Vec::new(),
+            notifiers: Vec::new(),
+            sandbox: None,
+            has_workers: setup.workers,
             nats: Vec::new(),
             postgres: None,
             wires: Vec::new(),
