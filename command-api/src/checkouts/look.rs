@@ -29,6 +29,9 @@ pub enum LookError {
     /// The provider did not answer, or not so that it could be understood.
     #[error("the provider could not be asked about the session")]
     Provider(#[source] locus::Error),
+    /// The provider told of another session, or of one that was opened for another account.
+    #[error("the provider tells of a session that was opened for somebody else")]
+    Another,
     /// It was paid, and how much is not known: that is no zero.
     #[error("the provider says that the session was paid, but not how much of USDC")]
     AmountUnknown,
@@ -52,6 +55,9 @@ impl Checkouts {
         now: Timestamp,
     ) -> Result<Looked, LookError> {
         let found = self.pay.session(session.as_str()).await.map_err(LookError::Provider)?;
+        if !is_of(&found, account, session) {
+            return Err(LookError::Another);
+        }
         let grace = i64::try_from(self.config.grace.as_micros()).unwrap_or(i64::MAX);
         let over = now > expires_at.plus(grace);
         let Some(outcome) = outcome(&found, over)? else { return Ok(Looked::Pending) };
@@ -61,6 +67,14 @@ impl Checkouts {
         let waits = settle(desk, command).await?;
         Ok(if paid && !waits { Looked::Paid } else { Looked::Parked })
     }
+}
+
+/// What the provider tells is of this session, and of the account that it was opened for as far as it says so: a
+/// provider whose ids came again must not pay two accounts at once.
+fn is_of(found: &Session, account: &AccountId, session: &SessionId) -> bool {
+    let says = |name: &str, ours: &str| found.metadata.get(name).is_none_or(|theirs| *theirs == ours);
+    let own = says("user_id", account.user.as_str()) && says("app", account.app.as_str());
+    own && found.id == session.as_str()
 }
 
 /// What became of it, in the words of the ledger; `None`: nothing yet.

@@ -276,7 +276,9 @@ fn upstream(error: &locus::Error) -> Problem {
 fn looked(error: &LookError) -> Problem {
     match error {
         LookError::Provider(error) => upstream(error),
-        LookError::AmountUnknown => Problem::new(EdgeCode::UpstreamFailed, error.to_string()),
+        LookError::Another | LookError::AmountUnknown => {
+            Problem::new(EdgeCode::UpstreamFailed, error.to_string())
+        }
         LookError::Rejected(rejection) => rejection.clone().into(),
         LookError::Ledger(failure) => failure.clone().into(),
     }

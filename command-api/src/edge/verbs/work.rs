@@ -84,6 +84,11 @@ impl ContainerWork {
 /// Claims what is due for a container; with its settings.
 pub async fn claim(state: &EdgeState, asked: ClaimRequest) -> Result<ContainerWork, Problem> {
     let ClaimRequest { account, worker, hold_ms } = asked;
+    // Settings that can not be opened lead nowhere: then nothing is claimed, and the log does not grow by that.
+    let before = ContainerWork::of(ask_account(state, Ask::Get(account.clone()), soon()).await?.account);
+    if let Some(container) = before.container.filter(|_| before.due.is_some()) {
+        settings_at(state, &account, container.settings).await?;
+    }
     let hold = i64::from(hold_ms) * 1_000;
     let command = Command::ClaimLifecycle(ClaimLifecycle { account, worker, hold });
     let answer = ask_account(state, Ask::Command(command), soon()).await?;
