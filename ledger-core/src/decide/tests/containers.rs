@@ -137,6 +137,19 @@ fn whichever_way_things_turn_behind_a_claim_something_is_due() {
     assert_eq!(due(&paid), Some(Operation::Restore), "it may have been put to sleep");
 }
 
+/// Whoever wakes it in the middle of falling asleep may die: then it must be told to sleep once more.
+#[test]
+fn a_claim_to_wake_forgets_how_it_was_told_to_sleep() {
+    let strategy = |given: &[Given]| {
+        let world = World::given(given);
+        world.ledger.account(&anna()).unwrap().container().unwrap().strategy
+    };
+    let falling = and(running("5"), [debit("5"), claim("w1"), tells("w1", 8, scaled_down())]);
+    assert!(strategy(&falling).is_some());
+    let waking = and(falling, [deposit("d", "2"), claim("w1")]);
+    assert_eq!(strategy(&waking), None);
+}
+
 #[test]
 fn a_person_puts_to_sleep_and_wakes() {
     let asleep = || and(running("5"), [hibernate()]);
