@@ -86,17 +86,21 @@ pub async fn claim(state: &EdgeState, asked: ClaimRequest) -> Result<ContainerWo
     let ClaimRequest { account, worker, hold_ms } = asked;
     // Settings that can not be opened lead nowhere: then nothing is claimed, and the log does not grow by that.
     let before = ContainerWork::of(ask_account(state, Ask::Get(account.clone()), soon()).await?.account);
-    if let Some(container) = before.container.filter(|_| before.due.is_some()) {
-        settings_at(state, &account, container.settings).await?;
-    }
+    let due = before.container.filter(|_| before.due.is_some());
+    let opened = match due.map(|container| container.settings) {
+        Some(position) => Some((position, settings_at(state, &account, position).await?)),
+        None => None,
+    };
     let hold = i64::from(hold_ms) * 1_000;
     let command = Command::ClaimLifecycle(ClaimLifecycle { account, worker, hold });
     let answer = ask_account(state, Ask::Command(command), soon()).await?;
     let mut work = ContainerWork::of(answer.account);
-    let settings = work.container.as_ref().map(|container| container.settings);
-    if let Some(position) = settings {
-        work.settings = Some(settings_at(state, &work.account, position).await?);
-    }
+    work.settings = match (work.container.as_ref().map(|container| container.settings), opened) {
+        (Some(position), Some((known, settings))) if known == position => Some(settings),
+        // Others were set in between.
+        (Some(position), _) => Some(settings_at(state, &work.account, position).await?),
+        (None, _) => None,
+    };
     Ok(work)
 }
 

@@ -137,7 +137,8 @@ pub fn play(seed: u64) -> Result<Seen, String> {
 }
 
 async fn story(mut rng: Rng) -> Result<Seen, String> {
-    let _simulated = service_kit::sim::simulate(START.0, rng.draw());
+    let mut chance = Rng::new(rng.draw());
+    let _simulated = service_kit::sim::simulate(START.0, move || chance.draw());
     let world = Arc::new(World::new(&mut rng));
     let mut living = JoinSet::new();
     for role in [lives::Role::Lifecycle, lives::Role::Notifier] {
