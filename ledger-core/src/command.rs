@@ -207,8 +207,8 @@ pub struct SettleCheckout {
 pub enum CheckoutOutcome {
     /// The provider says that it was paid.
     Paid {
-        /// How much, in the provider's words.
-        amount: Usdc,
+        /// How much, as far as the provider tells; `None` is not known, and no zero.
+        amount: Option<Usdc>,
         /// The payment's transaction.
         transaction: Option<LongText>,
     },

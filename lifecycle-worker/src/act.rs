@@ -344,20 +344,4 @@ impl From<Trouble> for Ended {
 }
 
 #[cfg(test)]
-mod tests {
-    use ledger_core::{AppId, UserId};
-
-    use super::*;
-
-    #[test]
-    fn projects_of_users_that_begin_alike_have_other_names() {
-        let account =
-            |user: &str| AccountId { app: AppId::new("demo").unwrap(), user: UserId::new(user).unwrap() };
-        let (one, other) = (LogId([1; 16]), LogId([2; 16]));
-        let name = project_name(one, &account("12345678-a"));
-        assert_eq!(name.len(), 45);
-        assert_eq!(name, project_name(one, &account("12345678-a")));
-        assert_ne!(name, project_name(one, &account("12345678-b")));
-        assert_ne!(name, project_name(other, &account("12345678-a")));
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use ledger_core::{AccountId, Label};
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::ledger::{Compared, DuePage, Found, Ledger, Refused, Work};
+use crate::ledger::{Compared, DuePage, Found, Ledger, Refused, SleeperPage, Work};
 
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
@@ -82,6 +82,13 @@ impl Ledger for Drip {
         Ok(match after {
             Some(account) => self.client.work("containers", account).await?,
             None => self.client.work("containers", &()).await?,
+        })
+    }
+
+    async fn sleepers(&self, after: Option<&AccountId>) -> Result<SleeperPage, Refused> {
+        Ok(match after {
+            Some(account) => self.client.work("sleepers", account).await?,
+            None => self.client.work("sleepers", &()).await?,
         })
     }
 

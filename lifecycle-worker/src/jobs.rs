@@ -18,7 +18,7 @@ use crate::containers::Containers;
 use crate::job::{Ended, Job, Shared};
 use crate::ledger::{Due, Ledger, Refused};
 use crate::solvency::{self, Wallet};
-use crate::{Error, signals};
+use crate::{Error, signals, sleepers};
 
 pub(crate) struct Jobs {
     shared: Arc<Shared>,
@@ -28,6 +28,8 @@ pub(crate) struct Jobs {
     running: HashMap<AccountId, Arc<Notify>>,
     tasks: JoinSet<(AccountId, Ended)>,
     sweeps: u32,
+    /// The last one that sleeps and was looked at.
+    sleeper: Option<AccountId>,
 }
 
 impl Jobs {
@@ -46,6 +48,7 @@ impl Jobs {
             running: HashMap::new(),
             tasks: JoinSet::new(),
             sweeps: 0,
+            sleeper: None,
         }
     }
 
@@ -58,7 +61,7 @@ impl Jobs {
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // One page waits for room, and one more for that: a sweep is as fast as the work that it finds.
         let (found, mut pages) = mpsc::channel(1);
-        let mut sweeping = JoinSet::new();
+        let (mut sweeping, mut looking) = (JoinSet::new(), JoinSet::new());
         loop {
             self.begin();
             let wake_at = self.wake_at();
@@ -68,7 +71,11 @@ impl Jobs {
                 _ = clock.tick(), if sweeping.is_empty() => {
                     let solvency = self.solvency_is_due();
                     sweeping.spawn(sweep(Arc::clone(&self.shared), solvency, found.clone()));
+                    if looking.is_empty() {
+                        looking.spawn(look_at_sleepers(Arc::clone(&self.shared), self.sleeper.take()));
+                    }
                 }
+                Some(looked) = looking.join_next() => self.sleeper = outcome(looked).await,
                 Some(done) = self.tasks.join_next() => self.ended(outcome(done).await),
                 Some(page) = pages.recv(), if self.has_room() => self.found(page),
                 () = sleep_until(wake_at) => {}
@@ -149,6 +156,10 @@ impl Jobs {
             }
         }
     }
+}
+
+async fn look_at_sleepers(shared: Arc<Shared>, after: Option<AccountId>) -> Option<AccountId> {
+    sleepers::look(&shared, after).await
 }
 
 async fn sleep_until(at: Option<Instant>) {

@@ -79,6 +79,27 @@ pub struct DuePage {
     pub more: bool,
 }
 
+/// A container that sleeps, and has a service that could run.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Sleeper {
+    /// Whose.
+    #[serde(flatten)]
+    pub account: AccountId,
+    /// As the provider calls it.
+    pub service: String,
+    /// How many steps are known of it.
+    pub steps: u32,
+}
+
+/// Some of them, by app and user.
+#[derive(Debug, Deserialize)]
+pub struct SleeperPage {
+    /// These.
+    pub data: Vec<Sleeper>,
+    /// There may be others behind the last one.
+    pub more: bool,
+}
+
 /// What was found at the providers.
 #[derive(Debug, Serialize)]
 pub struct Found {
@@ -116,6 +137,8 @@ pub trait Ledger: Send + Sync + 'static {
     async fn show(&self, account: &AccountId) -> Result<Work, Refused>;
     /// Accounts whose container is not as it is wanted, behind one of them.
     async fn due(&self, after: Option<&AccountId>) -> Result<DuePage, Refused>;
+    /// Containers that sleep, behind one of the accounts.
+    async fn sleepers(&self, after: Option<&AccountId>) -> Result<SleeperPage, Refused>;
     /// Hands in what was found, to be compared with what users hold.
     async fn compare(&self, found: &Found) -> Result<Compared, Refused>;
 }

@@ -9,7 +9,7 @@
 //! In reading order: [`Config`], [`ledger`] (what is asked of the ledger and told to it; [`Drip`] is one over HTTP),
 //! [`containers`] (what a provider of containers can do; `build_with_locus` is one, `walks` reads its long list), `plan`
 //! (which step is next: pure), `act` (doing it), `job` (one account), `jobs` (all of them, beside each other), `signals`,
-//! `solvency`.
+//! `sleepers` (whether what sleeps still does), `solvency`.
 //!
 //! What it deliberately does not do: it decides nothing about money, keeps nothing on disk, and reads no environment.
 
@@ -24,6 +24,7 @@ mod jobs;
 pub mod ledger;
 mod plan;
 mod signals;
+mod sleepers;
 mod solvency;
 mod walks;
 

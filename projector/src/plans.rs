@@ -66,10 +66,12 @@ async fn every_query_finds_its_rows_by_the_index_that_is_there_for_it() {
         "containers USING INDEX sqlite_autoindex_containers_1 (app=? AND user_id=?)",
         "c USING INDEX sqlite_autoindex_containers_1 ((app,user_id)>(?,?)); SEARCH a USING INDEX \
          sqlite_autoindex_accounts_1 (app=? AND user_id=?)",
+        "containers USING INDEX sqlite_autoindex_containers_1 ((app,user_id)>(?,?))",
         "notices USING INDEX sqlite_autoindex_notices_1 (app=? AND user_id=?)",
         "notices USING INDEX notices_open (state=?)",
         "checkouts USING INDEX sqlite_autoindex_checkouts_1 (app=? AND user_id=?)",
         "checkouts USING INDEX checkouts_session (session=?)",
+        "checkouts USING INDEX checkouts_pending (state=?)",
         "checkouts USING INDEX checkouts_pending (state=?)",
         "agent_log USING INDEX sqlite_autoindex_agent_log_1 (partition=? AND (sequence,idx)>(?,?))",
         "agent_log USING INDEX agent_log_app (app=? AND partition=? AND (sequence,idx)>(?,?))",
@@ -118,11 +120,13 @@ async fn ask_of_upkeep(views: &Views, id: &AccountId) -> Result<(), Error> {
     let (partition, app) = (PartitionId(0), Some(&id.app));
     views.container(id).await?;
     views.containers_due(Some(id), 9).await?;
+    views.containers_asleep(Some(id), 9).await?;
     views.notices(id).await?;
     views.notices_open(9).await?;
     views.checkouts(id, 9).await?;
     views.checkouts_named("s").await?;
-    views.checkouts_waiting(app, CheckoutState::Pending, 9).await?;
+    views.checkouts_waiting(app, CheckoutState::Pending, None, 9).await?;
+    views.checkouts_waiting(None, CheckoutState::Pending, Some((Timestamp(0), "s")), 9).await?;
     views.log(None, partition, (1, 2), 9).await?;
     views.log(app, partition, (1, 2), 9).await?;
     views.log_newest(None, partition, 9).await?;

@@ -16,8 +16,8 @@ use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{
-    Arguments as _, AssertSqlSafe, ConnectOptions as _, Encode, Executor as _, Row as _, Sqlite,
-    SqliteConnection, SqlitePool, Type, TypeInfo as _, ValueRef as _,
+    Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, Encode, Executor as _, Row as _,
+    Sqlite, SqliteConnection, SqlitePool, Type, TypeInfo as _, ValueRef as _,
 };
 
 use crate::columns::{Column, Rows};
@@ -75,6 +75,7 @@ impl SqliteViews {
         let connection = writing(file).create_if_missing(true).connect().await;
         let mut connection = connection.map_err(|error| unopened(file, error))?;
         let done = MIGRATIONS.run(&mut connection).await;
+        closed(connection).await;
         done.map_err(|source| schema::migration(place(file), &MIGRATIONS, source))
     }
 
@@ -148,6 +149,7 @@ impl SqliteViews {
         let found = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations WHERE success")
             .fetch_one(&mut connection)
             .await;
+        closed(connection).await;
         schema::check(place(file), &MIGRATIONS, found)?;
         let writer = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
         let readers = SqlitePoolOptions::new().max_connections(8).test_before_acquire(false);
@@ -165,6 +167,11 @@ impl SqliteViews {
             self.readers.acquire().await.map_err(|source| Error::of("reading from views.db", source))?;
         FrozenViews::sqlite(connection.detach()).await
     }
+}
+
+/// Dropped, a connection ends some time later, on a thread of its own: until then the file would count as open elsewhere.
+async fn closed(connection: SqliteConnection) {
+    let _ = connection.close().await; // It changed nothing that is not committed.
 }
 
 /// Somebody has it open to write, or was killed then: its newest rows stand beside it.

@@ -3,6 +3,7 @@
 use ledger_core::command::{CheckoutOutcome, SettleCheckout};
 use ledger_core::upkeep::ParkReason;
 use ledger_core::{AccountId, Command, LongText, Rejection, SessionId, Timestamp};
+use locus::ErrorKind;
 use locus::pay::{Session, SessionStatus};
 
 use super::{Checkouts, provider};
@@ -32,9 +33,6 @@ pub enum LookError {
     /// The provider told of another session, or of one that was opened for another account.
     #[error("the provider tells of a session that was opened for somebody else")]
     Another,
-    /// It was paid, and how much is not known: that is no zero.
-    #[error("the provider says that the session was paid, but not how much of USDC")]
-    AmountUnknown,
     /// The ledger says no.
     #[error("the ledger does not take it: {}", .0.code.title())]
     Rejected(Rejection),
@@ -54,18 +52,35 @@ impl Checkouts {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<Looked, LookError> {
-        let found = self.pay.session(session.as_str()).await.map_err(LookError::Provider)?;
-        if !is_of(&found, account, session) {
-            return Err(LookError::Another);
-        }
         let grace = i64::try_from(self.config.grace.as_micros()).unwrap_or(i64::MAX);
         let over = now > expires_at.plus(grace);
-        let Some(outcome) = outcome(&found, over)? else { return Ok(Looked::Pending) };
+        let outcome = match self.found(account, session).await {
+            Ok(found) => outcome(&found, over),
+            Err(error) => Some(without_session(error, over)?),
+        };
+        let Some(outcome) = outcome else { return Ok(Looked::Pending) };
         let paid = matches!(outcome, CheckoutOutcome::Paid { .. });
         let (account, session, actor) = (account.clone(), session.clone(), provider());
         let command = SettleCheckout { account, session: session.clone(), outcome, actor };
         let waits = settle(desk, command).await?;
         Ok(if paid && !waits { Looked::Paid } else { Looked::Parked })
+    }
+
+    /// The session as the provider has it.
+    async fn found(&self, account: &AccountId, session: &SessionId) -> Result<Session, LookError> {
+        let found = self.pay.session(session.as_str()).await.map_err(LookError::Provider)?;
+        if is_of(&found, account, session) { Ok(found) } else { Err(LookError::Another) }
+    }
+}
+
+impl LookError {
+    /// The provider has no such session, so nobody can pay it.
+    fn is_of_none(&self) -> bool {
+        match self {
+            Self::Provider(error) => matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Gone),
+            Self::Another => true,
+            Self::Rejected(_) | Self::Ledger(_) => false,
+        }
     }
 }
 
@@ -78,13 +93,11 @@ fn is_of(found: &Session, account: &AccountId, session: &SessionId) -> bool {
 }
 
 /// What became of it, in the words of the ledger; `None`: nothing yet.
-///
-/// Errors: it was paid, but how much is not told so that it can be understood.
-fn outcome(found: &Session, over: bool) -> Result<Option<CheckoutOutcome>, LookError> {
-    Ok(match &found.status {
+fn outcome(found: &Session, over: bool) -> Option<CheckoutOutcome> {
+    match &found.status {
         SessionStatus::Paid => {
             let usdc = found.currency.as_deref().is_none_or(|currency| currency == "USDC");
-            let amount = found.amount.filter(|_| usdc).ok_or(LookError::AmountUnknown)?;
+            let amount = found.amount.filter(|_| usdc);
             let transaction = found.payment_tx_hash.as_deref().and_then(|hash| LongText::new(hash).ok());
             Some(CheckoutOutcome::Paid { amount, transaction })
         }
@@ -95,7 +108,14 @@ fn outcome(found: &Session, over: bool) -> Result<Option<CheckoutOutcome>, LookE
         }
         // A payment may be confirmed after the end.
         SessionStatus::Pending | SessionStatus::Expired | SessionStatus::Other(_) => None,
-    })
+    }
+}
+
+/// It could wait for ever for what the provider has forgotten, or never had.
+///
+/// Errors: the look led to nothing, and there is time for another one.
+fn without_session(error: LookError, over: bool) -> Result<CheckoutOutcome, LookError> {
+    if over && error.is_of_none() { Ok(CheckoutOutcome::Ended(ParkReason::Expired)) } else { Err(error) }
 }
 
 /// Tells the ledger. Whether the session is still there, and so waits for a person.
@@ -112,5 +132,78 @@ async fn settle(desk: &Desk, command: SettleCheckout) -> Result<bool, LookError>
         Answer::Rejected(rejection) => Err(LookError::Rejected(rejection)),
         Answer::Failed(failure) => Err(LookError::Ledger(failure)),
         other => unreachable!("a session is settled with an account, not with {other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger_core::{AppId, Usdc, UserId};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn session(fields: Value) -> Session {
+        let mut session = json!({ "id": "s-1", "status": "PAID", "amount": "5", "currency": "USDC" });
+        session.as_object_mut().unwrap().append(&mut fields.as_object().unwrap().clone());
+        serde_json::from_value(session).unwrap()
+    }
+
+    #[test]
+    fn what_is_told_of_another_session_or_account_is_not_believed() {
+        let account = AccountId { app: AppId::new("demo").unwrap(), user: UserId::new("anna").unwrap() };
+        let ours = SessionId::new("s-1").unwrap();
+        for (fields, is_ours) in [
+            (json!({}), true),
+            (json!({ "metadata": { "user_id": "anna", "app": "demo", "more": 1 } }), true),
+            (json!({ "metadata": { "user_id": "bert" } }), false),
+            (json!({ "metadata": { "user_id": "anna", "app": "other" } }), false),
+            (json!({ "id": "s-2" }), false),
+        ] {
+            assert_eq!(is_of(&session(fields.clone()), &account, &ours), is_ours, "{fields}");
+        }
+    }
+
+    #[test]
+    fn what_the_provider_does_not_have_is_waited_for_until_its_time_is_over() {
+        let failed = |kind| LookError::Provider(locus::Error::new(kind, "GET /checkout/sessions/s-1", "no"));
+        for error in [failed(ErrorKind::NotFound), failed(ErrorKind::Gone), LookError::Another] {
+            let said = error.to_string();
+            let early = without_session(error, false).unwrap_err();
+            assert_eq!(early.to_string(), said);
+            let late = without_session(early, true).unwrap();
+            assert_eq!(late, CheckoutOutcome::Ended(ParkReason::Expired));
+        }
+        // Who does not answer may have it, and its money.
+        for kind in
+            [ErrorKind::Upstream { status: 503 }, ErrorKind::Auth, ErrorKind::Transport { ambiguous: true }]
+        {
+            assert!(without_session(failed(kind), true).is_err());
+        }
+    }
+
+    #[test]
+    fn what_became_of_a_session_is_told_as_far_as_it_is_known() {
+        let paid = |amount: Option<i64>| {
+            Some(CheckoutOutcome::Paid { amount: amount.map(Usdc::from_credits), transaction: None })
+        };
+        let ended = |reason| Some(CheckoutOutcome::Ended(reason));
+        for (fields, over, told) in [
+            (json!({}), false, paid(Some(5_000_000))),
+            (json!({}), true, paid(Some(5_000_000))),
+            (json!({ "currency": null }), false, paid(Some(5_000_000))),
+            // How much is not known, which is no zero; and other money is none of ours.
+            (json!({ "amount": "five" }), false, paid(None)),
+            (json!({ "amount": null }), false, paid(None)),
+            (json!({ "currency": "EUR" }), false, paid(None)),
+            (json!({ "status": "PENDING" }), false, None),
+            (json!({ "status": "PENDING" }), true, ended(ParkReason::Expired)),
+            (json!({ "status": "EXPIRED" }), false, None),
+            (json!({ "status": "EXPIRED" }), true, ended(ParkReason::Expired)),
+            (json!({ "status": "CANCELLED" }), false, ended(ParkReason::Cancelled)),
+            (json!({ "status": "SOMETHING" }), false, None),
+            (json!({ "status": "SOMETHING" }), true, ended(ParkReason::Expired)),
+        ] {
+            assert_eq!(outcome(&session(fields.clone()), over), told, "{fields} {over}");
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! The clock that looks at sessions: the provider may send no webhooks at all, and no message is needed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use ledger_core::{SessionId, Timestamp};
+use projector::Views;
 use projector::upkeep::{CheckoutRow, CheckoutState};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -15,8 +16,8 @@ use crate::edge::EdgeState;
 
 /// How many sessions are looked at beside each other.
 const AT_ONCE: usize = 8;
-/// How many are known to wait at once; the rest have their turn when these are done with.
-const KNOWN_MAX: u32 = 10_000;
+/// How many are read from the views at once.
+const PAGE: u32 = 1_000;
 
 /// Looks at waiting sessions until `shutdown`: often while they are young, then every minute until they have ended.
 pub async fn poll(state: EdgeState, shutdown: CancellationToken) -> Result<(), Infallible> {
@@ -40,18 +41,34 @@ pub async fn poll(state: EdgeState, shutdown: CancellationToken) -> Result<(), I
 }
 
 async fn round(state: &EdgeState, checkouts: &Checkouts, looked: &mut HashMap<String, Instant>) {
-    let waiting = state.views.checkouts_waiting(None, CheckoutState::Pending, KNOWN_MAX).await;
-    let Ok(waiting) = waiting.inspect_err(|error| {
+    let Ok(waiting) = waiting(&state.views).await.inspect_err(|error| {
         tracing::warn!(error = error as &dyn std::error::Error, "waiting sessions could not be read");
     }) else {
         return;
     };
-    looked.retain(|session, _| waiting.iter().any(|row| row.session == *session));
+    let known: HashSet<&str> = waiting.iter().map(|row| &*row.session).collect();
+    looked.retain(|session, _| known.contains(&**session));
     let now = Timestamp(service_kit::clock::now());
-    let due: Vec<_> = waiting.into_iter().filter(|row| is_due(checkouts, row, looked, now)).collect();
+    let mut due: Vec<_> = waiting.into_iter().filter(|row| is_due(checkouts, row, looked, now)).collect();
+    // Who has waited longest for a look comes first, whatever the others bring: each has its turn.
+    due.sort_by_key(|row| looked.get(&row.session).copied());
     looked.extend(due.iter().map(|row| (row.session.clone(), Instant::now())));
     let looks = futures::stream::iter(due).map(|row| look(state, checkouts, row, now));
     looks.buffer_unordered(AT_ONCE).collect::<()>().await;
+}
+
+/// All sessions that wait to be paid.
+async fn waiting(views: &Views) -> Result<Vec<CheckoutRow>, projector::Error> {
+    let mut all: Vec<CheckoutRow> = Vec::new();
+    loop {
+        let after = all.last().map(|row| (row.opened_at, &*row.session));
+        let page = views.checkouts_waiting(None, CheckoutState::Pending, after, PAGE).await?;
+        let last = page.len() < PAGE as usize;
+        all.extend(page);
+        if last {
+            return Ok(all);
+        }
+    }
 }
 
 fn is_due(

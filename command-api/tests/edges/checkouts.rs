@@ -13,7 +13,9 @@ use command_api::edge::House;
 use command_api::vault::Vault;
 use futures::future::join_all;
 use locus::{LocusKey, Pay, Timing, pay};
-use locus_sandbox::{Config, Effect, Mode, PayOptions, Sandbox, Switches, WebhookTricks};
+use locus_sandbox::{
+    Config, Effect, Fault, Mode, PayOptions, Rule, Sandbox, Service, Switches, WebhookTricks,
+};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -342,6 +344,21 @@ async fn what_was_paid_short_waits_for_a_person_who_credits_or_dismisses() {
     late.is_problem(404, "checkout_unknown", None);
     let rows = market.world.get("/v1/users/anna/journal?kind=deposited").await;
     rows.is(200, &[("/data/0/actor", "key:dev".into())]);
+}
+
+/// The ledger has its own time from when the provider has answered.
+#[tokio::test]
+async fn money_that_the_provider_tells_of_slowly_is_credited() {
+    let market = Market::beta().await;
+    market.world.open("anna", "0").await;
+    let session = market.session("anna").await;
+    market.pay(&session, None, WebhookTricks::default());
+    // Longer than anything at the ledger may take.
+    let slow = Rule::new(Service::Pay, Fault::LatencyMs { ms: 10_500 });
+    market.sandbox.add_fault(Rule { method: Some("GET".to_owned()), ..slow });
+    // Whoever asked may have gone by then.
+    market.refresh(&session).await;
+    assert_eq!(market.world.balance("anna").await, "5");
 }
 
 #[tokio::test]

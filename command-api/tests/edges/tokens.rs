@@ -6,7 +6,7 @@ use command_api::edge::auth::{ApiKeyConfig, Keyring, generate_key};
 use command_api::edge::{EdgeState, House, http};
 use command_api::vault::Vault;
 use ledger_core::{AccountId, AppId, UserId};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::world::World;
@@ -154,6 +154,25 @@ async fn who_claims_gets_the_settings_in_clear_and_a_token_that_debits() {
     world.with_key(WORKER_KEY, "POST", &door("claims"), &other).await.is_problem(409, "claimed", None);
 }
 
+/// A claim that leads nowhere would only make the log longer, again and again.
+#[tokio::test]
+async fn nothing_is_claimed_whose_variables_can_not_be_opened() {
+    let mut world = World::with_house(house()).await;
+    world.open("anna", "1").await;
+    let set = json!({ "image": "a:1", "variables": { "A": "b" } }).to_string();
+    world.put("/v1/users/anna/container", set).await.is(200, &[]);
+    let vault = Some(Vault::new(&"2".repeat(64)).unwrap());
+    let state = EdgeState { house: Arc::new(House { vault, ..house() }), ..world.state.clone() };
+    let with_its_key = std::mem::replace(&mut world.router, http::router(state));
+    let claim = json!({ "app": "demo", "user_id": "anna", "worker": "w", "hold_ms": 1000 }).to_string();
+    let refused = world.with_key(WORKER_KEY, "POST", &door("claims"), &claim).await;
+    refused.is_problem(501, "not_configured", None);
+    world.router = with_its_key;
+    let anna = &door("container?app=demo&user_id=anna");
+    let untouched = [("/container/steps", 0.into()), ("/container/holder", Value::Null)];
+    world.with_key(WORKER_KEY, "GET", anna, "").await.is(200, &untouched);
+}
+
 /// The world with a key of one app only.
 fn alone(world: &World) -> (EdgeState, String) {
     let app = AppId::new("demo").unwrap();
@@ -189,7 +208,7 @@ async fn the_wallet_is_shown_to_the_only_app_when_it_was_looked_at() {
             ("/balances", "1".into()),
             ("/wallet", "0.5".into()),
             ("/build_level", "unknown".into()),
-            ("/build_credits", serde_json::Value::Null),
+            ("/build_credits", Value::Null),
         ],
     );
 }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use drip_client::{Decimal, Item};
+use ledger_core::Usdc;
+use reqwest::Url;
 use serde_json::{Map, Value};
 
 /// A JSON object.
@@ -41,9 +43,73 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// How this Drip is reached from outside. Paths are put behind it.
+pub(crate) fn public_url(text: &str) -> Result<String, String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    match url {
+        Some(url) if url.query().is_none() && url.fragment().is_none() => {
+            Ok(text.trim_end_matches('/').to_owned())
+        }
+        _ => Err("must be an address such as https://drip.example.org".to_owned()),
+    }
+}
+
+/// Where users top up, with names in braces for what differs between them.
+pub(crate) fn top_up_url(text: &str) -> Result<String, String> {
+    match text.split_once("://") {
+        Some(("http" | "https", rest)) if !rest.is_empty() => Ok(text.to_owned()),
+        _ => Err("must be an address such as https://example.org/top-up?user={user_id}".to_owned()),
+    }
+}
+
+/// An address of mail.
+pub(crate) fn mail_address(text: &str) -> Result<String, String> {
+    match text.split_once('@') {
+        Some((name, host)) if !name.is_empty() && host.contains('.') && !host.contains('@') => {
+            Ok(text.to_owned())
+        }
+        _ => Err("must be an address of mail, such as drip@agentmail.to".to_owned()),
+    }
+}
+
+/// An amount that is not below zero.
+pub(crate) fn amount(text: &str) -> Result<Usdc, String> {
+    let amount = text.parse::<Usdc>().map_err(|error| error.to_string())?;
+    if amount < Usdc::ZERO { Err("must not be negative".to_owned()) } else { Ok(amount) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_are_such_as_can_be_reached() {
+        for (text, read) in
+            [("https://a.b", "https://a.b"), ("http://10.0.0.1:8377/x/", "http://10.0.0.1:8377/x")]
+        {
+            assert_eq!(public_url(text).as_deref(), Ok(read), "{text}");
+        }
+        for text in ["", "a.b", "ftp://a.b", "https://", "https://a.b?c", "https://a.b/#c"] {
+            assert!(public_url(text).is_err(), "{text}");
+        }
+        assert!(top_up_url("https://a.b/{app}/{user_id}").is_ok());
+        for text in ["", "notaurl", "ftp://a.b", "https://"] {
+            assert!(top_up_url(text).is_err(), "{text}");
+        }
+        assert!(mail_address("drip@agentmail.to").is_ok());
+        for text in ["", "drip", "@a.b", "drip@", "drip@a", "a@b.c@d.e"] {
+            assert!(mail_address(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn amounts_are_not_negative() {
+        assert_eq!(amount("1.5"), Ok(Usdc::from_credits(1_500_000)));
+        assert_eq!(amount("0"), Ok(Usdc::ZERO));
+        for text in ["-0.000001", "-1", "one", ""] {
+            assert!(amount(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn items_are_read_from_the_right_so_that_names_are_free() {

@@ -48,7 +48,7 @@ pub(crate) struct EngineArgs {
 
     /// For how many seconds a log in NATS must look other than it is remembered before Drip stops: a server that was
     /// away for a moment answers from the past.
-    #[arg(long, env = "DRIP_LOG_PATIENCE", default_value_t = 30, value_name = "SECONDS")]
+    #[arg(long, env = "DRIP_LOG_PATIENCE", default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) log_patience: u32,
 
     /// The views are in Postgres instead of DIR/views.db: postgres://user@host/database.

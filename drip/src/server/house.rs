@@ -8,6 +8,7 @@ use command_api::vault::Vault;
 use sha2::{Digest as _, Sha256};
 
 use super::config::write_secret;
+use crate::commands::parse;
 
 /// Secrets, from the environment or from files.
 #[derive(Debug, Clone, clap::Args)]
@@ -26,7 +27,7 @@ pub(crate) struct SecretArgs {
     worker_key: Option<String>,
 
     /// Where this Drip is reached by containers and by the provider of checkout sessions: https://drip.example.org.
-    #[arg(long, env = "DRIP_PUBLIC_URL", value_name = "URL")]
+    #[arg(long, env = "DRIP_PUBLIC_URL", value_name = "URL", value_parser = parse::public_url)]
     pub(crate) public_url: Option<String>,
 }
 

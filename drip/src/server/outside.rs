@@ -14,6 +14,8 @@ use locus_sandbox::{Config as SandboxConfig, Funds, Handle, Sandbox};
 use notifier::{Direct, LocusX402, Transport};
 use service_kit::Supervisor;
 
+use crate::commands::parse;
+
 /// Where the services outside are, and the keys for them.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct OutsideArgs {
@@ -48,7 +50,7 @@ pub(crate) struct OutsideArgs {
     agentmail_url: String,
 
     /// The inbox that mails are sent from, an address. Without it no mails are sent.
-    #[arg(long, env = "AGENTMAIL_INBOX", value_name = "ADDRESS")]
+    #[arg(long, env = "AGENTMAIL_INBOX", value_name = "ADDRESS", value_parser = parse::mail_address)]
     agentmail_inbox: Option<String>,
 
     /// How many times as fast as the world's the time of the sandbox runs, and with it the delays of workers and checkouts.
@@ -68,6 +70,8 @@ pub(crate) struct Outside {
     pub(crate) build: Build,
     /// Mails; `None`: none are sent.
     pub(crate) transport: Option<Arc<dyn Transport>>,
+    /// The provider of sessions is asked over plain HTTP.
+    pay_is_plain: bool,
     /// How sessions are made and looked after, without the webhook's address.
     pub(crate) checkouts: CheckoutConfig,
     /// The sandbox that stands in for all of them.
@@ -108,7 +112,9 @@ impl OutsideArgs {
         };
         let transport = self.transport(&pay, &timing)?;
         let build = Build::new(build).context("BuildWithLocus can not be asked")?;
-        Ok(Outside { pay, build, transport, checkouts: scaled(checkouts, self.sandbox_scale), sandbox: None })
+        let pay_is_plain = self.locus_pay_url.starts_with("http://");
+        let checkouts = scaled(checkouts, self.sandbox_scale);
+        Ok(Outside { pay, pay_is_plain, build, transport, checkouts, sandbox: None })
     }
 
     fn transport(&self, pay: &Pay, timing: &Timing) -> Result<Option<Arc<dyn Transport>>> {
@@ -178,8 +184,19 @@ impl OutsideArgs {
 impl Outside {
     /// Takes in money; webhooks are sent to this Drip where it is known how it is reached.
     pub(crate) fn checkouts(&self, public_url: Option<&str>) -> Checkouts {
-        let webhook_url = public_url.map(|url| format!("{url}/webhook/checkout-paid"));
+        let webhook_url = public_url.filter(|url| self.may_send_to(url));
+        if public_url.is_some() && webhook_url.is_none() {
+            tracing::warn!(
+                "no webhooks are asked for: --public-url (DRIP_PUBLIC_URL) does not begin with https://"
+            );
+        }
+        let webhook_url = webhook_url.map(|url| format!("{url}/webhook/checkout-paid"));
         Checkouts::new(self.pay.clone(), CheckoutConfig { webhook_url, ..self.checkouts.clone() })
+    }
+
+    /// Locus answers 500 to a session whose webhooks would go over plain HTTP. Only a sandbox is asked that way itself.
+    fn may_send_to(&self, public_url: &str) -> bool {
+        self.pay_is_plain || public_url.starts_with("https://")
     }
 
     /// Makes containers.

@@ -13,6 +13,7 @@ use lifecycle_worker::Means;
 use service_kit::Supervisor;
 
 use super::outside::Outside;
+use crate::commands::parse;
 
 /// However fast the sandbox's time runs, calls and processes are as slow as they are: a claim must outlast them.
 const CLAIM_MIN: Duration = Duration::from_secs(4);
@@ -27,7 +28,7 @@ pub(crate) struct WorkerArgs {
     sweep: u32,
 
     /// Below so many USDC the wallet is critical, whatever users hold.
-    #[arg(long, env = "DRIP_WALLET_FLOOR", default_value = "1", value_name = "USDC")]
+    #[arg(long, env = "DRIP_WALLET_FLOOR", default_value = "1", value_name = "USDC", value_parser = parse::amount)]
     wallet_floor: ledger_core::Usdc,
 
     /// A folder whose files replace the built-in templates of mails of the same names.
@@ -35,7 +36,7 @@ pub(crate) struct WorkerArgs {
     mail_templates: Option<PathBuf>,
 
     /// Where users top up, for their mails: an address in which {app} and {user_id} stand for these.
-    #[arg(long, env = "DRIP_TOP_UP_URL", value_name = "URL")]
+    #[arg(long, env = "DRIP_TOP_UP_URL", value_name = "URL", value_parser = parse::top_up_url)]
     top_up_url: Option<String>,
 }
 

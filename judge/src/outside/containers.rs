@@ -44,7 +44,7 @@ impl Check<'_> {
     }
 
     /// What is made is the only one of its kind: whoever makes it looks for it first. Only a call that took effect when
-    /// its claim was over may make, or be met by, one more.
+    /// its claim was over may be met by one more, or make one beside what was made under another claim.
     fn alone(&mut self, moment: usize, account: &Account, standing: &Standing) {
         let (what, id, others) = match &self.deeds[moment].effect {
             Effect::ProjectCreated { id, name } => {
@@ -61,8 +61,12 @@ impl Check<'_> {
             }
             _ => return,
         };
-        let late = |moment: usize| self.came_late(standing.container.as_ref(), self.deeds[moment].at);
-        let excused = |life: Life| late(life.made) || late(moment);
+        let at = |moment: usize| self.deeds[moment].at;
+        let container = standing.container.as_ref();
+        let excused = |life: Life| {
+            self.came_late(container, at(life.made), None)
+                || self.came_late(container, at(moment), at(life.made))
+        };
         let mut others = others.into_iter().filter(|(_, life)| life.holds(moment) && !excused(*life));
         if let Some((other, _)) = others.next() {
             let what = format!("{}: the {what} {id} was made beside {other}", name(account));
@@ -70,15 +74,15 @@ impl Check<'_> {
         }
     }
 
-    /// It may have been asked for under a claim that had ended when it took effect.
-    fn came_late(&self, container: Option<&Container>, at: Option<i64>) -> bool {
+    /// It may have been asked for under a claim that had ended when it took effect, and not under the one that had made
+    /// another before: each claim makes one.
+    fn came_late(&self, container: Option<&Container>, at: Option<i64>, another: Option<i64>) -> bool {
         let claims = container.map_or(&[][..], |container| &container.claims);
-        match at {
-            Some(at) => {
-                claims.iter().any(|claim| claim.until < at && at <= claim.until.saturating_add(self.late))
-            }
-            None => self.late > 0 && claims.len() > 1,
-        }
+        let Some(at) = at else { return self.late > 0 && claims.len() > 1 };
+        claims.iter().any(|claim| {
+            let made = another.is_some_and(|another| claim.from <= another && another <= claim.until);
+            claim.until < at && at <= claim.until.saturating_add(self.late) && !made
+        })
     }
 
     /// Whatever is done is done under a claim.

@@ -300,6 +300,8 @@ impl Container {
         let mut made = |what, id: &str| self.made.push((what, id.to_owned(), place.at));
         match event.told() {
             Some(LifecycleTold::Claimed { until, .. }) => {
+                // Whoever claims anew has done with what it did before.
+                self.free(place.time);
                 self.claims.push(Claim { from: place.time, until });
             }
             Some(LifecycleTold::ProjectCreated { id }) => made(Made::Project, id),

@@ -55,16 +55,14 @@ pub(super) fn settle(ledger: &Ledger, command: &SettleCheckout) -> Result<Accept
     match &command.outcome {
         // A person decided of it once: the same word of the provider, said again, does not decide otherwise.
         CheckoutOutcome::Paid { .. } if checkout.parked == Some(ParkReason::Late) => Ok(Accepted::Unchanged),
-        CheckoutOutcome::Paid { amount, transaction } if *amount == checkout.amount => {
+        CheckoutOutcome::Paid { amount, transaction } if *amount == Some(checkout.amount) => {
             let events = deposit(ledger, command, checkout.amount, transaction.clone());
             match events {
                 Ok(events) => Ok(Accepted::Events(events)),
-                Err(_) => park(command, checkout, ParkReason::Refused, Some(*amount)),
+                Err(_) => park(command, checkout, ParkReason::Refused, *amount),
             }
         }
-        CheckoutOutcome::Paid { amount, .. } => {
-            park(command, checkout, ParkReason::AmountDiffers, Some(*amount))
-        }
+        CheckoutOutcome::Paid { amount, .. } => park(command, checkout, ParkReason::AmountDiffers, *amount),
         // Money that was seen stays seen.
         CheckoutOutcome::Ended(_) if checkout.parked.is_some() && !checkout.ended() => {
             Ok(Accepted::Unchanged)
@@ -85,7 +83,7 @@ pub(super) fn settle(ledger: &Ledger, command: &SettleCheckout) -> Result<Accept
 fn late(app: &App, command: &SettleCheckout) -> Result<Accepted, Rejection> {
     match &command.outcome {
         CheckoutOutcome::Paid { amount, .. } if was_opened(app, &command.account, &command.session) => {
-            let (reason, paid) = (ParkReason::Late, tellable(*amount));
+            let (reason, paid) = (ParkReason::Late, amount.and_then(tellable));
             Ok(Accepted::Events(vec![stepped(command, CheckoutStep::Parked { reason, paid })]))
         }
         _ => Err(Code::CheckoutUnknown.into()),

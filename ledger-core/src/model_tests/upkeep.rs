@@ -61,7 +61,7 @@ fn wish() -> impl Strategy<Value = (u8, Wish)> {
         8 => (worker(), 0..8_usize, 0..8_u8, lag())
             .prop_map(|(worker, which, step, lag)| Wish::Mail { worker, which, step, lag }),
         2 => (0..6_u8).prop_map(Wish::Open),
-        5 => (0..6_u8, 0..9_u8).prop_map(|(session, outcome)| Wish::Settle { session, outcome }),
+        5 => (0..6_u8, 0..10_u8).prop_map(|(session, outcome)| Wish::Settle { session, outcome }),
         4 => (0..12_i64).prop_map(Wish::Wait),
     ];
     (0..2_u8, what)
@@ -296,6 +296,7 @@ fn settlement(outcome: u8) -> CheckoutOutcome {
         5 => CheckoutOutcome::Ended(ParkReason::Expired),
         6 => CheckoutOutcome::Ended(ParkReason::Cancelled),
         7 => credited("2"),
+        8 => CheckoutOutcome::Paid { amount: None, transaction: None },
         _ => CheckoutOutcome::Dismissed,
     }
 }

@@ -125,7 +125,7 @@ pub(crate) fn settles_of(who: &str, name: &str, outcome: CheckoutOutcome) -> Com
 }
 
 pub(crate) fn paid(amount: &str) -> CheckoutOutcome {
-    CheckoutOutcome::Paid { amount: usdc(amount), transaction: None }
+    CheckoutOutcome::Paid { amount: Some(usdc(amount)), transaction: None }
 }
 
 pub(crate) fn credited(amount: &str) -> CheckoutOutcome {

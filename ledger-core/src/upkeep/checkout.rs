@@ -22,7 +22,7 @@ pub enum ParkReason {
     Expired,
     /// It was cancelled.
     Cancelled,
-    /// Something else was paid than was asked for.
+    /// Something else was paid than was asked for, or nobody can tell how much.
     AmountDiffers,
     /// What was paid can not be put into the account.
     Refused,

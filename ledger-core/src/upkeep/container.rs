@@ -109,7 +109,7 @@ pub enum Step {
     },
     /// The service has the variables of the settings in force.
     VariablesSet,
-    /// The service is told to have one instance.
+    /// The service is told to have one instance, or was seen with one while it was to sleep.
     ScaledUp,
     /// The service is told to have none.
     ScaledDown {

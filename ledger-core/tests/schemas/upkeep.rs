@@ -132,8 +132,8 @@ fn sessions(life: &mut Life) {
     }
     let five = Usdc::parse("5").unwrap();
     for (name, outcome) in [
-        ("s-1", CheckoutOutcome::Paid { amount: five, transaction: Some(text("0x77")) }),
-        ("s-2", CheckoutOutcome::Paid { amount: Usdc::parse("4").unwrap(), transaction: None }),
+        ("s-1", CheckoutOutcome::Paid { amount: Some(five), transaction: Some(text("0x77")) }),
+        ("s-2", CheckoutOutcome::Paid { amount: Usdc::parse("4").ok(), transaction: None }),
         ("s-3", CheckoutOutcome::Ended(ParkReason::Expired)),
         ("s-3", CheckoutOutcome::Dismissed),
     ] {

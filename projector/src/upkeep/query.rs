@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ledger_core::{AccountId, AppId, PartitionId, Position, Sequence, Usdc};
+use ledger_core::{AccountId, AppId, PartitionId, Position, Sequence, Timestamp, Usdc};
 
 use super::rows::{CheckoutRow, CheckoutState, ContainerRow, LogRow, NoticeRow, SolvencyRow};
 use super::words::checkout_text;
@@ -50,6 +50,26 @@ impl Views {
         self.many(limited(query.then(" ORDER BY c.app, c.user_id"), limit), upkeep::container).await
     }
 
+    /// Containers that sleep with nobody at them and still have a service, by app and user, behind `after`.
+    pub async fn containers_asleep(
+        &self,
+        after: Option<&AccountId>,
+        limit: u32,
+    ) -> Result<Vec<ContainerRow>, Error> {
+        let query = select(upkeep::CONTAINER, "containers")
+            .then(" WHERE phase = 'asleep' AND service IS NOT NULL AND worker IS NULL");
+        let query = match after {
+            None => query,
+            Some(id) => query
+                .then(" AND (app, user_id) > (")
+                .value(id.app.as_str())
+                .then(", ")
+                .value(id.user.as_str())
+                .then(")"),
+        };
+        self.many(limited(query.then(" ORDER BY app, user_id"), limit), upkeep::container).await
+    }
+
     /// The mails of an account, the newest first.
     pub async fn notices(&self, id: &AccountId) -> Result<Vec<NoticeRow>, Error> {
         let select = of_account(select(upkeep::NOTICE, "notices"), id)
@@ -78,19 +98,27 @@ impl Views {
         self.many(select, upkeep::checkout).await
     }
 
-    /// The sessions of all apps, or of one, that wait for money or for a person, the oldest first.
+    /// The sessions of all apps, or of one, that wait for money or for a person, the oldest first. `after`: those behind
+    /// the one that was opened then and is called so.
     pub async fn checkouts_waiting(
         &self,
         app: Option<&AppId>,
         state: CheckoutState,
+        after: Option<(Timestamp, &str)>,
         limit: u32,
     ) -> Result<Vec<CheckoutRow>, Error> {
         let select = select(upkeep::CHECKOUT, "checkouts")
             .then(" WHERE state IN ('pending', 'parked') AND state = ")
             .value(checkout_text(state))
-            .filter(" AND app = ", app.map(AppId::as_str))
-            .then(" ORDER BY opened_at, session");
-        self.many(limited(select, limit), upkeep::checkout).await
+            .filter(" AND app = ", app.map(AppId::as_str));
+        let select = match after {
+            Some((opened_at, session)) => {
+                let behind = select.then(" AND (opened_at, session) > (").value(opened_at);
+                behind.then(", ").value(session).then(")")
+            }
+            None => select,
+        };
+        self.many(limited(select.then(" ORDER BY opened_at, session"), limit), upkeep::checkout).await
     }
 
     /// The newest comparison of what users hold with what there is for them.

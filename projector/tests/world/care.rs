@@ -139,7 +139,7 @@ impl World {
         let session = of_it.get(self.place(of_it.len())).cloned().unwrap_or_else(|| name("none"));
         let paid = |credits| {
             let transaction = (credits == 5).then(|| name("0x7"));
-            CheckoutOutcome::Paid { amount: Usdc::from_credits(credits), transaction }
+            CheckoutOutcome::Paid { amount: Some(Usdc::from_credits(credits)), transaction }
         };
         let outcome = match self.dice.roll(8) {
             0 | 1 => paid(5),

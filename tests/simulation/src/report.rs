@@ -77,6 +77,7 @@ const WORKERS: &[Row] = &[
     ("mail sent", |seen| seen.workers.mails),
     ("mail that took more than one attempt", |seen| seen.workers.mails_retried),
     ("mail given up, or not true any more", |seen| seen.workers.mails_ended),
+    ("sleeping container woken by the provider", |seen| seen.workers.woken_outside),
     ("deed of a provider", |seen| seen.workers.deeds),
 ];
 

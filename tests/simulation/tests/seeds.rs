@@ -80,6 +80,7 @@ fn the_fixed_seeds_go_well_and_see_what_they_should() {
         ("mails sent", |seen| seen.workers.mails),
         ("mails sent at a later attempt", |seen| seen.workers.mails_retried),
         ("mails that ended otherwise", |seen| seen.workers.mails_ended),
+        ("sleepers that the provider woke", |seen| seen.workers.woken_outside),
     ];
     let unseen = sometimes.iter().filter(|(_, count)| seen.iter().all(|seen| count(seen) == 0));
     let unseen: Vec<_> = unseen.map(|(what, _)| what).collect();

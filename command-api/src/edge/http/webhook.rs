@@ -62,7 +62,7 @@ async fn believed(state: &EdgeState, row: &CheckoutRow, body: &[u8]) -> Option<S
     if !planted::on(Bug::CreditFromBody) {
         return None;
     }
-    let amount = locus::webhook::parse_checkout(body).ok()?.amount?;
+    let amount = Some(locus::webhook::parse_checkout(body).ok()?.amount?);
     let (account, session) = (row.account.clone(), SessionId::new(&row.session).ok()?);
     let outcome = CheckoutOutcome::Paid { amount, transaction: None };
     let command = SettleCheckout { account, session, outcome, actor: Label::new("webhook").ok()? };

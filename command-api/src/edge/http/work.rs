@@ -19,6 +19,7 @@ use crate::edge::verbs::work;
 pub(super) fn router() -> Router<EdgeState> {
     let paths = Router::new()
         .route("/containers", get(due))
+        .route("/sleepers", get(sleepers))
         .route("/container", get(container))
         .route("/claims", post(claim))
         .route("/steps", post(step))
@@ -63,6 +64,14 @@ async fn due(
     params: Params,
 ) -> Result<Answer<work::DuePage>, Problem> {
     work::due(&state, account(params)?).await.map(Answer)
+}
+
+async fn sleepers(
+    State(state): State<EdgeState>,
+    _: Worker,
+    params: Params,
+) -> Result<Answer<work::SleeperPage>, Problem> {
+    work::sleepers(&state, account(params)?).await.map(Answer)
 }
 
 async fn container(

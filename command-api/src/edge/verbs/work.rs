@@ -6,6 +6,7 @@ use ledger_core::rejection::Code;
 use ledger_core::sealed::Sealed;
 use ledger_core::upkeep::{Container, Notice, NoticeKind, NoticeStep, Operation, Step, Wanted};
 use ledger_core::{AccountId, Command, Label, Level, LongText, Sequence, Timestamp, Usdc};
+use projector::upkeep::ContainerRow;
 use serde::{Deserialize, Serialize};
 
 use crate::ask::{AccountView, Answer, Ask, Call};
@@ -19,6 +20,8 @@ use super::{event_at, from_views};
 const DEADLINE: i64 = 10_000_000;
 /// How many rows a list of work has at most.
 const PAGE_MAX: u32 = 1_000;
+/// How many sleepers are listed at once: each is a call to the provider.
+const SLEEPERS_MAX: u32 = 100;
 
 fn soon() -> Timestamp {
     Timestamp(service_kit::clock::now()).plus(DEADLINE)
@@ -184,6 +187,33 @@ pub async fn due(state: &EdgeState, after: Option<AccountId>) -> Result<DuePage,
         until: row.until,
     });
     Ok(DuePage { data: data.collect(), more })
+}
+
+/// Containers that sleep.
+#[derive(Debug, Serialize)]
+pub struct SleeperPage {
+    data: Vec<Sleeper>,
+    /// The page is full: there may be others behind it.
+    more: bool,
+}
+
+/// One of them, as the views know it.
+#[derive(Debug, Serialize)]
+pub struct Sleeper {
+    #[serde(flatten)]
+    account: AccountId,
+    service: String,
+    steps: u32,
+}
+
+/// Lists what sleeps and can still run, behind an account.
+pub async fn sleepers(state: &EdgeState, after: Option<AccountId>) -> Result<SleeperPage, Problem> {
+    let rows = from_views(soon(), state.views.containers_asleep(after.as_ref(), SLEEPERS_MAX)).await?;
+    let more = rows.len() == SLEEPERS_MAX as usize;
+    let sleeper = |row: ContainerRow| {
+        row.service.map(|service| Sleeper { account: row.account, service, steps: row.steps })
+    };
+    Ok(SleeperPage { data: rows.into_iter().filter_map(sleeper).collect(), more })
 }
 
 /// A mail, and what is needed to write it.

@@ -111,10 +111,15 @@ fn something_else_that_was_paid_waits_for_a_person() {
 
 #[test]
 fn what_can_not_have_been_paid_is_told_without_its_amount() {
-    let beyond = CheckoutOutcome::Paid { amount: AMOUNT_MAX + usdc("0.000001"), transaction: None };
-    for outcome in [paid("-1"), beyond] {
+    let beyond = CheckoutOutcome::Paid { amount: Some(AMOUNT_MAX + usdc("0.000001")), transaction: None };
+    let unknown = CheckoutOutcome::Paid { amount: None, transaction: None };
+    for outcome in [paid("-1"), beyond, unknown.clone()] {
         check(&opened(), &settles("s-1", outcome), &["applied", "session s-1 parked: amountdiffers"]);
     }
+    // It may be known later, or a person knows it.
+    let credit = ["applied", "deposited 5 as lot 2: 6 of 6, healthy", "session s-1 paid"];
+    check(&settled([unknown.clone()]), &settles("s-1", paid("5")), &credit);
+    check(&settled([unknown]), &settles("s-1", credited("5")), &credit);
 }
 
 #[test]

@@ -13,9 +13,9 @@ use ledger_core::command::{ClaimLifecycle, RecordNotice, RecordStep};
 use ledger_core::commit::EncodedCommit;
 use ledger_core::event::Event;
 use ledger_core::sealed::Sealed;
-use ledger_core::upkeep::{Notice, NoticeStep, Step};
+use ledger_core::upkeep::{Notice, NoticeStep, Phase, Step};
 use ledger_core::{AccountId, Command, Label, LongText, PartitionId, Rejection, Sequence, Timestamp};
-use lifecycle_worker::ledger::{Compared, Due, DuePage, Found, Settings, Work};
+use lifecycle_worker::ledger::{Compared, Due, DuePage, Found, Settings, Sleeper, SleeperPage, Work};
 use lifecycle_worker::{Ledger, ledger};
 use notifier::work::{OpenMail, Told};
 use notifier::{Door, work};
@@ -102,6 +102,16 @@ impl Ledger for Doors {
         page.await.ok_or_else(|| ledger::Refused::Trouble("no answer in time".to_owned()))
     }
 
+    async fn sleepers(&self, after: Option<&AccountId>) -> Result<SleeperPage, ledger::Refused> {
+        let after = after.cloned();
+        let page = self.ask(move |house| {
+            let behind = house.accounts().into_iter().filter(|id| after.as_ref() < Some(id));
+            let data: Vec<_> = behind.filter_map(|id| sleeper(house, id)).take(2).collect();
+            SleeperPage { more: data.len() == 2, data }
+        });
+        page.await.ok_or_else(|| ledger::Refused::Trouble("no answer in time".to_owned()))
+    }
+
     async fn compare(&self, _found: &Found) -> Result<Compared, ledger::Refused> {
         unreachable!("nobody looks at solvency where there is no wallet")
     }
@@ -113,6 +123,13 @@ fn due(house: &House, id: AccountId) -> Option<Due> {
     let progress = account.container()?.progress;
     let retry_at = progress.map(|progress| progress.retry_at).filter(|at| at.0 > 0);
     Some(Due { account: id, retry_at })
+}
+
+fn sleeper(house: &House, id: AccountId) -> Option<Sleeper> {
+    let container = house.ledger().account(&id)?.container()?;
+    let asleep = container.phase == Phase::Asleep && container.holder.is_none();
+    let service = container.service.as_ref().filter(|_| asleep)?.to_string();
+    Some(Sleeper { account: id, service, steps: container.steps })
 }
 
 #[async_trait]

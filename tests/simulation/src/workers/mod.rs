@@ -23,7 +23,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use event_log::sim::Rng;
-use ledger_core::{AppId, Label, LogId, LongText};
+use ledger_core::time::SECOND;
+use ledger_core::{AppId, Label, LogId, LongText, Timestamp};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -40,6 +41,9 @@ const LOG: LogId = LogId([9; 16]);
 const STORM: Duration = Duration::from_secs(30 * 60);
 /// How long everything may take to come to rest when nothing goes wrong any more.
 const HEAL: Duration = Duration::from_secs(90 * 60);
+
+/// The longest way, in microseconds.
+const WAY_MOST: i64 = 100 * SECOND;
 
 /// How long workers read the log once more.
 const REPLAY: Duration = Duration::from_secs(10 * 60);
@@ -77,6 +81,8 @@ pub struct Seen {
     pub mails_retried: u64,
     /// Mails that were given up, or not true any more.
     pub mails_ended: u64,
+    /// Containers that slept, and were given an instance by the provider.
+    pub woken_outside: u64,
     /// What providers did.
     pub deeds: u64,
 }
@@ -216,7 +222,10 @@ impl World {
     fn heal(&self) {
         *lock(&self.roads) = Roads::default();
         *lock(&self.deaths) = Deaths::default();
-        self.site().faults = site::Faults::default();
+        let mut site = self.site();
+        site.faults = site::Faults::default();
+        self.seen().woken_outside += site.wakes(Timestamp(service_kit::clock::now()));
+        drop(site);
         self.post().faults = post::Faults::default();
     }
 
@@ -247,7 +256,12 @@ impl World {
     /// How long one way takes.
     fn way(&self, road: Road) -> Duration {
         let micros = self.draw(|rng| {
-            let most = if rng.chance(road.slow) { 8_000_000 } else { 50_000 };
+            let most = match rng.chance(road.slow) {
+                // Whoever asked has long given up.
+                true if rng.chance(200) => WAY_MOST,
+                true => 8 * SECOND,
+                false => 50_000,
+            };
             rng.micros(1_000, most)
         });
         Duration::from_micros(micros.unsigned_abs())

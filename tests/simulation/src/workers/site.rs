@@ -69,9 +69,14 @@ pub(super) struct Site {
     environments: BTreeMap<u64, String>,
     services: BTreeMap<String, ServiceHere>,
     deployments: BTreeMap<String, DeploymentHere>,
+    /// Numbers of instances as they were told, and since when they are told so.
+    seen: BTreeMap<String, (Timestamp, u32)>,
     record: Vec<(Timestamp, Effect)>,
     now: Timestamp,
 }
+
+/// For how long the number of instances is answered as it was, in microseconds.
+const CACHE: i64 = 30 * SECOND;
 
 fn project_id(number: u64) -> String {
     format!("proj-{number}")
@@ -96,6 +101,7 @@ impl Site {
             environments: BTreeMap::new(),
             services: BTreeMap::new(),
             deployments: BTreeMap::new(),
+            seen: BTreeMap::new(),
             record: Vec::new(),
             now: Timestamp(0),
         }
@@ -243,9 +249,28 @@ impl Site {
         }
     }
 
+    /// As old as the cache, at most.
     pub(super) fn instances(&mut self, service: &str) -> Result<Option<u32>> {
-        let desired = self.here(service)?.desired;
-        Ok((!self.rng.chance(self.faults.untold)).then_some(desired))
+        let (now, desired) = (self.now, self.here(service)?.desired);
+        if self.rng.chance(self.faults.untold) {
+            return Ok(None);
+        }
+        let seen = self.seen.entry(service.to_owned()).or_insert((now, desired));
+        if now.since(seen.0) >= CACHE {
+            *seen = (now, desired);
+        }
+        Ok(Some(seen.1))
+    }
+
+    /// Nobody asked for it: some of what sleeps gets an instance. How many.
+    pub(super) fn wakes(&mut self, now: Timestamp) -> u64 {
+        self.pass(now);
+        let sleeps = |here: &ServiceHere| here.deployed && here.desired == 0;
+        let all = self.services.iter().filter(|(_, here)| sleeps(here)).map(|(id, _)| id.clone());
+        let all: Vec<String> = all.collect();
+        let woken: Vec<String> = all.into_iter().filter(|_| self.rng.chance(300)).collect();
+        woken.iter().for_each(|service| self.scales(service, (1, 1)));
+        woken.len() as u64
     }
 
     pub(super) fn newest_deployment(&mut self, service: &str) -> Result<Option<Deployment>> {

@@ -7,12 +7,12 @@ use ledger_core::{Event, Timestamp};
 
 use super::house::House;
 use super::providers::record;
-use super::{Seen, World};
+use super::{Seen, WAY_MOST, World};
 use crate::verdict::judge;
 use crate::world::START;
 
 /// For how long a call that a worker has given up, or that it did not live to hear of, may still take effect.
-const LATE: i64 = 20_000_000;
+const LATE: i64 = WAY_MOST;
 const LINES_KEPT: usize = 200;
 
 /// Errors: what is wrong, behind what happened last.
