@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    fn session(fields: Value) -> Session {
+    fn session(fields: &Value) -> Session {
         let mut session = json!({ "id": "s-1", "status": "PAID", "amount": "5", "currency": "USDC" });
         session.as_object_mut().unwrap().append(&mut fields.as_object().unwrap().clone());
         serde_json::from_value(session).unwrap()
@@ -159,7 +159,7 @@ mod tests {
             (json!({ "metadata": { "user_id": "anna", "app": "other" } }), false),
             (json!({ "id": "s-2" }), false),
         ] {
-            assert_eq!(is_of(&session(fields.clone()), &account, &ours), is_ours, "{fields}");
+            assert_eq!(is_of(&session(&fields), &account, &ours), is_ours, "{fields}");
         }
     }
 
@@ -203,7 +203,7 @@ mod tests {
             (json!({ "status": "SOMETHING" }), false, None),
             (json!({ "status": "SOMETHING" }), true, ended(ParkReason::Expired)),
         ] {
-            assert_eq!(outcome(&session(fields.clone()), over), told, "{fields} {over}");
+            assert_eq!(outcome(&session(&fields), over), told, "{fields} {over}");
         }
     }
 }
