@@ -91,6 +91,7 @@ impl Templates {
         environment.set_syntax(lines.expect("no delimiters are changed"));
         let mut templates = Self(environment);
         folder.map_or(Ok(()), is_folder)?;
+        folder.map_or(Ok(()), has_no_others)?;
         for (name, built_in) in BUILT_IN {
             let own = folder.map_or(Ok(None), |folder| own(&folder.join(name)))?;
             let (file, source) = own.unwrap_or_else(|| (name.to_owned(), built_in.to_owned()));
@@ -152,6 +153,25 @@ fn split(text: &str) -> Option<(String, String)> {
 fn is_folder(folder: &Path) -> Result<(), Error> {
     let reason = "it is no folder: make it, or leave it out for the built-in templates".to_owned();
     folder.is_dir().then_some(()).ok_or(Error::Templates { path: folder.to_owned(), reason })
+}
+
+/// A text under a name that no mail has would be passed over without a word. Other files may be there.
+fn has_no_others(folder: &Path) -> Result<(), Error> {
+    let unreadable =
+        |error: std::io::Error| Error::Templates { path: folder.to_owned(), reason: error.to_string() };
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let is_text = path.extension().is_some_and(|end| end == "txt" || end == "html");
+        let is_known = BUILT_IN.iter().any(|(name, _)| path.file_name().is_some_and(|file| file == *name));
+        if is_text && !is_known {
+            let names = BUILT_IN.map(|(name, _)| name).join(", ");
+            return Err(Error::Templates {
+                path,
+                reason: format!("no mail is called so; there are {names}"),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The file and what stands in it; none is no error.

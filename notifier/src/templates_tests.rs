@@ -109,3 +109,10 @@ fn a_folder_that_is_not_there_is_an_error_and_an_empty_one_is_not() {
     fs::create_dir(folder.path().join("paused.txt")).unwrap();
     assert!(Templates::load(Some(folder.path())).is_err());
 }
+
+#[test]
+fn a_file_that_no_mail_is_called_by_is_an_error() {
+    let said = Templates::load(Some(folder(&[("pausd.txt", "Subject: x")]).path())).unwrap_err().to_string();
+    assert!(said.contains("pausd.txt: no mail is called so; there are low_credit.txt, "), "{said}");
+    assert!(Templates::load(Some(folder(&[("README.md", "x"), (".paused.txt.swp", "x")]).path())).is_ok());
+}

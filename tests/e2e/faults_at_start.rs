@@ -115,6 +115,48 @@ async fn a_second_drip_on_one_folder_is_refused_and_the_first_goes_on() {
 }
 
 #[tokio::test]
+async fn flags_that_can_not_be_meant_are_refused_before_anything_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    for (flag, value, word) in [
+        ("--public-url", "ftp://drip.example.org", "https://"),
+        ("--public-url", "drip.example.org", "https://"),
+        ("--top-up-url", "notaurl", "https://"),
+        ("--agentmail-inbox", "inbox", "address"),
+        ("--wallet-floor=-1", "", "negative"),
+        ("--log-patience", "0", "1"),
+        ("--sweep", "9", "10"),
+    ] {
+        let flags = [flag, value].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
+        let name = flag.split('=').next().unwrap();
+        refused(up(&data, &text(&flags)), 2, &[name, word]).await;
+    }
+    // That of mails is looked into once the rest stands.
+    let templates = dir.path().join("templates");
+    fs::create_dir(&templates).unwrap();
+    fs::write(templates.join("pausd.txt"), "Subject: x\n\n{{ reference }}").unwrap();
+    let flags = ["--mail-templates", templates.to_str().unwrap()];
+    refused(up(&data, &text(&flags)), 1, &["pausd.txt", "paused.txt"]).await;
+}
+
+/// What was sealed under it can never be opened again: nobody must find out by a container that does not start.
+#[tokio::test]
+async fn a_lost_key_is_not_replaced_without_a_word() {
+    let lost = "a secret key was made, and the log is not new";
+    let mut drip = Drip::embedded().await;
+    drip.open("anna", "1").await;
+    assert!(!drip.log().contains(lost), "{}", drip.log());
+    drip.stop().await;
+    fs::remove_file(drip.data_dir().join("secret.key")).unwrap();
+    drip.restart().await;
+    assert!(drip.log().contains(lost), "{}", drip.log());
+    drip.stop().await;
+    drip.restart().await;
+    assert!(!drip.log().contains(lost), "it was told: {}", drip.log());
+    drip.stop().await;
+}
+
+#[tokio::test]
 async fn a_broken_configuration_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("drip.toml");

@@ -185,6 +185,13 @@ impl Problem {
         self.at(field)
     }
 
+    /// Says what it was this time.
+    #[must_use]
+    pub fn explained(mut self, detail: &str) -> Self {
+        detail.clone_into(&mut self.0.detail);
+        self
+    }
+
     /// Names the request.
     #[must_use]
     pub fn of_request(mut self, id: &str) -> Self {

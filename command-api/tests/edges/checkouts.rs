@@ -298,7 +298,9 @@ async fn what_was_paid_short_waits_for_a_person_who_credits_or_dismisses() {
     let (short, dropped) = (market.session("anna").await, market.session("anna").await);
     // What may still be paid is not decided by hand.
     for body in [r#"{"credit":"5"}"#, r#"{"dismiss":true}"#] {
-        market.resolve(&short, body).await.is_problem(422, "step_out_of_place", None);
+        let refused = market.resolve(&short, body).await;
+        refused.is_problem(422, "step_out_of_place", None);
+        assert!(refused.text("/detail").starts_with("The session is pending: "), "{refused:?}");
     }
     for session in [&short, &dropped] {
         market.pay(session, Some("4"), WebhookTricks::default());

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use command_api::vault::Vault;
+use event_log::EventLog;
+use ledger_core::Sequence;
 use sha2::{Digest as _, Sha256};
 
 use super::config::write_secret;
@@ -31,10 +33,21 @@ pub(crate) struct SecretArgs {
     pub(crate) public_url: Option<String>,
 }
 
+/// What a new log begins with: nobody has sealed anything yet.
+const FIRST: Sequence = 1;
+
 /// The shortest key of workers.
 const WORKER_KEY_MIN: usize = 32;
 
 impl SecretArgs {
+    /// Makes the key of the data folder, when there is none and none is handed in. Whether it did.
+    pub(crate) fn create(&self, dir: &Path) -> Result<bool> {
+        match self.secret_key.is_some() || self.secret_key_file.is_some() {
+            true => Ok(false),
+            false => create(dir),
+        }
+    }
+
     /// The vault; `None` where there is no key.
     pub(crate) fn vault(&self, dir: &Path) -> Result<Option<Vault>> {
         let usual = usual_file(dir);
@@ -60,10 +73,32 @@ impl SecretArgs {
     }
 }
 
-/// Makes the key of a data folder, when there is none.
-pub(crate) fn create(dir: &Path) -> Result<()> {
+/// Makes the key of a data folder, when there is none. Whether it did.
+pub(crate) fn create(dir: &Path) -> Result<bool> {
     let file = usual_file(dir);
-    if file.exists() { Ok(()) } else { write_secret(&file, &Vault::draw()) }
+    if file.exists() {
+        return Ok(false);
+    }
+    write_secret(&file, &Vault::draw())?;
+    Ok(true)
+}
+
+/// A new key beside a log that has grown: the former may be lost.
+///
+/// Errors: the log can not be read.
+pub(crate) async fn mind_the_former(dir: &Path, log: &dyn EventLog) -> Result<()> {
+    for partition in log.identity().partitions() {
+        if log.head(partition).await? > FIRST {
+            let file = usual_file(dir);
+            tracing::warn!(
+                file = %file.display(),
+                "a secret key was made, and the log is not new. If it had another one: stop, and put that back (the file, or \
+                 DRIP_SECRET_KEY). Variables that were sealed under it can not be opened without it, nor do tokens count"
+            );
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
 /// A key of workers for one process.

@@ -54,7 +54,7 @@ pub(crate) struct OutsideArgs {
     agentmail_inbox: Option<String>,
 
     /// How many times as fast as the world's the time of the sandbox runs, and with it the delays of workers and checkouts.
-    #[arg(long, default_value_t = 1, value_name = "N", hide = true)]
+    #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) sandbox_scale: u32,
 
     /// The sandbox keeps nothing over a restart: it writes all it has with every change, which takes time.

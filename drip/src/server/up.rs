@@ -70,9 +70,12 @@ impl Up {
         let address = listener.local_addr()?;
         engines::create(&self.engines, &self.create).await?;
         let config = config::load_or_create(&self.engines.data_dir, self.engines.config.clone())?;
-        house::create(&self.engines.data_dir)?;
+        let key_is_new = self.secrets.create(&self.engines.data_dir)?;
         let opened = roles::open(&self.engines).await?;
         let (log, store) = opened.clone();
+        if key_is_new {
+            house::mind_the_former(&self.engines.data_dir, &*log).await?;
+        }
         let supervisor = roles::supervisor();
         let outside = self.outside(address, &supervisor).await?;
         let worker_key = house::draw_worker_key();

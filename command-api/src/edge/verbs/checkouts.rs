@@ -210,9 +210,19 @@ pub async fn resolve(
     let (account, actor) = (row.account, who.actor.clone());
     let command = SettleCheckout { account, session: session_id, outcome, actor };
     let ask = Ask::Command(Command::SettleCheckout(command));
-    super::writes::ask_account(state, ask, deadline).await?;
+    super::writes::ask_account(state, ask, deadline).await.map_err(undecided)?;
     super::wait_for_all(state, deadline).await?;
     of_app(state, who, session, deadline).await.map(CheckoutBody::of)
+}
+
+/// Only what is parked is decided by hand.
+fn undecided(refused: Problem) -> Problem {
+    let pending = "The session is pending: it may still be paid. It is parked when something else was paid or its time is \
+                   over; a refresh looks at once.";
+    match refused.body().code == Code::StepOutOfPlace.as_str() {
+        true => refused.explained(pending),
+        false => refused,
+    }
 }
 
 /// How long views may take to know a session that was opened just now, in microseconds.
