@@ -36,9 +36,40 @@ pub(crate) struct Shared {
     pub(crate) room: Semaphore,
     /// How many jobs there are.
     pub(crate) jobs: AtomicUsize,
+    /// How many of them only wait.
+    pub(crate) waiting: AtomicUsize,
+    /// A job has begun to wait.
+    pub(crate) waits: Notify,
+}
+
+/// A job that waits until it is dropped.
+struct Waits<'a>(&'a Shared);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Shared {
+    pub(crate) fn new(
+        config: Config,
+        ledger: Arc<dyn Ledger>,
+        containers: Arc<dyn Containers>,
+        log: LogId,
+    ) -> Self {
+        let room = Semaphore::new(config.at_once.max(1));
+        let (jobs, waiting, waits) = (AtomicUsize::new(0), AtomicUsize::new(0), Notify::new());
+        Self { config, ledger, containers, log, room, jobs, waiting, waits }
+    }
+
+    /// Who only waits leaves its place to others: what never starts must not keep another from falling asleep.
+    fn waits(&self) -> Waits<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.waits.notify_one();
+        Waits(self)
+    }
+
     /// Until when this worker holds it.
     fn holds(&self, container: &Container) -> Option<Timestamp> {
         let holder = container.holder.as_ref()?;
@@ -168,11 +199,13 @@ impl Job {
     /// Until it is time to look again, or something happens.
     async fn wait(&self, pause: Duration) -> Result<Work, Refused> {
         let pause = paced(pause, self.shared.jobs.load(Ordering::Relaxed), &self.shared.config);
+        let waits = self.shared.waits();
         tokio::select! {
             biased;
             () = tokio::time::sleep(pause) => {}
             () = self.signal.notified() => {}
         }
+        drop(waits);
         self.shared.ledger.show(&self.account).await
     }
 

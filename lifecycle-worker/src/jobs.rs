@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use event_log::{EventLog, News};
 use ledger_core::{AccountId, LogId, Timestamp};
 use service_kit::{Queue, outcome};
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -19,6 +19,9 @@ use crate::job::{Ended, Job, Shared};
 use crate::ledger::{Due, Ledger, Refused};
 use crate::solvency::{self, Wallet};
 use crate::{Error, signals, sleepers};
+
+/// How many jobs there are at most, by how many may be at work.
+const WAITING_MOST: usize = 16;
 
 pub(crate) struct Jobs {
     shared: Arc<Shared>,
@@ -40,9 +43,8 @@ impl Jobs {
         log: LogId,
         wallet: Option<Wallet>,
     ) -> Self {
-        let (room, jobs) = (Semaphore::new(config.at_once.max(1)), AtomicUsize::new(0));
         Self {
-            shared: Arc::new(Shared { config, ledger, containers, log, room, jobs }),
+            shared: Arc::new(Shared::new(config, ledger, containers, log)),
             wallet: wallet.map(Arc::new),
             queue: Queue::default(),
             running: HashMap::new(),
@@ -78,6 +80,7 @@ impl Jobs {
                 Some(looked) = looking.join_next() => self.sleeper = outcome(looked).await,
                 Some(done) = self.tasks.join_next() => self.ended(outcome(done).await),
                 Some(page) = pages.recv(), if self.has_room() => self.found(page),
+                () = self.shared.waits.notified() => {}
                 () = sleep_until(wake_at) => {}
                 commit = news.next() => {
                     signals::of_commit(&commit.map_err(Error::Log)?).for_each(|account| self.heard(account));
@@ -94,7 +97,7 @@ impl Jobs {
 
     /// Begins what there is time and room for.
     fn begin(&mut self) {
-        while self.queue.busy() < self.jobs_max()
+        while self.has_place()
             && let Some(account) = self.queue.next(Instant::now())
         {
             self.start(account);
@@ -113,6 +116,13 @@ impl Jobs {
         self.shared.config.accounts.max(1)
     }
 
+    /// For one more job. Those that wait take none, up to a number that memory and claims can bear.
+    fn has_place(&self) -> bool {
+        let (jobs, most) = (self.queue.busy(), self.jobs_max());
+        let at_work = jobs.saturating_sub(self.shared.waiting.load(Ordering::Relaxed));
+        at_work < most && jobs < most.saturating_mul(WAITING_MOST)
+    }
+
     /// Not much waits: a page more of work is no hoard.
     fn has_room(&self) -> bool {
         self.queue.waiting() < self.jobs_max()
@@ -120,7 +130,7 @@ impl Jobs {
 
     /// When the next one's time comes, if it could begin then.
     fn wake_at(&self) -> Option<Instant> {
-        self.queue.wake_at().filter(|_| self.queue.busy() < self.jobs_max())
+        self.queue.wake_at().filter(|_| self.has_place())
     }
 
     /// Something happened to an account.
@@ -169,11 +179,18 @@ async fn sleep_until(at: Option<Instant>) {
     }
 }
 
-/// What is due, page by page; and, when it is time, how solvent the house is.
+/// What is due; and, when it is time, how solvent the house is: neither waits for the other.
 async fn sweep(shared: Arc<Shared>, wallet: Option<Arc<Wallet>>, found: mpsc::Sender<Vec<Due>>) {
-    if let Some(wallet) = wallet {
-        solvency::look(&*shared.ledger, &wallet, shared.config.floor).await;
-    }
+    let solvency = async {
+        if let Some(wallet) = wallet {
+            solvency::look(&*shared.ledger, &wallet, shared.config.floor).await;
+        }
+    };
+    tokio::join!(all_due(&shared, &found), solvency);
+}
+
+/// Page by page.
+async fn all_due(shared: &Shared, found: &mpsc::Sender<Vec<Due>>) {
     let mut after = None;
     loop {
         let page = match shared.ledger.due(after.as_ref()).await {
@@ -187,3 +204,6 @@ async fn sweep(shared: Arc<Shared>, wallet: Option<Arc<Wallet>>, found: mpsc::Se
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
