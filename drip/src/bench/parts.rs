@@ -14,6 +14,7 @@ use ledger_core::Timestamp;
 
 use super::page::Page;
 use super::say;
+use super::upkeep::UpkeepArgs;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -215,7 +216,8 @@ impl AllArgs {
         let report = self.report.as_deref().map(|file| Page::of("--report", file)).transpose()?;
         let picture = self.report.as_deref().map(|file| Page::of("--report", &file.with_extension("svg")));
         let picture = picture.transpose()?;
-        let all = Box::pin(run(&thorough, &say)).await?;
+        let mut all = Box::pin(run(&thorough, &say)).await?;
+        all.rows.extend(Box::pin(UpkeepArgs::usual().rows()).await?);
         if let (Some(report), Some(picture)) = (report, picture) {
             report.write(&markdown(&Machine::here()?, &self.command(), &all.rows))?;
             picture.write(&all.picture)?;

@@ -6,13 +6,14 @@
 //! little more than the time to the accepted call. The log is read line by line as it grows, so that looking on takes
 //! little of what is measured.
 
-use std::collections::HashMap;
+mod measured;
+
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use chrono::{DateTime, Utc};
+use bench::report::Row;
 use drip_client::{Amount, Client, ContainerSettings, Debit, LogLine, MoneyIn, OpenAccount};
 use futures::StreamExt as _;
 use tokio::process::{Child, Command};
@@ -20,6 +21,7 @@ use tokio::process::{Child, Command};
 use super::say;
 use crate::failure::Failure;
 use crate::output::Output;
+use measured::{Measured, Times};
 
 /// How fast the time of the sandbox runs.
 const SCALE: u32 = 60;
@@ -59,43 +61,39 @@ struct Running {
 }
 
 impl UpkeepArgs {
-    pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
-        let folder = std::env::temp_dir().join(format!("drip-bench-{}", uuid::Uuid::new_v4().simple()));
-        let measured = self.measure(&folder, output).await;
-        let _ = std::fs::remove_dir_all(&folder);
-        Ok(measured?)
+    /// What a report measures.
+    pub(super) fn usual() -> Self {
+        Self { crossings: 1_000, rate: 50, load: 500, swept: 100_000, needy: 1_000, program: None }
     }
 
-    async fn measure(&self, folder: &Path, output: Output) -> Result<()> {
-        let (asleep, awake) = self.cross(&folder.join("crossings")).await?;
-        let swept = if self.swept > 0 { Some(self.sweep(&folder.join("sweep")).await?) } else { None };
-        let rows = [
-            ("from the crossing to the accepted call", &asleep),
-            ("from the money to the deployment", &awake.0),
-            (
-                "from the money to the running container, the provider's own time and one interval included",
-                &awake.1,
-            ),
-        ];
+    /// The rows of a report.
+    pub(super) async fn rows(&self) -> Result<Vec<Row>, Failure> {
+        Ok(self.in_folder().await?.rows(self))
+    }
+
+    pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
+        let measured = self.in_folder().await?;
         if output.json {
-            let [sleep, wake, run] = rows.map(|(_, times)| times.json());
-            let swept = swept.map(|swept| swept.as_secs_f64());
-            println_json(
-                &serde_json::json!({ "asleep": sleep, "deployed": wake, "active": run, "sweep_seconds": swept }),
-            )?;
+            println_json(&measured.json())?;
             return Ok(());
         }
-        for (what, times) in rows {
-            anstream::println!("{what}: {times}");
-        }
-        if let Some(swept) = swept {
-            let (needy, all) = (self.needy, self.swept);
-            anstream::println!(
-                "a sweep over {all} accounts of which {needy} need work: {:.2} s",
-                swept.as_secs_f64()
-            );
+        for row in measured.rows(&self) {
+            anstream::println!("{}: {}", row.work, row.figure);
         }
         Ok(())
+    }
+
+    async fn in_folder(&self) -> Result<Measured> {
+        let folder = std::env::temp_dir().join(format!("drip-bench-{}", uuid::Uuid::new_v4().simple()));
+        let measured = self.measure(&folder).await;
+        let _ = std::fs::remove_dir_all(&folder);
+        measured
+    }
+
+    async fn measure(&self, folder: &Path) -> Result<Measured> {
+        let (asleep, (deployed, active)) = self.cross(&folder.join("crossings")).await?;
+        let swept = if self.swept > 0 { Some(self.sweep(&folder.join("sweep")).await?) } else { None };
+        Ok(Measured { asleep, deployed, active, swept })
     }
 
     /// Puts containers to sleep by debits, and wakes them by money.
@@ -295,48 +293,6 @@ async fn url_of(said: &Path, child: &mut Child) -> Result<String> {
             bail!("the Drip ended at its start: {text}");
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// Times of many accounts.
-struct Times(Vec<Duration>);
-
-impl Times {
-    /// From the last line of one kind to the first of another behind it.
-    fn between(lines: &[LogLine], from: &str, to: &str) -> Self {
-        let mut begun: HashMap<&str, DateTime<Utc>> = HashMap::new();
-        let mut times = Vec::new();
-        for line in lines {
-            let Some(user) = line.user_id.as_deref() else { continue };
-            if line.message.contains(from) {
-                begun.insert(user, line.at);
-            } else if line.message.contains(to)
-                && let Some(at) = begun.remove(user)
-            {
-                times.push((line.at - at).to_std().unwrap_or_default());
-            }
-        }
-        times.sort_unstable();
-        Self(times)
-    }
-
-    fn at(&self, percent: usize) -> Duration {
-        self.0
-            .get((self.0.len() * percent / 100).min(self.0.len().saturating_sub(1)))
-            .copied()
-            .unwrap_or_default()
-    }
-
-    fn json(&self) -> serde_json::Value {
-        let micros = |percent| u64::try_from(self.at(percent).as_micros()).unwrap_or(u64::MAX);
-        serde_json::json!({ "count": self.0.len(), "p50_us": micros(50), "p99_us": micros(99) })
-    }
-}
-
-impl std::fmt::Display for Times {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (half, most) = (self.at(50), self.at(99));
-        write!(f, "p50 {half:.1?}, p99 {most:.1?}, of {}", self.0.len())
     }
 }
 
