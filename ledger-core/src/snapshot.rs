@@ -27,7 +27,7 @@ pub(crate) use write::generation as write_generation;
 
 /// The first bytes of a snapshot; the last is the number of its layout. A changed layout is a new number: what was
 /// written before is passed over then.
-const MAGIC: &[u8; 12] = b"DRIPSNAP\0\0\0\x03";
+const MAGIC: &[u8; 12] = b"DRIPSNAP\0\0\0\x04";
 /// The first bytes of a generation of keys.
 const KEYS_MAGIC: &[u8; 12] = b"DRIPKEYS\0\0\0\x02";
 

@@ -125,8 +125,8 @@ async fn ask_of_upkeep(views: &Views, id: &AccountId) -> Result<(), Error> {
     views.notices_open(9).await?;
     views.checkouts(id, 9).await?;
     views.checkouts_named("s").await?;
-    views.checkouts_waiting(app, CheckoutState::Pending, None, 9).await?;
-    views.checkouts_waiting(None, CheckoutState::Pending, Some((Timestamp(0), "s")), 9).await?;
+    views.checkouts_waiting(app, CheckoutState::Pending, 9).await?;
+    views.checkouts_expired(Timestamp(0), 9).await?;
     views.log(None, partition, (1, 2), 9).await?;
     views.log(app, partition, (1, 2), 9).await?;
     views.log_newest(None, partition, 9).await?;

@@ -1,6 +1,7 @@
 //! One look at the provider, and what the ledger is told of it.
 
 use ledger_core::command::{CheckoutOutcome, SettleCheckout};
+use ledger_core::time::MINUTE;
 use ledger_core::upkeep::ParkReason;
 use ledger_core::{AccountId, Command, LongText, Rejection, SessionId, Timestamp};
 use locus::ErrorKind;
@@ -12,6 +13,10 @@ use crate::desk::Desk;
 
 /// How long the ledger may take to be told, in microseconds.
 const DEADLINE: i64 = 10_000_000;
+
+/// For how long behind its grace a session must be unknown to the provider, in microseconds: a wrong key, or an address of
+/// another environment, makes all of them unknown for a while.
+const ABSENCE: i64 = 24 * 60 * MINUTE;
 
 /// What a look found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +37,10 @@ pub enum LookError {
     Provider(#[source] locus::Error),
     /// The provider told of another session, or of one that was opened for another account.
     #[error("the provider tells of a session that was opened for somebody else")]
-    Another,
+    Another {
+        /// It says that it was paid.
+        paid: bool,
+    },
     /// The ledger says no.
     #[error("the ledger does not take it: {}", .0.code.title())]
     Rejected(Rejection),
@@ -53,10 +61,10 @@ impl Checkouts {
         now: Timestamp,
     ) -> Result<Looked, LookError> {
         let grace = i64::try_from(self.config.grace.as_micros()).unwrap_or(i64::MAX);
-        let over = now > expires_at.plus(grace);
+        let since = now.since(expires_at.plus(grace));
         let outcome = match self.found(account, session).await {
-            Ok(found) => outcome(&found, over),
-            Err(error) => Some(without_session(error, over)?),
+            Ok(found) => outcome(&found, since > 0),
+            Err(error) => Some(without_session(error, since)?),
         };
         let Some(outcome) = outcome else { return Ok(Looked::Pending) };
         let paid = matches!(outcome, CheckoutOutcome::Paid { .. });
@@ -69,17 +77,9 @@ impl Checkouts {
     /// The session as the provider has it.
     async fn found(&self, account: &AccountId, session: &SessionId) -> Result<Session, LookError> {
         let found = self.pay.session(session.as_str()).await.map_err(LookError::Provider)?;
-        if is_of(&found, account, session) { Ok(found) } else { Err(LookError::Another) }
-    }
-}
-
-impl LookError {
-    /// The provider has no such session, so nobody can pay it.
-    fn is_of_none(&self) -> bool {
-        match self {
-            Self::Provider(error) => matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Gone),
-            Self::Another => true,
-            Self::Rejected(_) | Self::Ledger(_) => false,
+        match is_of(&found, account, session) {
+            true => Ok(found),
+            false => Err(LookError::Another { paid: found.status == SessionStatus::Paid }),
         }
     }
 }
@@ -98,6 +98,10 @@ fn outcome(found: &Session, over: bool) -> Option<CheckoutOutcome> {
         SessionStatus::Paid => {
             let usdc = found.currency.as_deref().is_none_or(|currency| currency == "USDC");
             let amount = found.amount.filter(|_| usdc);
+            // It may be told with the next look.
+            if amount.is_none() && !over {
+                return None;
+            }
             let transaction = found.payment_tx_hash.as_deref().and_then(|hash| LongText::new(hash).ok());
             Some(CheckoutOutcome::Paid { amount, transaction })
         }
@@ -111,11 +115,25 @@ fn outcome(found: &Session, over: bool) -> Option<CheckoutOutcome> {
     }
 }
 
-/// It could wait for ever for what the provider has forgotten, or never had.
+/// It could wait for ever for what the provider has forgotten, or never had: a person should know. `since`: for how long
+/// its grace has been over, in microseconds; none yet when negative.
 ///
 /// Errors: the look led to nothing, and there is time for another one.
-fn without_session(error: LookError, over: bool) -> Result<CheckoutOutcome, LookError> {
-    if over && error.is_of_none() { Ok(CheckoutOutcome::Ended(ParkReason::Expired)) } else { Err(error) }
+fn without_session(error: LookError, since: i64) -> Result<CheckoutOutcome, LookError> {
+    let outcome = match &error {
+        LookError::Provider(failed)
+            if since > ABSENCE && matches!(failed.kind(), ErrorKind::NotFound | ErrorKind::Gone) =>
+        {
+            CheckoutOutcome::Ended(ParkReason::Expired)
+        }
+        LookError::Another { paid: true } if since > 0 => {
+            CheckoutOutcome::Paid { amount: None, transaction: None }
+        }
+        LookError::Another { paid: false } if since > ABSENCE => CheckoutOutcome::Ended(ParkReason::Expired),
+        _ => return Err(error),
+    };
+    tracing::debug!(error = &error as &dyn std::error::Error, ?outcome, "nobody can pay the session");
+    Ok(outcome)
 }
 
 /// Tells the ledger. Whether the session is still there, and so waits for a person.
@@ -166,18 +184,21 @@ mod tests {
     #[test]
     fn what_the_provider_does_not_have_is_waited_for_until_its_time_is_over() {
         let failed = |kind| LookError::Provider(locus::Error::new(kind, "GET /checkout/sessions/s-1", "no"));
-        for error in [failed(ErrorKind::NotFound), failed(ErrorKind::Gone), LookError::Another] {
-            let said = error.to_string();
-            let early = without_session(error, false).unwrap_err();
-            assert_eq!(early.to_string(), said);
-            let late = without_session(early, true).unwrap();
-            assert_eq!(late, CheckoutOutcome::Ended(ParkReason::Expired));
+        let expired = CheckoutOutcome::Ended(ParkReason::Expired);
+        let none = LookError::Another { paid: false };
+        for error in [failed(ErrorKind::NotFound), failed(ErrorKind::Gone), none] {
+            let early = without_session(error, ABSENCE).unwrap_err();
+            assert_eq!(without_session(early, ABSENCE + 1).unwrap(), expired);
         }
+        // Money that came for whomever is no session that nobody paid.
+        let early = without_session(LookError::Another { paid: true }, 0).unwrap_err();
+        let unclear = CheckoutOutcome::Paid { amount: None, transaction: None };
+        assert_eq!(without_session(early, 1).unwrap(), unclear);
         // Who does not answer may have it, and its money.
         for kind in
             [ErrorKind::Upstream { status: 503 }, ErrorKind::Auth, ErrorKind::Transport { ambiguous: true }]
         {
-            assert!(without_session(failed(kind), true).is_err());
+            assert!(without_session(failed(kind), i64::MAX).is_err());
         }
     }
 
@@ -192,9 +213,12 @@ mod tests {
             (json!({}), true, paid(Some(5_000_000))),
             (json!({ "currency": null }), false, paid(Some(5_000_000))),
             // How much is not known, which is no zero; and other money is none of ours.
-            (json!({ "amount": "five" }), false, paid(None)),
-            (json!({ "amount": null }), false, paid(None)),
-            (json!({ "currency": "EUR" }), false, paid(None)),
+            (json!({ "amount": "five" }), true, paid(None)),
+            (json!({ "amount": null }), true, paid(None)),
+            (json!({ "currency": "EUR" }), true, paid(None)),
+            // It may be told with the next look.
+            (json!({ "amount": null }), false, None),
+            (json!({ "currency": "EUR" }), false, None),
             (json!({ "status": "PENDING" }), false, None),
             (json!({ "status": "PENDING" }), true, ended(ParkReason::Expired)),
             (json!({ "status": "EXPIRED" }), false, None),

@@ -62,6 +62,10 @@ pub(super) fn settle(ledger: &Ledger, command: &SettleCheckout) -> Result<Accept
                 Err(_) => park(command, checkout, ParkReason::Refused, *amount),
             }
         }
+        // What is known is not forgotten because it can not be read now.
+        CheckoutOutcome::Paid { amount: None, .. } if checkout.parked.is_some() && !checkout.ended() => {
+            Ok(Accepted::Unchanged)
+        }
         CheckoutOutcome::Paid { amount, .. } => park(command, checkout, ParkReason::AmountDiffers, *amount),
         // Money that was seen stays seen.
         CheckoutOutcome::Ended(_) if checkout.parked.is_some() && !checkout.ended() => {
@@ -99,17 +103,17 @@ fn tellable(amount: Usdc) -> Option<Usdc> {
     (Usdc::ZERO..=AMOUNT_MAX).contains(&amount).then_some(amount)
 }
 
-/// The session waits for a person; when it does so already for this reason, nothing changes.
+/// The session waits for a person; when it does so already for this reason and this amount, nothing changes.
 fn park(
     command: &SettleCheckout,
     checkout: &Checkout,
     reason: ParkReason,
     paid: Option<Usdc>,
 ) -> Result<Accepted, Rejection> {
-    if checkout.parked == Some(reason) {
+    let paid = paid.and_then(tellable);
+    if (checkout.parked, checkout.paid) == (Some(reason), paid) {
         return Ok(Accepted::Unchanged);
     }
-    let paid = paid.and_then(tellable);
     Ok(Accepted::Events(vec![stepped(command, CheckoutStep::Parked { reason, paid })]))
 }
 

@@ -136,15 +136,31 @@ impl Account {
         match (&event.step, place) {
             (CheckoutStep::Opened { amount, expires_at, .. }, None) => {
                 let (session, amount, expires_at) = (event.session.clone(), *amount, *expires_at);
-                checkouts.push(Checkout { session, amount, opened: position, expires_at, parked: None });
+                checkouts.push(Checkout {
+                    session,
+                    amount,
+                    opened: position,
+                    expires_at,
+                    parked: None,
+                    paid: None,
+                });
                 self.upkeep_mut().forget_ended_checkouts();
             }
             (CheckoutStep::Opened { .. }, Some(_)) => return Err("a session is opened once"),
-            (CheckoutStep::Parked { reason, .. }, Some(place)) => checkouts[place].parked = Some(*reason),
+            (CheckoutStep::Parked { reason, paid }, Some(place)) => {
+                (checkouts[place].parked, checkouts[place].paid) = (Some(*reason), *paid);
+            }
             (CheckoutStep::Parked { reason: ParkReason::Late, paid }, None) => {
                 let (session, amount) = (event.session.clone(), paid.unwrap_or(Usdc::ZERO));
                 let (expires_at, parked) = (Timestamp::default(), Some(ParkReason::Late));
-                checkouts.push(Checkout { session, amount, opened: position, expires_at, parked });
+                checkouts.push(Checkout {
+                    session,
+                    amount,
+                    opened: position,
+                    expires_at,
+                    parked,
+                    paid: *paid,
+                });
             }
             (CheckoutStep::Paid { .. } | CheckoutStep::Dismissed, Some(place)) => {
                 checkouts.remove(place);

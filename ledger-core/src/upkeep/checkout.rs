@@ -80,6 +80,8 @@ pub struct Checkout {
     pub expires_at: Timestamp,
     /// Why it waits for a person.
     pub parked: Option<ParkReason>,
+    /// What was paid, as far as the provider told when it was parked.
+    pub paid: Option<Usdc>,
 }
 
 impl Checkout {

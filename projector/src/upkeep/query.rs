@@ -98,27 +98,28 @@ impl Views {
         self.many(select, upkeep::checkout).await
     }
 
-    /// The sessions of all apps, or of one, that wait for money or for a person, the oldest first. `after`: those behind
-    /// the one that was opened then and is called so.
+    /// The sessions of all apps, or of one, that wait for money or for a person, the oldest first.
     pub async fn checkouts_waiting(
         &self,
         app: Option<&AppId>,
         state: CheckoutState,
-        after: Option<(Timestamp, &str)>,
         limit: u32,
     ) -> Result<Vec<CheckoutRow>, Error> {
         let select = select(upkeep::CHECKOUT, "checkouts")
             .then(" WHERE state IN ('pending', 'parked') AND state = ")
             .value(checkout_text(state))
             .filter(" AND app = ", app.map(AppId::as_str));
-        let select = match after {
-            Some((opened_at, session)) => {
-                let behind = select.then(" AND (opened_at, session) > (").value(opened_at);
-                behind.then(", ").value(session).then(")")
-            }
-            None => select,
-        };
         self.many(limited(select.then(" ORDER BY opened_at, session"), limit), upkeep::checkout).await
+    }
+
+    /// The sessions of all apps that were opened since then and wait for a person because nobody had paid in time, the
+    /// newest first.
+    pub async fn checkouts_expired(&self, since: Timestamp, limit: u32) -> Result<Vec<CheckoutRow>, Error> {
+        let select = select(upkeep::CHECKOUT, "checkouts")
+            .then(" WHERE state IN ('pending', 'parked') AND state = 'parked' AND reason = 'expired' AND opened_at > ")
+            .value(since)
+            .then(" ORDER BY opened_at DESC, session");
+        self.many(limited(select, limit), upkeep::checkout).await
     }
 
     /// The newest comparison of what users hold with what there is for them.

@@ -61,7 +61,7 @@ async fn gather(state: &EdgeState) -> Result<String, projector::Error> {
     let mails = views.notices_open(COUNT_MAX).await?.len();
     page.gauge("drip_notices_open", "", "mails that are not done with", mails);
     for (wanted, name) in [(CheckoutState::Pending, "pending"), (CheckoutState::Parked, "parked")] {
-        let waiting = views.checkouts_waiting(None, wanted, None, COUNT_MAX).await?.len();
+        let waiting = views.checkouts_waiting(None, wanted, COUNT_MAX).await?.len();
         let labels = format!("{{state=\"{name}\"}}");
         page.gauge(
             "drip_checkouts_waiting",

@@ -172,7 +172,7 @@ pub async fn waiting(
         Some(_) => return Err(Problem::invalid("state", "must be pending or parked")),
     };
     super::wait_for_all(state, deadline).await?;
-    let rows = state.views.checkouts_waiting(Some(&who.app), wanted, None, PAGE_MAX);
+    let rows = state.views.checkouts_waiting(Some(&who.app), wanted, PAGE_MAX);
     let rows = from_views(deadline, rows).await?;
     Ok(CheckoutPage { data: rows.into_iter().map(CheckoutBody::of).collect() })
 }
@@ -286,7 +286,7 @@ fn upstream(error: &locus::Error) -> Problem {
 fn looked(error: &LookError) -> Problem {
     match error {
         LookError::Provider(error) => upstream(error),
-        LookError::Another => Problem::new(EdgeCode::UpstreamFailed, error.to_string()),
+        LookError::Another { .. } => Problem::new(EdgeCode::UpstreamFailed, error.to_string()),
         LookError::Rejected(rejection) => rejection.clone().into(),
         LookError::Ledger(failure) => failure.clone().into(),
     }

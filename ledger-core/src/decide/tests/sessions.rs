@@ -116,6 +116,13 @@ fn what_can_not_have_been_paid_is_told_without_its_amount() {
     for outcome in [paid("-1"), beyond, unknown.clone()] {
         check(&opened(), &settles("s-1", outcome), &["applied", "session s-1 parked: amountdiffers"]);
     }
+    // What is known is not forgotten, and what is known later is told.
+    check(&settled([paid("4")]), &settles("s-1", unknown.clone()), &["unchanged"]);
+    check(&settled([unknown.clone()]), &settles("s-1", unknown.clone()), &["unchanged"]);
+    let differs = ["applied", "session s-1 parked: amountdiffers of 4"];
+    check(&settled([unknown.clone()]), &settles("s-1", paid("4")), &differs);
+    let other = ["applied", "session s-1 parked: amountdiffers of 3"];
+    check(&settled([paid("4")]), &settles("s-1", paid("3")), &other);
     // It may be known later, or a person knows it.
     let credit = ["applied", "deposited 5 as lot 2: 6 of 6, healthy", "session s-1 paid"];
     check(&settled([unknown.clone()]), &settles("s-1", paid("5")), &credit);
