@@ -73,6 +73,10 @@ impl From<ContainerError> for Trouble {
     }
 }
 
+fn shown_again() -> Trouble {
+    trouble("the provider says that it is gone, and shows it")
+}
+
 fn trouble(reason: &str) -> Trouble {
     Trouble { reason: reason.to_owned(), lasting: false }
 }
@@ -110,14 +114,44 @@ impl Actor<'_> {
             Ok(did) => Ok(did),
             Err(Ended::Trouble(trouble)) => Err(trouble),
             Err(Ended::Never(reason)) => Err(Trouble { reason, lasting: true }),
-            Err(Ended::Gone) if std::mem::replace(&mut self.gone, true) => {
-                Err(trouble("the provider says that it is gone, and shows it again"))
-            }
-            // Somebody took it away at the provider: that is how things stand then.
-            Err(Ended::Gone) if container.service.is_some() => Ok(Did::Step(Step::ServiceDeleted)),
-            Err(Ended::Gone) if container.project.is_some() => Ok(Did::Step(Step::ProjectDeleted)),
-            Err(Ended::Gone) => Err(trouble("the provider does not know what it was asked about")),
+            Err(Ended::Gone) if std::mem::replace(&mut self.gone, true) => Err(shown_again()),
+            Err(Ended::Gone) => self.taken_away(container).await,
         }
+    }
+
+    /// Somebody took it away at the provider: that is how things stand then. One answer that does not know it is no proof,
+    /// for what runs on would be forgotten; a list without it is.
+    async fn taken_away(&self, container: &Container) -> Result<Did, Trouble> {
+        let Some(project) = &container.project else {
+            return Err(trouble("the provider does not know what it was asked about"));
+        };
+        let project = project.as_str();
+        let (shown, step) = match (&container.environment, &container.service) {
+            (Some(environment), Some(service)) => {
+                let found = match self.containers.service(environment.as_str()).await {
+                    Err(ContainerError::Gone) => self.has_environment(project, environment).await?,
+                    found => found?.is_some_and(|found| found.id == service.as_str()),
+                };
+                (found, Step::ServiceDeleted)
+            }
+            (Some(environment), None) => {
+                (self.has_environment(project, environment).await?, Step::ProjectDeleted)
+            }
+            (None, _) => (self.has_project(project).await?, Step::ProjectDeleted),
+        };
+        if shown { Err(shown_again()) } else { Ok(Did::Step(step)) }
+    }
+
+    async fn has_environment(&self, project: &str, environment: &Label) -> Result<bool, Trouble> {
+        match self.containers.environment(project).await {
+            Err(ContainerError::Gone) => self.has_project(project).await,
+            found => Ok(found?.is_some_and(|found| found == environment.as_str())),
+        }
+    }
+
+    async fn has_project(&self, project: &str) -> Result<bool, Trouble> {
+        let all = self.containers.projects(&project_name(self.log, self.account)).await?;
+        Ok(all.iter().any(|id| id == project))
     }
 
     fn scale(&self, min: u32, max: u32) -> Scale {

@@ -1,10 +1,11 @@
 //! One account: claim, then one step after the other, until nothing is due.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ledger_core::upkeep::{Container, Operation, Progress, Step};
+use ledger_core::upkeep::{Container, Operation, Progress, Step, Strategy};
 use ledger_core::{AccountId, LogId, LongText, Timestamp};
 use service_kit::Backoff;
 use tokio::sync::{Notify, Semaphore};
@@ -40,7 +41,12 @@ pub(crate) struct Shared {
     pub(crate) waiting: AtomicUsize,
     /// A job has begun to wait.
     pub(crate) waits: Notify,
+    /// How often containers that slept were seen with an instance.
+    awake: Mutex<HashMap<AccountId, usize>>,
 }
+
+/// So many accounts are remembered for having been seen awake.
+const AWAKE_MAX: usize = 10_000;
 
 /// A job that waits until it is dropped.
 struct Waits<'a>(&'a Shared);
@@ -60,7 +66,29 @@ impl Shared {
     ) -> Self {
         let room = Semaphore::new(config.at_once.max(1));
         let (jobs, waiting, waits) = (AtomicUsize::new(0), AtomicUsize::new(0), Notify::new());
-        Self { config, ledger, containers, log, room, jobs, waiting, waits }
+        let awake = Mutex::default();
+        Self { config, ledger, containers, log, room, jobs, waiting, waits, awake }
+    }
+
+    /// It slept, and has an instance.
+    pub(crate) fn seen_awake(&self, account: &AccountId) {
+        let mut awake = self.awake();
+        if awake.len() >= AWAKE_MAX {
+            awake.clear();
+        }
+        *awake.entry(account.clone()).or_default() += 1;
+    }
+
+    /// How an account's container is put to sleep, in the order in which it is tried: not in a way again in which it did
+    /// not stay asleep.
+    fn strategies(&self, account: &AccountId) -> &[Strategy] {
+        let all = &self.config.strategies[..];
+        let tried = self.awake().get(account).map_or(0, |times| times.saturating_sub(1));
+        &all[tried.min(all.len().saturating_sub(1))..]
+    }
+
+    fn awake(&self) -> MutexGuard<'_, HashMap<AccountId, usize>> {
+        self.awake.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Who only waits leaves its place to others: what never starts must not keep another from falling asleep.
@@ -141,6 +169,7 @@ impl Job {
             quiet_since: None,
             gone: false,
         };
+        let strategies = self.shared.strategies(&self.account);
         let mut instead = None;
         loop {
             let Some(container) = work.container.clone().filter(|_| work.due == Some(operation)) else {
@@ -151,7 +180,7 @@ impl Job {
                 return Ok(Turn::Over);
             }
             let known = Known { again, scaled: actor.scaled };
-            let planned = || plan::next(operation, &container, &config.strategies, known);
+            let planned = || plan::next(operation, &container, strategies, known);
             let act = instead.take().unwrap_or_else(planned);
             // Before the look at the claim, which is to last while the step is done. Who waits or tells takes no room.
             let room = self.shared.room.acquire().await;

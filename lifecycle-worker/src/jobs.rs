@@ -21,7 +21,7 @@ use crate::solvency::{self, Wallet};
 use crate::{Error, signals, sleepers};
 
 /// How many jobs there are at most, by how many may be at work.
-const WAITING_MOST: usize = 16;
+const WAITING_MOST: usize = 4;
 
 pub(crate) struct Jobs {
     shared: Arc<Shared>,
@@ -63,21 +63,28 @@ impl Jobs {
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // One page waits for room, and one more for that: a sweep is as fast as the work that it finds.
         let (found, mut pages) = mpsc::channel(1);
-        let (mut sweeping, mut looking) = (JoinSet::new(), JoinSet::new());
+        let (mut sweeping, mut looking, mut counting) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
         loop {
             self.begin();
             let wake_at = self.wake_at();
             tokio::select! {
                 biased;
                 Some(swept) = sweeping.join_next() => outcome(swept).await,
-                _ = clock.tick(), if sweeping.is_empty() => {
-                    let solvency = self.solvency_is_due();
-                    sweeping.spawn(sweep(Arc::clone(&self.shared), solvency, found.clone()));
+                Some(counted) = counting.join_next() => outcome(counted).await,
+                Some(looked) = looking.join_next() => self.looked(outcome(looked).await),
+                // None of the three waits for another: a sweep takes as long as the work that it finds.
+                _ = clock.tick() => {
+                    let shared = || Arc::clone(&self.shared);
+                    if sweeping.is_empty() {
+                        sweeping.spawn(sweep(shared(), found.clone()));
+                    }
                     if looking.is_empty() {
-                        looking.spawn(look_at_sleepers(Arc::clone(&self.shared), self.sleeper.take()));
+                        looking.spawn(look_at_sleepers(shared(), self.sleeper.clone()));
+                    }
+                    if counting.is_empty() && let Some(wallet) = self.solvency_is_due() {
+                        counting.spawn(look_at_solvency(Arc::clone(&self.shared), wallet));
                     }
                 }
-                Some(looked) = looking.join_next() => self.sleeper = outcome(looked).await,
                 Some(done) = self.tasks.join_next() => self.ended(outcome(done).await),
                 Some(page) = pages.recv(), if self.has_room() => self.found(page),
                 () = self.shared.waits.notified() => {}
@@ -133,6 +140,12 @@ impl Jobs {
         self.queue.wake_at().filter(|_| self.has_place())
     }
 
+    /// What does not sleep is work.
+    fn looked(&mut self, looked: sleepers::Looked) {
+        self.sleeper = looked.after;
+        looked.awake.into_iter().for_each(|account| self.queue.look(account));
+    }
+
     /// Something happened to an account.
     fn heard(&mut self, account: &AccountId) {
         if let Some(signal) = self.running.get(account) {
@@ -168,8 +181,12 @@ impl Jobs {
     }
 }
 
-async fn look_at_sleepers(shared: Arc<Shared>, after: Option<AccountId>) -> Option<AccountId> {
+async fn look_at_sleepers(shared: Arc<Shared>, after: Option<AccountId>) -> sleepers::Looked {
     sleepers::look(&shared, after).await
+}
+
+async fn look_at_solvency(shared: Arc<Shared>, wallet: Arc<Wallet>) {
+    solvency::look(&*shared.ledger, &wallet, shared.config.floor).await;
 }
 
 async fn sleep_until(at: Option<Instant>) {
@@ -179,18 +196,8 @@ async fn sleep_until(at: Option<Instant>) {
     }
 }
 
-/// What is due; and, when it is time, how solvent the house is: neither waits for the other.
-async fn sweep(shared: Arc<Shared>, wallet: Option<Arc<Wallet>>, found: mpsc::Sender<Vec<Due>>) {
-    let solvency = async {
-        if let Some(wallet) = wallet {
-            solvency::look(&*shared.ledger, &wallet, shared.config.floor).await;
-        }
-    };
-    tokio::join!(all_due(&shared, &found), solvency);
-}
-
-/// Page by page.
-async fn all_due(shared: &Shared, found: &mpsc::Sender<Vec<Due>>) {
+/// What is due, page by page.
+async fn sweep(shared: Arc<Shared>, found: mpsc::Sender<Vec<Due>>) {
     let mut after = None;
     loop {
         let page = match shared.ledger.due(after.as_ref()).await {

@@ -16,6 +16,8 @@ struct Says {
     deployment: DeploymentState,
     instances: Option<u32>,
     gone: bool,
+    /// Lists show what there is.
+    listed: bool,
 }
 
 struct Stage(Mutex<Says>);
@@ -33,7 +35,7 @@ impl Stage {
 #[async_trait]
 impl Containers for Stage {
     async fn projects(&self, _: &str) -> Result<Vec<String>> {
-        unreachable!("the project is there")
+        Ok(self.says().listed.then(|| "p".to_owned()).into_iter().collect())
     }
 
     async fn create_project(&self, _: &str) -> Result<String> {
@@ -41,7 +43,7 @@ impl Containers for Stage {
     }
 
     async fn environment(&self, _: &str) -> Result<Option<String>> {
-        unreachable!("the environment is there")
+        if self.says().listed { Ok(Some("e".to_owned())) } else { Err(ContainerError::Gone) }
     }
 
     async fn create_environment(&self, _: &str) -> Result<String> {
@@ -49,7 +51,10 @@ impl Containers for Stage {
     }
 
     async fn service(&self, _: &str) -> Result<Option<Service>> {
-        unreachable!("the service is there")
+        match self.says().listed {
+            true => Ok(Some(Service { id: "s".to_owned(), url: "http://s".to_owned() })),
+            false => Err(ContainerError::Gone),
+        }
     }
 
     async fn create_service(&self, _: &NewService) -> Result<Service> {
@@ -130,7 +135,7 @@ struct Scene {
 
 impl Scene {
     fn new(deployment: DeploymentState, instances: Option<u32>) -> Self {
-        let stage = Arc::new(Stage(Mutex::new(Says { deployment, instances, gone: false })));
+        let stage = Arc::new(Stage(Mutex::new(Says { deployment, instances, gone: false, listed: true })));
         let containers: Arc<dyn Containers> = Arc::<Stage>::clone(&stage);
         Self { config: Config::new(label("w")), stage, containers, account: account("anna") }
     }
@@ -218,10 +223,19 @@ async fn it_sleeps_when_the_provider_says_so_and_not_before() {
 #[tokio::test(start_paused = true)]
 async fn what_is_told_to_be_gone_twice_is_trouble_and_no_loop() {
     let scene = Scene::new(DeploymentState::Healthy, Some(0));
-    scene.now(|says| says.gone = true);
+    scene.now(|says| (says.gone, says.listed) = (true, false));
     let (mut actor, container) = (scene.actor(), falling_asleep());
     let once = actor.act(Act::Variables, &container).await.unwrap();
     assert!(matches!(once, Did::Step(Step::ServiceDeleted)), "{once:?}");
     let twice = actor.act(Act::Variables, &container).await.unwrap_err();
-    assert!(twice.reason.contains("shows it again") && !twice.lasting, "{twice:?}");
+    assert!(twice.reason.contains("and shows it") && !twice.lasting, "{twice:?}");
+}
+
+/// It would run on unpaid, and nobody would know of it.
+#[tokio::test(start_paused = true)]
+async fn what_one_answer_does_not_know_is_there_as_long_as_a_list_shows_it() {
+    let scene = Scene::new(DeploymentState::Healthy, Some(1));
+    scene.now(|says| says.gone = true);
+    let doubted = scene.actor().act(Act::Variables, &falling_asleep()).await.unwrap_err();
+    assert!(doubted.reason.contains("and shows it") && !doubted.lasting, "{doubted:?}");
 }

@@ -201,6 +201,7 @@ impl World {
             untold: often(200),
             no_answer: often(200),
             away: often(100),
+            forgets: often(40),
         };
         let post = post::Faults { busy: often(200), broken: often(200), refused: often(50) };
         let every = rng.chance(600).then(|| 5 + rng.below(120));

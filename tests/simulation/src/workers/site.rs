@@ -37,6 +37,8 @@ pub(super) struct Faults {
     pub(super) no_answer: u64,
     /// It refuses to work for now.
     pub(super) away: u64,
+    /// It says that what is there is not.
+    pub(super) forgets: u64,
 }
 
 #[derive(Debug)]
@@ -110,10 +112,10 @@ impl Site {
     /// Time has come so far; what was on its way until then takes effect. Whether it works now.
     pub(super) fn comes_to(&mut self, now: Timestamp) -> Result<()> {
         self.pass(now);
-        match self.rng.chance(self.faults.away) {
-            true => Err(ContainerError::Failed { reason: "503".to_owned(), lasting: false }),
-            false => Ok(()),
+        if self.rng.chance(self.faults.away) {
+            return Err(ContainerError::Failed { reason: "503".to_owned(), lasting: false });
         }
+        if self.rng.chance(self.faults.forgets) { Err(ContainerError::Gone) } else { Ok(()) }
     }
 
     /// What was done, and when.
