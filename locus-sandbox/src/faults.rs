@@ -7,7 +7,7 @@ use crate::record::Service;
 use crate::store::Turn;
 
 /// A fault and when it strikes. As JSON: `{"service":"build","method":"POST","path":"/v1/services*","times":2,
-/// "contains":"drip-anna","kind":"status","status":429,"retry_after":3}`.
+/// "contains":"drip-0123","kind":"status","status":429,"retry_after":3}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// Whose requests or deeds.

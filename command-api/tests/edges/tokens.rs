@@ -1,6 +1,7 @@
 //! Tokens, which can only debit one account; the door of workers; what all users hold.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use command_api::edge::auth::{ApiKeyConfig, Keyring, generate_key};
 use command_api::edge::{EdgeState, House, http};
@@ -173,6 +174,68 @@ async fn nothing_is_claimed_whose_variables_can_not_be_opened() {
     world.with_key(WORKER_KEY, "GET", anna, "").await.is(200, &untouched);
 }
 
+/// It runs unpaid, whoever let it: told of that, the ledger wants it to sleep.
+#[tokio::test]
+async fn a_sleeper_is_listed_and_is_due_when_it_is_seen_awake() {
+    let world = World::with_house(house()).await;
+    for user in ["anna", "bert"] {
+        world.open(user, "1").await;
+        let set = json!({ "image": "a:1" }).to_string();
+        world.put(&format!("/v1/users/{user}/container"), set).await.is(200, &[]);
+    }
+    let ask = async |path: &str, body: Value| {
+        let mut told = json!({ "app": "demo", "user_id": "anna", "worker": "w" });
+        told.as_object_mut().unwrap().append(&mut body.as_object().unwrap().clone());
+        world.with_key(WORKER_KEY, "POST", &door(path), &told.to_string()).await
+    };
+    let tell = async |after: u32, mut step: Value| {
+        step["after"] = after.into();
+        ask("steps", step).await
+    };
+    // The views know of a step some moments later.
+    let sleepers = async |wanted: Value| {
+        let listed = async || {
+            let found = world.with_key(WORKER_KEY, "GET", &door("sleepers"), "").await;
+            found.is(200, &[("/more", false.into())]);
+            found.body["data"] == wanted
+        };
+        while !listed().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let sleepers = async |wanted| {
+        let shown = tokio::time::timeout(Duration::from_secs(10), sleepers(wanted)).await;
+        shown.expect("the sleepers are listed");
+    };
+    ask("claims", json!({ "hold_ms": 60_000 })).await.is(200, &[]);
+    for (after, step) in (1..).zip([
+        json!({ "step": "project_created", "id": "p" }),
+        json!({ "step": "environment_created", "id": "e" }),
+        json!({ "step": "service_created", "id": "s", "url": "http://s" }),
+        json!({ "step": "variables_set" }),
+        json!({ "step": "scaled_up" }),
+        json!({ "step": "deployment_started", "id": "d" }),
+        json!({ "step": "running" }),
+    ]) {
+        tell(after, step).await.is(200, &[]);
+    }
+    world.post("/v1/users/anna/hibernate", "").await.is(200, &[]);
+    ask("claims", json!({ "hold_ms": 60_000 })).await.is(200, &[("/due", "hibernate".into())]);
+    tell(9, json!({ "step": "scaled_down", "strategy": "min_zero" })).await.is(200, &[]);
+    sleepers(json!([])).await;
+    tell(10, json!({ "step": "asleep" })).await.is(200, &[("/due", Value::Null)]);
+    let anna = json!({ "app": "demo", "user_id": "anna", "service": "s", "steps": 11 });
+    sleepers(json!([anna])).await;
+    world
+        .with_key(WORKER_KEY, "GET", &door("sleepers?app=demo&user_id=anna"), "")
+        .await
+        .is(200, &[("/data", json!([]))]);
+    // Who has not heard of the last step is not believed.
+    tell(10, json!({ "step": "scaled_up" })).await.is_problem(409, "moved", None);
+    tell(11, json!({ "step": "scaled_up" })).await.is(200, &[("/due", "hibernate".into())]);
+    sleepers(json!([])).await;
+}
+
 /// The world with a key of one app only.
 fn alone(world: &World) -> (EdgeState, String) {
     let app = AppId::new("demo").unwrap();
@@ -195,9 +258,9 @@ async fn the_wallet_is_shown_to_the_only_app_when_it_was_looked_at() {
     let told = world.with_key(WORKER_KEY, "POST", &door("solvency"), &found.to_string()).await;
     told.is(200, &[("/wallet_level", "critical".into()), ("/balances", "1".into())]);
     let shown = async || world.with_key(&key, "GET", "/v1/wallet", "").await;
-    let patience = tokio::time::timeout(std::time::Duration::from_secs(10), async {
+    let patience = tokio::time::timeout(Duration::from_secs(10), async {
         while shown().await.status == 404 {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
     patience.await.expect("the views must hold what was told");

@@ -43,28 +43,33 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// How this Drip is reached from outside. Paths are put behind it.
+/// How this Drip is reached from outside. Paths are put behind it. Empty, as in the environment: it is not known.
 pub(crate) fn public_url(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Ok(String::new());
+    }
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     match url {
         Some(url) if url.query().is_none() && url.fragment().is_none() => {
-            Ok(text.trim_end_matches('/').to_owned())
+            Ok(url.as_str().trim_end_matches('/').to_owned())
         }
         _ => Err("must be an address such as https://drip.example.org".to_owned()),
     }
 }
 
-/// Where users top up, with names in braces for what differs between them.
+/// Where users top up, with names in braces for what differs between them. Empty: nowhere.
 pub(crate) fn top_up_url(text: &str) -> Result<String, String> {
     match text.split_once("://") {
+        None if text.is_empty() => Ok(String::new()),
         Some(("http" | "https", rest)) if !rest.is_empty() => Ok(text.to_owned()),
         _ => Err("must be an address such as https://example.org/top-up?user={user_id}".to_owned()),
     }
 }
 
-/// An address of mail.
+/// An address of mail. Empty: there is none.
 pub(crate) fn mail_address(text: &str) -> Result<String, String> {
     match text.split_once('@') {
+        None if text.is_empty() => Ok(String::new()),
         Some((name, host)) if !name.is_empty() && host.contains('.') && !host.contains('@') => {
             Ok(text.to_owned())
         }
@@ -84,20 +89,23 @@ mod tests {
 
     #[test]
     fn addresses_are_such_as_can_be_reached() {
-        for (text, read) in
-            [("https://a.b", "https://a.b"), ("http://10.0.0.1:8377/x/", "http://10.0.0.1:8377/x")]
-        {
+        for (text, read) in [
+            ("https://a.b", "https://a.b"),
+            ("http://10.0.0.1:8377/x/", "http://10.0.0.1:8377/x"),
+            ("HTTPS://A.b ", "https://a.b"),
+            ("", ""),
+        ] {
             assert_eq!(public_url(text).as_deref(), Ok(read), "{text}");
         }
-        for text in ["", "a.b", "ftp://a.b", "https://", "https://a.b?c", "https://a.b/#c"] {
+        for text in ["a.b", "ftp://a.b", "https://", "https://a.b?c", "https://a.b/#c"] {
             assert!(public_url(text).is_err(), "{text}");
         }
         assert!(top_up_url("https://a.b/{app}/{user_id}").is_ok());
-        for text in ["", "notaurl", "ftp://a.b", "https://"] {
+        for text in ["notaurl", "ftp://a.b", "https://"] {
             assert!(top_up_url(text).is_err(), "{text}");
         }
         assert!(mail_address("drip@agentmail.to").is_ok());
-        for text in ["", "drip", "@a.b", "drip@", "drip@a", "a@b.c@d.e"] {
+        for text in ["drip", "@a.b", "drip@", "drip@a", "a@b.c@d.e"] {
             assert!(mail_address(text).is_err(), "{text}");
         }
     }

@@ -30,7 +30,7 @@ pub(crate) struct SecretArgs {
 
     /// Where this Drip is reached by containers and by the provider of checkout sessions: https://drip.example.org.
     #[arg(long, env = "DRIP_PUBLIC_URL", value_name = "URL", value_parser = parse::public_url)]
-    pub(crate) public_url: Option<String>,
+    public_url: Option<String>,
 }
 
 /// What a new log begins with: nobody has sealed anything yet.
@@ -40,12 +40,19 @@ const FIRST: Sequence = 1;
 const WORKER_KEY_MIN: usize = 32;
 
 impl SecretArgs {
-    /// Makes the key of the data folder, when there is none and none is handed in. Whether it did.
-    pub(crate) fn create(&self, dir: &Path) -> Result<bool> {
+    /// Makes the key of the data folder, when there is none and none is handed in.
+    ///
+    /// Errors: as [`create`].
+    pub(crate) async fn create(&self, dir: &Path, log: &dyn EventLog) -> Result<()> {
         match self.secret_key.is_some() || self.secret_key_file.is_some() {
-            true => Ok(false),
-            false => create(dir),
+            true => Ok(()),
+            false => create(dir, log).await,
         }
+    }
+
+    /// Where this Drip is reached from outside, if that is known.
+    pub(crate) fn public_url(&self) -> Option<String> {
+        self.public_url.clone().filter(|url| !url.is_empty())
     }
 
     /// The vault; `None` where there is no key.
@@ -73,32 +80,33 @@ impl SecretArgs {
     }
 }
 
-/// Makes the key of a data folder, when there is none. Whether it did.
-pub(crate) fn create(dir: &Path) -> Result<bool> {
+/// Makes the key of a data folder, when there is none. Beside a log that has grown the former may be lost: that is told.
+///
+/// Errors: the log can not be read, or the key not be written.
+pub(crate) async fn create(dir: &Path, log: &dyn EventLog) -> Result<()> {
     let file = usual_file(dir);
     if file.exists() {
-        return Ok(false);
+        return Ok(());
     }
+    let has_grown = has_grown(log).await?;
     write_secret(&file, &Vault::draw())?;
-    Ok(true)
-}
-
-/// A new key beside a log that has grown: the former may be lost.
-///
-/// Errors: the log can not be read.
-pub(crate) async fn mind_the_former(dir: &Path, log: &dyn EventLog) -> Result<()> {
-    for partition in log.identity().partitions() {
-        if log.head(partition).await? > FIRST {
-            let file = usual_file(dir);
-            tracing::warn!(
-                file = %file.display(),
-                "a secret key was made, and the log is not new. If it had another one: stop, and put that back (the file, or \
-                 DRIP_SECRET_KEY). Variables that were sealed under it can not be opened without it, nor do tokens count"
-            );
-            return Ok(());
-        }
+    if has_grown {
+        tracing::warn!(
+            file = %file.display(),
+            "a secret key was made, and the log is not new. If it had another one: stop, and put that back (the file, or \
+             DRIP_SECRET_KEY). Variables that were sealed under it can not be opened without it, nor do tokens count"
+        );
     }
     Ok(())
+}
+
+async fn has_grown(log: &dyn EventLog) -> Result<bool> {
+    for partition in log.identity().partitions() {
+        if log.head(partition).await? > FIRST {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A key of workers for one process.

@@ -18,7 +18,9 @@ impl Init {
     pub(crate) async fn run(self) -> Result<()> {
         engines::create(&self.engines, &self.create).await?;
         config::load_or_create(&self.engines.data_dir, self.engines.config.clone())?;
-        house::create(&self.engines.data_dir)?;
+        let log = engines::open_log(&self.engines).await?;
+        house::create(&self.engines.data_dir, &*log).await?;
+        log.close().await;
         let log = self.engines.nats.as_deref().map_or("the data folder", |_| "NATS");
         let views = self.engines.database_url.as_deref().map_or("the data folder", |_| "Postgres");
         anstream::eprintln!("ready: the log is in {log}, the views are in {views}");

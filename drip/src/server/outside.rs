@@ -118,7 +118,8 @@ impl OutsideArgs {
     }
 
     fn transport(&self, pay: &Pay, timing: &Timing) -> Result<Option<Arc<dyn Transport>>> {
-        let Some(inbox) = self.agentmail_inbox.clone() else { return Ok(None) };
+        let inbox = self.agentmail_inbox.clone().filter(|inbox| !inbox.is_empty());
+        let Some(inbox) = inbox else { return Ok(None) };
         let Some(key) = &self.agentmail_api_key else {
             return Ok(Some(Arc::new(LocusX402 { pay: pay.clone(), inbox })));
         };
@@ -256,7 +257,10 @@ impl SandboxArgs {
     }
 
     fn config(self) -> SandboxConfig {
+        // Without a memory it must not give out ids that it has given out before, for something else.
+        let seed = if self.state_file.is_some() { 1 } else { rand::random() };
         SandboxConfig {
+            seed,
             listen: self.listen,
             control: self.control,
             scale: self.scale.max(1),

@@ -155,7 +155,7 @@ impl WorkerRole {
 
 /// What a command-api by itself takes in money with, and who works for it.
 fn house_alone(engines: &EngineArgs, secrets: &SecretArgs, outside: &OutsideArgs) -> Result<House> {
-    let public_url = secrets.public_url.clone();
+    let public_url = secrets.public_url();
     let outside = if outside.has_keys() { Some(outside.connect()?) } else { None };
     Ok(House {
         vault: secrets.vault(&engines.data_dir)?,

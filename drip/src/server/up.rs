@@ -70,12 +70,9 @@ impl Up {
         let address = listener.local_addr()?;
         engines::create(&self.engines, &self.create).await?;
         let config = config::load_or_create(&self.engines.data_dir, self.engines.config.clone())?;
-        let key_is_new = self.secrets.create(&self.engines.data_dir)?;
         let opened = roles::open(&self.engines).await?;
         let (log, store) = opened.clone();
-        if key_is_new {
-            house::mind_the_former(&self.engines.data_dir, &*log).await?;
-        }
+        self.secrets.create(&self.engines.data_dir, &*log).await?;
         let supervisor = roles::supervisor();
         let outside = self.outside(address, &supervisor).await?;
         let worker_key = house::draw_worker_key();
@@ -114,7 +111,7 @@ impl Up {
     fn house(&self, address: SocketAddr, outside: &Outside, worker_key: &str) -> Result<House> {
         // Only a sandbox on this machine reaches an address of this machine.
         let here = outside.sandbox.as_ref().map(|_| format!("http://{}", local(address)));
-        let public_url = self.secrets.public_url.clone().or(here);
+        let public_url = self.secrets.public_url().or(here);
         Ok(House {
             vault: self.secrets.vault(&self.engines.data_dir)?,
             worker_key: Some(house::hash(worker_key)),

@@ -101,7 +101,7 @@ impl WorkerArgs {
             transport,
             templates: self.mail_templates.clone(),
             app_names: place.app_names.clone(),
-            top_up_url: self.top_up_url.clone(),
+            top_up_url: self.top_up_url.clone().filter(|url| !url.is_empty()),
             at_once: 16,
             timing,
         };
