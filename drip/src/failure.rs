@@ -162,6 +162,13 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Rejected(problem) => rejected(&problem),
+            Error::Unavailable { url, reason } if reason.contains("upstream_failed") => {
+                let what =
+                    format!("a provider that Drip at {url} needs did not do its part; nothing was done");
+                Self::new(Exit::Unreachable, what)
+                    .because(&reason)
+                    .try_this("Try again; what the provider answered stands in the log of Drip's process.")
+            }
             Error::Unavailable { url, reason } => {
                 Self::new(Exit::Unreachable, format!("Drip at {url} can not answer; nothing was done"))
                     .because(&reason)

@@ -46,8 +46,8 @@ pub(crate) struct Actor<'a> {
     pub(crate) settings: Settings,
     /// This job has let it have an instance.
     pub(crate) scaled: bool,
-    /// This job has started a deployment: one that failed is its own.
-    pub(crate) deployed: bool,
+    /// When this job last started a deployment: one that failed is its own.
+    pub(crate) deployed: Option<Instant>,
     /// The newest deployment when this job set the variables.
     pub(crate) older: Option<String>,
     /// When this job first waited for the sleep that was asked for last.
@@ -259,7 +259,7 @@ impl Actor<'_> {
             Some(found) => found.id,
             None => self.containers.deploy(service, &self.settings.image).await?,
         };
-        self.deployed = true;
+        self.deployed = Some(Instant::now());
         Ok(Did::Step(Step::DeploymentStarted { id: self::id(&id)? }))
     }
 
@@ -269,7 +269,7 @@ impl Actor<'_> {
             Ok(found) => match found.state {
                 DeploymentState::Underway => return self.not_yet(container),
                 DeploymentState::Healthy => {}
-                DeploymentState::Failed(reason) if self.deployed => {
+                DeploymentState::Failed(reason) if self.deployed.is_some() => {
                     return Err(Ended::Trouble(Trouble { reason, lasting: false }));
                 }
                 DeploymentState::Failed(_) => return Ok(Did::Instead(Act::Deploy)),
@@ -291,7 +291,13 @@ impl Actor<'_> {
         let timing = &self.config.timing;
         match container.progress.filter(|progress| is_over(timing, *progress, now)) {
             None => Ok(Did::Wait(timing.starting)),
-            Some(progress) if progress.attempts > 0 && !self.deployed => Ok(Did::Instead(Act::ScaleUp)),
+            Some(progress) if progress.attempts > 0 && self.deployed.is_none() => {
+                Ok(Did::Instead(Act::ScaleUp))
+            }
+            // What was just begun has not failed yet, however long it was tried before.
+            Some(_) if self.deployed.is_some_and(|at| at.elapsed() < timing.patience) => {
+                Ok(Did::Wait(timing.starting))
+            }
             Some(_) => {
                 let reason = "it does not run and answer in the time that was set for it".to_owned();
                 Err(Ended::Trouble(Trouble { reason, lasting: true }))

@@ -163,7 +163,7 @@ impl Job {
             account: &self.account,
             settings,
             scaled: false,
-            deployed: false,
+            deployed: None,
             older: None,
             waiting: None,
             quiet_since: None,

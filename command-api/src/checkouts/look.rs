@@ -105,13 +105,13 @@ fn outcome(found: &Session, over: bool) -> Option<CheckoutOutcome> {
             let transaction = found.payment_tx_hash.as_deref().and_then(|hash| LongText::new(hash).ok());
             Some(CheckoutOutcome::Paid { amount, transaction })
         }
-        SessionStatus::Expired if over => Some(CheckoutOutcome::Ended(ParkReason::Expired)),
+        // A payment that is confirmed after that is found all the same: it is looked at again.
+        SessionStatus::Expired => Some(CheckoutOutcome::Ended(ParkReason::Expired)),
         SessionStatus::Cancelled => Some(CheckoutOutcome::Ended(ParkReason::Cancelled)),
         SessionStatus::Pending | SessionStatus::Other(_) if over => {
             Some(CheckoutOutcome::Ended(ParkReason::Expired))
         }
-        // A payment may be confirmed after the end.
-        SessionStatus::Pending | SessionStatus::Expired | SessionStatus::Other(_) => None,
+        SessionStatus::Pending | SessionStatus::Other(_) => None,
     }
 }
 
@@ -221,7 +221,7 @@ mod tests {
             (json!({ "currency": "EUR" }), false, None),
             (json!({ "status": "PENDING" }), false, None),
             (json!({ "status": "PENDING" }), true, ended(ParkReason::Expired)),
-            (json!({ "status": "EXPIRED" }), false, None),
+            (json!({ "status": "EXPIRED" }), false, ended(ParkReason::Expired)),
             (json!({ "status": "EXPIRED" }), true, ended(ParkReason::Expired)),
             (json!({ "status": "CANCELLED" }), false, ended(ParkReason::Cancelled)),
             (json!({ "status": "SOMETHING" }), false, None),

@@ -19,7 +19,7 @@ use crate::edge::EdgeState;
 const AT_ONCE: usize = 8;
 /// How many are known to wait at once; the rest have their turn when these are done with.
 const KNOWN_MAX: u32 = 100_000;
-/// How often it is looked again at what nobody had paid in time, and how many of those with one round.
+/// How often it is looked again at what nobody had paid in time, when its grace is over too; how many of those with one round.
 const AGAIN_EVERY: Duration = Duration::from_secs(60 * 60);
 const AGAIN_MAX: usize = 100;
 /// For how long that is done, in microseconds since the opening. The provider may have told of no payment because it was
@@ -84,7 +84,7 @@ impl Rounds {
         if self.read.is_none_or(|read| read.elapsed() >= config.every) {
             self.read = Some(Instant::now());
             let expired = views.checkouts_expired(now.plus(-AGAIN_FOR), KNOWN_MAX).await?;
-            due.extend(self::due(expired, &mut self.expired, AGAIN_MAX, |_| AGAIN_EVERY));
+            due.extend(self::due(expired, &mut self.expired, AGAIN_MAX, |row| again(config, row, now)));
         }
         Ok(due)
     }
@@ -111,6 +111,12 @@ fn due(
 fn every(config: &CheckoutConfig, row: &CheckoutRow, now: Timestamp) -> Duration {
     let age = Duration::from_micros(u64::try_from(now.since(row.opened_at)).unwrap_or(0));
     if age < config.young_for { config.young_every } else { config.every }
+}
+
+/// A payment may be confirmed late.
+fn again(config: &CheckoutConfig, row: &CheckoutRow, now: Timestamp) -> Duration {
+    let since = Duration::from_micros(u64::try_from(now.since(row.stepped_at)).unwrap_or(0));
+    if since < config.grace { config.every } else { AGAIN_EVERY }
 }
 
 async fn look(state: &EdgeState, checkouts: &Checkouts, row: CheckoutRow, now: Timestamp) {

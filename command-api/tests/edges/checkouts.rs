@@ -372,7 +372,8 @@ async fn the_same_key_answers_the_same_session() {
     first.is(201, &[]);
     let again = market.open("anna", body).await;
     again.is(201, &[("/id", first.text("/id").into()), ("/url", first.text("/url").into())]);
-    market.open("anna", r#"{"amount":"6","key":"k"}"#).await.is_problem(409, "key_reused", None);
+    market.open("anna", r#"{"amount":"6","key":"k"}"#).await.is_problem(409, "key_reused", Some("key"));
+    assert_eq!(market.made(), 1, "the provider was asked once");
     market.of_user("anna").await.is(200, &[("/data/1", Value::Null)]);
     let other = market.open("anna", r#"{"amount":"5","key":"l"}"#).await;
     assert_ne!(other.text("/id"), first.text("/id"));

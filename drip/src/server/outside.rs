@@ -54,7 +54,7 @@ pub(crate) struct OutsideArgs {
     agentmail_inbox: Option<String>,
 
     /// How many times as fast as the world's the time of the sandbox runs, and with it the delays of workers and checkouts.
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) sandbox_scale: u32,
 
     /// The sandbox keeps nothing over a restart: it writes all it has with every change, which takes time.
@@ -223,7 +223,7 @@ pub(crate) struct SandboxArgs {
     control: SocketAddr,
 
     /// How many times as fast as the world's its time runs.
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     scale: u32,
 
     /// How others reach it, where that is not the address it listens on.

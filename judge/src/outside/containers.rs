@@ -44,7 +44,8 @@ impl Check<'_> {
     }
 
     /// What is made is the only one of its kind: whoever makes it looks for it first. Only a call that took effect when
-    /// its claim was over may be met by one more, or make one beside what was made under another claim.
+    /// its claim was over may be met by one more, as long as nobody was told of it, or make one beside what was made under
+    /// another claim.
     fn alone(&mut self, moment: usize, account: &Account, standing: &Standing) {
         let (what, id, others) = match &self.deeds[moment].effect {
             Effect::ProjectCreated { id, name } => {
@@ -63,11 +64,16 @@ impl Check<'_> {
         };
         let at = |moment: usize| self.deeds[moment].at;
         let container = standing.container.as_ref();
-        let excused = |life: Life| {
-            self.came_late(container, at(life.made), None)
+        let known = |other: &str| {
+            let mut made = container.into_iter().flat_map(|container| &container.made);
+            made.any(|(_, id, _, told)| id == other && at(moment).is_some_and(|at| *told < at))
+        };
+        let excused = |other: &str, life: Life| {
+            (!known(other) && self.came_late(container, at(life.made), None))
                 || self.came_late(container, at(moment), at(life.made))
         };
-        let mut others = others.into_iter().filter(|(_, life)| life.holds(moment) && !excused(*life));
+        let mut others =
+            others.into_iter().filter(|(other, life)| life.holds(moment) && !excused(other, *life));
         if let Some((other, _)) = others.next() {
             let what = format!("{}: the {what} {id} was made beside {other}", name(account));
             self.complain("I12", what);
@@ -122,7 +128,7 @@ impl Check<'_> {
 
     /// What the log says was made is what the record says was made, of this account.
     fn made(&mut self, account: &Account, standing: &Standing) {
-        for (made, id, at) in standing.container.iter().flat_map(|container| &container.made) {
+        for (made, id, at, _) in standing.container.iter().flat_map(|container| &container.made) {
             let (word, of) = match made {
                 Made::Project => ("project", self.world.name(id)),
                 Made::Environment => {

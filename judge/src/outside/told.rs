@@ -50,8 +50,8 @@ pub(super) enum Wanted {
 pub(super) struct Container {
     pub(super) phase: Phase,
     pub(super) claims: Vec<Claim>,
-    /// What was made, as the provider calls it, and where that is told.
-    pub(super) made: Vec<(Made, String, Position)>,
+    /// What was made, as the provider calls it, and where and when that is told.
+    pub(super) made: Vec<(Made, String, Position, i64)>,
     /// The last one that started.
     pub(super) deployment: Option<String>,
     /// It was deployed with the settings in force.
@@ -297,7 +297,7 @@ impl Container {
     }
 
     fn step(&mut self, place: &Place, event: &LifecycleStepped<'_>) {
-        let mut made = |what, id: &str| self.made.push((what, id.to_owned(), place.at));
+        let mut made = |what, id: &str| self.made.push((what, id.to_owned(), place.at, place.time));
         match event.told() {
             Some(LifecycleTold::Claimed { until, .. }) => {
                 // Whoever claims anew has done with what it did before.

@@ -149,7 +149,7 @@ impl Scene {
             account: &self.account,
             settings: Settings { image, health_path, variables: BTreeMap::new() },
             scaled: false,
-            deployed: false,
+            deployed: None,
             older: None,
             waiting: None,
             quiet_since: None,

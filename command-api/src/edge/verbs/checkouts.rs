@@ -38,6 +38,9 @@ pub async fn open(
     let checkouts = configured(state)?;
     check(&asked)?;
     require_open(state, &asked.account, deadline).await?;
+    if let Some(opened) = opened_before(state, &asked, deadline).await? {
+        return Ok(opened);
+    }
     let made = made(checkouts, &asked, deadline).await?;
     let command = keep(state, who, &asked, &made)?;
     let (session, expires_at) = (command.session.clone(), command.expires_at);
@@ -58,6 +61,23 @@ pub async fn open(
         // The key was used before: this is the session of then.
         Answer::Done(receipt) => known(state, &asked.account, &receipt.event, deadline).await,
         other => Err(refusal(other)),
+    }
+}
+
+/// The session of the same key, as far as the views know it: the provider makes no second one that nobody is shown. The
+/// ledger decides of what they do not know yet.
+async fn opened_before(
+    state: &EdgeState,
+    asked: &CheckedCheckout,
+    deadline: Timestamp,
+) -> Result<Option<CheckoutBody>, Problem> {
+    let Some(key) = asked.key.as_ref().map(ToString::to_string) else { return Ok(None) };
+    let last = reads::require_account(state, &asked.account, deadline).await?;
+    super::wait_for(state, last, deadline).await?;
+    let rows = from_views(deadline, state.views.checkouts(&asked.account, PAGE_MAX)).await?;
+    match rows.into_iter().find(|row| row.key.as_ref() == Some(&key)) {
+        Some(row) if row.amount != asked.amount => Err(Problem::from(Code::KeyReused).at("key")),
+        row => Ok(row.map(CheckoutBody::of)),
     }
 }
 
