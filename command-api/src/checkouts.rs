@@ -90,6 +90,8 @@ impl Checkouts {
 }
 
 /// Who says so in events of money that a look at the provider brought.
+pub(crate) const PROVIDER: &str = "checkout";
+
 pub(crate) fn provider() -> Label {
-    Label::new("checkout").expect("a short fixed text")
+    Label::new(PROVIDER).expect("a short fixed text")
 }

@@ -3,6 +3,8 @@
 use ledger_core::Usdc;
 use projector::upkeep::{LogKind, LogRow};
 
+use crate::checkouts::PROVIDER;
+
 /// One row as a sentence without the account and the time.
 pub fn sentence(row: &LogRow) -> String {
     let amount = shown(row.amount);
@@ -21,7 +23,7 @@ pub fn sentence(row: &LogRow) -> String {
         LogKind::Resumed => "woken by hand".to_owned(),
         LogKind::Lifecycle => lifecycle(row.step.as_deref().unwrap_or(""), subject, text),
         LogKind::Notice => notice(row.step.as_deref().unwrap_or(""), subject, text),
-        LogKind::Checkout => checkout(row.step.as_deref().unwrap_or(""), &amount, subject, text),
+        LogKind::Checkout => checkout(row, &amount, subject, text),
         LogKind::Solvency => {
             format!(
                 "solvency {subject}: users hold {amount}, the wallet {balance}; credits for containers {text}"
@@ -68,11 +70,18 @@ fn notice(step: &str, subject: &str, text: &str) -> String {
     }
 }
 
-fn checkout(step: &str, amount: &str, session: &str, text: &str) -> String {
-    match step {
+fn checkout(row: &LogRow, amount: &str, session: &str, text: &str) -> String {
+    let actor = row.actor.as_deref().unwrap_or("");
+    match row.step.as_deref().unwrap_or("") {
         "opened" => format!("checkout of {amount} opened ({session})"),
-        "paid" => format!("checkout {session} was paid"),
-        "parked" => format!("checkout {session} waits for a person: {}", text.replace('_', " ")),
-        _ => format!("checkout {session} dismissed"),
+        "paid" if actor == PROVIDER => format!("checkout {session} was paid"),
+        "paid" => format!("checkout {session} was credited by {actor}"),
+        "parked" => match row.amount {
+            Some(_) => {
+                format!("checkout {session} waits for a person: {}, {amount} paid", text.replace('_', " "))
+            }
+            None => format!("checkout {session} waits for a person: {}", text.replace('_', " ")),
+        },
+        _ => format!("checkout {session} dismissed by {actor}"),
     }
 }

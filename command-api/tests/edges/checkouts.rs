@@ -341,6 +341,16 @@ async fn what_was_paid_short_waits_for_a_person_who_credits_or_dismisses() {
     paid.is(200, &[("/state", "paid".into()), ("/id", short.as_str().into())]);
     market.resolve(&dropped, r#"{"dismiss":true}"#).await.is(200, &[("/state", "dismissed".into())]);
     assert_eq!((market.world.balance("anna").await.as_str(), market.deposits("anna").await), ("4", 1));
+    let log = market.world.get("/v1/log").await;
+    let told: Vec<&str> =
+        log.body["data"].as_array().unwrap().iter().filter_map(|line| line["message"].as_str()).collect();
+    for line in [
+        format!("checkout {short} waits for a person: amount differs, 4 USDC paid"),
+        format!("checkout {short} was credited by key:dev"),
+        format!("checkout {dropped} dismissed by key:dev"),
+    ] {
+        assert!(told.contains(&&*line), "no {line:?} in {told:#?}");
+    }
     // Nothing can come of what was dismissed.
     let late = market.resolve(&dropped, r#"{"credit":"4"}"#).await;
     late.is_problem(404, "checkout_unknown", None);
