@@ -27,6 +27,7 @@ async fn a_day_is_right_and_is_still_right_after_a_restart_and_a_replay(engines:
         two_begin_alike(&lab),
         one_leaves(&lab),
     );
+    mails_have_ended(&lab).await;
     let (before, stood) = (deeds(&lab).await, accounts(&lab).await);
     let mut replay = program();
     replay.arg("replay").args(lab.drip.log_flags());
@@ -50,6 +51,24 @@ async fn a_day_is_right_and_is_still_right_after_a_restart_and_a_replay(engines:
 /// What was really done, without when.
 async fn deeds(lab: &Lab) -> Vec<Value> {
     lab.record().await.iter().map(|entry| entry["effect"].clone()).collect()
+}
+
+/// No mail is on its way any more.
+async fn mails_have_ended(lab: &Lab) {
+    let users = lab.drip.pages("/v1/users?limit=1000").await;
+    for user in users.iter().filter_map(|row| row["user_id"].as_str()) {
+        wait_for(&format!("the mails of {user} have ended"), async || {
+            let notices = lab.drip.get(&format!("/v1/users/{user}/notices")).await.body;
+            let ends = ["sent", "abandoned", "superseded"];
+            let ended = |notice: &Value| ends.iter().any(|end| notice["state"] == *end);
+            if notices["data"].as_array().is_some_and(|all| all.iter().all(ended)) {
+                Ok(())
+            } else {
+                Err(notices)
+            }
+        })
+        .await;
+    }
 }
 
 /// Each account with its container, and its sessions.
