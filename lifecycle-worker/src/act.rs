@@ -91,7 +91,30 @@ pub(crate) fn project_name(log: LogId, account: &AccountId) -> String {
     format!("drip-{}", &hex::encode(digest)[..40])
 }
 
-impl Actor<'_> {
+impl<'a> Actor<'a> {
+    /// At the beginning of its job.
+    pub(crate) fn new(
+        config: &'a Config,
+        containers: &'a Arc<dyn Containers>,
+        log: LogId,
+        account: &'a AccountId,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            config,
+            containers,
+            log,
+            account,
+            settings,
+            scaled: false,
+            deployed: None,
+            older: None,
+            waiting: None,
+            quiet_since: None,
+            gone: false,
+        }
+    }
+
     pub(crate) async fn act(&mut self, act: Act, container: &Container) -> Result<Did, Trouble> {
         let service = container.service.as_ref().map(Label::as_str).unwrap_or_default();
         let done = match act {

@@ -156,19 +156,7 @@ impl Job {
         let Shared { config, containers, log, .. } = &*self.shared;
         let mut again = attempts(work.container.as_ref()) > 0;
         let in_force = work.container.as_ref().map(|container| container.settings);
-        let mut actor = Actor {
-            config,
-            containers,
-            log: *log,
-            account: &self.account,
-            settings,
-            scaled: false,
-            deployed: None,
-            older: None,
-            waiting: None,
-            quiet_since: None,
-            gone: false,
-        };
+        let mut actor = Actor::new(config, containers, *log, &self.account, settings);
         let strategies = self.shared.strategies(&self.account);
         let mut instead = None;
         loop {

@@ -142,19 +142,8 @@ impl Scene {
 
     fn actor(&self) -> Actor<'_> {
         let (image, health_path) = ("i:1".to_owned(), "/".to_owned());
-        Actor {
-            config: &self.config,
-            containers: &self.containers,
-            log: LogId([1; 16]),
-            account: &self.account,
-            settings: Settings { image, health_path, variables: BTreeMap::new() },
-            scaled: false,
-            deployed: None,
-            older: None,
-            waiting: None,
-            quiet_since: None,
-            gone: false,
-        }
+        let settings = Settings { image, health_path, variables: BTreeMap::new() };
+        Actor::new(&self.config, &self.containers, LogId([1; 16]), &self.account, settings)
     }
 
     fn now(&self, change: impl FnOnce(&mut Says)) {

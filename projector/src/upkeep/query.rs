@@ -22,6 +22,13 @@ const DUE: &str = "\
      THEN c.phase IN ('starting', 'running', 'stopping') \
      ELSE c.phase <> 'running' OR NOT c.deployed END)";
 
+/// Goes on with what stands behind an account, if there is one. `columns`: app and user.
+fn behind(query: Select, columns: &str, after: Option<&AccountId>) -> Select {
+    let Some(id) = after else { return query };
+    let query = query.then(&format!(" AND {columns} > (")).value(id.app.as_str());
+    query.then(", ").value(id.user.as_str()).then(")")
+}
+
 impl Views {
     /// The container of an account; `None` when it has none.
     pub async fn container(&self, id: &AccountId) -> Result<Option<ContainerRow>, Error> {
@@ -38,15 +45,7 @@ impl Views {
         let columns = upkeep::CONTAINER.split(", ").map(|name| format!("c.{name}")).collect::<Vec<_>>();
         let from = "containers AS c JOIN accounts AS a ON a.app = c.app AND a.user_id = c.user_id";
         let query = select(&columns.join(", "), from).then(" WHERE ").then(DUE);
-        let query = match after {
-            None => query,
-            Some(id) => query
-                .then(" AND (c.app, c.user_id) > (")
-                .value(id.app.as_str())
-                .then(", ")
-                .value(id.user.as_str())
-                .then(")"),
-        };
+        let query = behind(query, "(c.app, c.user_id)", after);
         self.many(limited(query.then(" ORDER BY c.app, c.user_id"), limit), upkeep::container).await
     }
 
@@ -58,15 +57,7 @@ impl Views {
     ) -> Result<Vec<ContainerRow>, Error> {
         let query = select(upkeep::CONTAINER, "containers")
             .then(" WHERE phase = 'asleep' AND service IS NOT NULL AND worker IS NULL");
-        let query = match after {
-            None => query,
-            Some(id) => query
-                .then(" AND (app, user_id) > (")
-                .value(id.app.as_str())
-                .then(", ")
-                .value(id.user.as_str())
-                .then(")"),
-        };
+        let query = behind(query, "(app, user_id)", after);
         self.many(limited(query.then(" ORDER BY app, user_id"), limit), upkeep::container).await
     }
 

@@ -43,6 +43,20 @@ impl Doors {
         road::ask(&self.world, &self.worker, road, move |world| what(&mut world.house())).await
     }
 
+    /// A page of what there is of accounts, behind one of them.
+    async fn behind<T: Send + 'static>(
+        &self,
+        after: Option<&AccountId>,
+        of: fn(&House, AccountId) -> Option<T>,
+    ) -> Result<Vec<T>, ledger::Refused> {
+        let after = after.cloned();
+        let page = self.ask(move |house| {
+            let behind = house.accounts().into_iter().filter(|id| after.as_ref() < Some(id));
+            behind.filter_map(|id| of(house, id)).take(PAGE).collect()
+        });
+        page.await.ok_or_else(|| ledger::Refused::Trouble("no answer in time".to_owned()))
+    }
+
     async fn work(
         &self,
         account: &AccountId,
@@ -59,6 +73,9 @@ impl Doors {
         answer.map_err(|no| ledger::Refused::of(&no.code.to_string(), format!("{no:?}")))
     }
 }
+
+/// How long a page is: short, so that there are several.
+const PAGE: usize = 2;
 
 fn shown(house: &House, account: &AccountId, with_settings: bool) -> Work {
     let account = house.ledger().account(account);
@@ -93,23 +110,13 @@ impl Ledger for Doors {
     }
 
     async fn due(&self, after: Option<&AccountId>) -> Result<DuePage, ledger::Refused> {
-        let after = after.cloned();
-        let page = self.ask(move |house| {
-            let behind = house.accounts().into_iter().filter(|id| after.as_ref() < Some(id));
-            let data: Vec<_> = behind.filter_map(|id| due(house, id)).take(2).collect();
-            DuePage { more: data.len() == 2, data }
-        });
-        page.await.ok_or_else(|| ledger::Refused::Trouble("no answer in time".to_owned()))
+        let data = self.behind(after, due).await?;
+        Ok(DuePage { more: data.len() == PAGE, data })
     }
 
     async fn sleepers(&self, after: Option<&AccountId>) -> Result<SleeperPage, ledger::Refused> {
-        let after = after.cloned();
-        let page = self.ask(move |house| {
-            let behind = house.accounts().into_iter().filter(|id| after.as_ref() < Some(id));
-            let data: Vec<_> = behind.filter_map(|id| sleeper(house, id)).take(2).collect();
-            SleeperPage { more: data.len() == 2, data }
-        });
-        page.await.ok_or_else(|| ledger::Refused::Trouble("no answer in time".to_owned()))
+        let data = self.behind(after, sleeper).await?;
+        Ok(SleeperPage { more: data.len() == PAGE, data })
     }
 
     async fn compare(&self, _found: &Found) -> Result<Compared, ledger::Refused> {
